@@ -1,0 +1,13 @@
+# A room is one target and one folder of the tree. Its headers are included as "room/file.h" through an include
+# directory that holds this room alone, so including a room that the target does not link fails to compile.
+function(tyto_room target folder)
+  set(doors ${CMAKE_BINARY_DIR}/rooms/${folder})
+  file(MAKE_DIRECTORY ${doors})
+  file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${folder} ${doors}/${folder} SYMBOLIC)
+  target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${doors}>)
+  tyto_warnings(${target})
+endfunction()
+
+function(tyto_warnings target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers -Werror)
+endfunction()
