@@ -1,0 +1,62 @@
+// A network as a list of nodes in topological order, built by the code in networks/.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/graph/operators.h"
+#include "engine/graph/weights.h"
+
+namespace tyto {
+
+struct Value {
+  int node = -1;
+};
+
+struct Node {
+  Operator op;
+  std::vector<Value> inputs;
+  std::vector<Weight> weights;
+  Shape shape;       // of the result
+  std::string name;  // the layer's path, e.g. "layer1.0.conv1"
+};
+
+// Shapes are inferred while building; a mismatch is an Error{Shape} that names the layer and both shapes.
+class Graph {
+ public:
+  Value input(const std::string& name, const Shape& shape);
+
+  // "weight" and, where it exists, "bias" under w. dims of weight: [any, C/groups, kernel, kernel]
+  Value conv2d(Value x, const Weights& w, const Conv2d& op);
+  Value linear(Value x, const Weights& w);
+  Value batch_norm(Value x, const Weights& w, const BatchNorm& op = {});
+  Value instance_norm(Value x, const Weights& w, const InstanceNorm& op = {});
+  Value add(Value a, Value b);
+  Value activate(Value x, Activation activation);
+  Value relu(Value x) { return activate(x, Activation::Relu); }
+  Value max_pool(Value x, const MaxPool& op);
+  Value adaptive_average_pool(Value x, const AdaptiveAveragePool& op);
+  Value global_average_pool(Value x) { return adaptive_average_pool(x, {1, 1}); }
+  Value flatten(Value x);
+
+  void output(const std::string& name, Value x);
+
+  const Shape& shape(Value x) const { return nodes_[static_cast<size_t>(x.node)].shape; }
+  int64_t channels(Value x) const { return shape(x)[1]; }
+
+  // For passes and backends.
+  Value append(Node node);  // infers the shape
+  const std::vector<Node>& nodes() const { return nodes_; }
+  const Node& node(Value x) const { return nodes_[static_cast<size_t>(x.node)]; }
+  const std::vector<std::pair<std::string, Value>>& outputs() const { return outputs_; }
+
+ private:
+  std::vector<Node> nodes_;
+  std::vector<std::pair<std::string, Value>> outputs_;
+};
+
+// The result's shape; Error{Shape} says what does not fit.
+Shape infer_shape(const Graph& graph, const Node& node);
+
+}  // namespace tyto

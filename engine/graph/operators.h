@@ -1,0 +1,86 @@
+// The closed set of operators. Each is a small struct; its shape rule stands in shapes.cpp, its lowering in
+// each backend.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <variant>
+
+namespace tyto {
+
+enum class Activation { None, Relu, Relu6 };
+
+struct Padding {
+  int top = 0, left = 0, bottom = 0, right = 0;
+  Padding() = default;
+  Padding(int all)
+      : top(all), left(all), bottom(all), right(all) {}  // NOLINT: {.padding = 3} is how networks read
+  Padding(int t, int l, int b, int r) : top(t), left(l), bottom(b), right(r) {}
+};
+
+struct Input {};
+
+// Inputs: x [N, C, H, W], optionally a residual of the output's shape, added before the activation.
+// Weights: weight [K, C/groups, kernel, kernel], optionally bias [K].
+struct Conv2d {
+  int kernel = 1;
+  int stride = 1;
+  Padding padding;
+  int dilation = 1;
+  int groups = 1;
+  Activation activation = Activation::None;
+};
+
+// Input: x [N, ...], taken as [N, in]. Weights: weight [out, in], optionally bias [out]. Output: [N, out].
+struct Linear {
+  Activation activation = Activation::None;
+};
+
+// (x - running_mean) / sqrt(running_var + epsilon) * weight + bias on the channels from `first_channel` on;
+// the channels before it pass unchanged (IBN-a normalises only its second half so).
+struct BatchNorm {
+  float epsilon = 1e-5f;
+  int first_channel = 0;
+  Activation activation = Activation::None;
+};
+
+// Ulyanov et al. 2016: each of the first `weight.dim(0)` channels of each image is normalised by its own mean
+// and biased variance over H x W, then scaled and shifted; the channels after them pass unchanged.
+struct InstanceNorm {
+  float epsilon = 1e-5f;
+  Activation activation = Activation::None;
+};
+
+struct Add {  // two inputs of equal shape
+  Activation activation = Activation::None;
+};
+
+struct Activate {
+  Activation activation = Activation::Relu;
+};
+
+struct MaxPool {
+  int kernel = 2;
+  int stride = 2;
+  Padding padding;
+  bool ceil =
+      false;  // PyTorch's ceil_mode: a last window that starts inside the input or its left padding counts
+};
+
+// PyTorch's AdaptiveAvgPool2d: output cell i averages rows floor(i*H/height) to ceil((i+1)*H/height).
+struct AdaptiveAveragePool {
+  int height = 1, width = 1;
+};
+
+struct Flatten {};  // [N, C, H, W] -> [N, C*H*W] in that order
+
+using Operator = std::variant<Input, Conv2d, Linear, BatchNorm, InstanceNorm, Add, Activate, MaxPool,
+                              AdaptiveAveragePool, Flatten>;
+
+std::string_view name_of(const Operator&);
+std::string_view name_of(Activation);
+
+// The activation that the operator applies to its result, or nullptr where it cannot apply one.
+Activation* fused_activation(Operator&);
+
+}  // namespace tyto

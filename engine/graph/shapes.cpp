@@ -1,0 +1,107 @@
+// The shape rule of each operator.
+#include <fmt/format.h>
+
+#include "engine/graph/graph.h"
+
+namespace tyto {
+namespace {
+
+// One rule's view of its node; messages name the layer.
+struct Inference {
+  const Graph& graph;
+  const Node& node;
+
+  const Shape& in(size_t i) const { return graph.shape(node.inputs[i]); }
+
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error(ErrorKind::Shape, fmt::format("layer '{}' ({}): {}", node.name, name_of(node.op), what));
+  }
+
+  const Shape& image() const {
+    if (in(0).rank() != 4) fail(fmt::format("needs [N, C, H, W], but its input is {}", in(0).str()));
+    return in(0);
+  }
+
+  int64_t window(int64_t size, int kernel, int stride, int dilation, int before, int after,
+                 const char* axis) const {
+    const int64_t extent = int64_t{dilation} * (kernel - 1) + 1;
+    const int64_t padded = size + before + after;
+    if (padded < extent)
+      fail(fmt::format("a window of {} does not fit into a {} of {} (padded: {}); use larger images", extent,
+                       axis, size, padded));
+    return (padded - extent) / stride + 1;
+  }
+
+  Shape operator()(const Input&) const { return node.shape; }
+
+  Shape operator()(const Conv2d& op) const {
+    const Shape& x = image();
+    const Shape& w = node.weights[0].shape();
+    if (x[1] != w[1] * op.groups || w[0] % op.groups != 0)
+      fail(fmt::format("weight {} in {} group(s) does not fit input {}", w.str(), op.groups, x.str()));
+    Shape out{x[0], w[0],
+              window(x[2], op.kernel, op.stride, op.dilation, op.padding.top, op.padding.bottom, "height"),
+              window(x[3], op.kernel, op.stride, op.dilation, op.padding.left, op.padding.right, "width")};
+    if (node.inputs.size() == 2 && in(1) != out)
+      fail(fmt::format("residual {} does not fit output {}", in(1).str(), out.str()));
+    return out;
+  }
+
+  Shape operator()(const Linear&) const {
+    const Shape& x = in(0);
+    const Shape& w = node.weights[0].shape();
+    if (x.rank() < 1 || x.elements() != x[0] * w[1])
+      fail(fmt::format("weight {} does not fit input {}", w.str(), x.str()));
+    return {x[0], w[0]};
+  }
+
+  Shape operator()(const BatchNorm& op) const {
+    if (in(0).rank() < 2 || node.weights[0].dim(0) + op.first_channel != in(0)[1])
+      fail(fmt::format("{} channels do not fit input {}", node.weights[0].dim(0), in(0).str()));
+    return in(0);
+  }
+
+  Shape operator()(const InstanceNorm&) const {
+    if (node.weights[0].dim(0) > image()[1])
+      fail(fmt::format("{} channels do not fit input {}", node.weights[0].dim(0), in(0).str()));
+    return in(0);
+  }
+
+  Shape operator()(const Add&) const {
+    if (in(0) != in(1)) fail(fmt::format("cannot add {} and {}", in(0).str(), in(1).str()));
+    return in(0);
+  }
+
+  Shape operator()(const Activate&) const { return in(0); }
+
+  Shape operator()(const MaxPool& op) const {
+    const Shape& x = image();
+    const auto pooled = [&](int64_t size, int before, int after, const char* axis) {
+      const int64_t floor = window(size, op.kernel, op.stride, 1, before, after, axis);
+      const int64_t rest = (size + before + after - op.kernel) % op.stride;
+      const bool extra = op.ceil && rest != 0 && floor * op.stride < size + before;
+      return floor + extra;
+    };
+    return {x[0], x[1], pooled(x[2], op.padding.top, op.padding.bottom, "height"),
+            pooled(x[3], op.padding.left, op.padding.right, "width")};
+  }
+
+  Shape operator()(const AdaptiveAveragePool& op) const {
+    const Shape& x = image();
+    if (x[2] < 1 || x[3] < 1) fail(fmt::format("cannot average the empty {}", x.str()));
+    return {x[0], x[1], op.height, op.width};
+  }
+
+  Shape operator()(const Flatten&) const {
+    if (in(0).rank() < 1) fail("needs a batch dimension");
+    return {in(0)[0], in(0)[0] == 0 ? 0 : in(0).elements() / in(0)[0]};
+  }
+};
+
+}  // namespace
+
+Shape infer_shape(const Graph& graph, const Node& node) {
+  return std::visit(Inference{graph, node}, node.op);
+}
+
+}  // namespace tyto

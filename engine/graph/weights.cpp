@@ -1,0 +1,69 @@
+#include "engine/graph/weights.h"
+
+#include <fmt/format.h>
+
+#include "engine/finite.h"
+
+namespace tyto {
+namespace {
+
+bool fits(const Shape& shape, const std::vector<int64_t>& dims) {
+  if (shape.rank() != dims.size()) return false;
+  for (size_t i = 0; i < dims.size(); ++i)
+    if (dims[i] != any && dims[i] != shape[i]) return false;
+  return true;
+}
+
+std::string str(const std::vector<int64_t>& dims) {
+  std::string text;
+  for (int64_t d : dims) text += (text.empty() ? "" : ", ") + (d == any ? "any" : std::to_string(d));
+  return "[" + text + "]";
+}
+
+Shape plausible(const std::vector<int64_t>& dims) {
+  std::vector<int64_t> sizes;
+  for (int64_t d : dims) sizes.push_back(d == any ? 1 : d);
+  return Shape(std::move(sizes));
+}
+
+Tensor load_finite(const TensorSource& source, const std::string& name) {
+  const Tensor values = source.read(name).to_f32();
+  check_finite(values, name, source.origin());
+  return values;
+}
+
+}  // namespace
+
+Weight Weights::operator()(const std::string& name, const std::vector<int64_t>& dims) const {
+  const std::string full = prefix_ + name;
+  const auto spec = source_->find(full);
+  if (spec && fits(spec->shape, dims)) {
+    if (probe_) probe_->used.insert(full);
+    return Weight(source_, full, spec->shape,
+                  [source = source_, full] { return load_finite(*source, full); });
+  }
+  if (probe_) {
+    probe_->misses.push_back({full, str(dims), spec ? spec->shape.str() : ""});
+    if (spec) probe_->used.insert(full);
+    const Shape shape = plausible(dims);
+    return Weight(source_, full, shape, [shape] { return Tensor::zeros(DType::F32, shape); });
+  }
+  throw Error(ErrorKind::Format,
+              spec ? fmt::format("{}: '{}' is {}, but the network needs {}", source_->origin(), full,
+                                 spec->shape.str(), str(dims))
+                   : fmt::format("{} has no tensor '{}' {}", source_->origin(), full, str(dims)));
+}
+
+bool Weights::has(const std::string& name) const { return source_->find(prefix_ + name).has_value(); }
+
+Weights Weights::scope(const std::string& name) const {
+  Weights inner = *this;
+  inner.prefix_ += name + ".";
+  return inner;
+}
+
+void Weights::expect_unused(const std::string& name_or_prefix) const {
+  if (probe_) probe_->expected_unused.insert(prefix_ + name_or_prefix);
+}
+
+}  // namespace tyto

@@ -1,0 +1,25 @@
+// Normalisation that cannot be folded into the layer before it. Each may run in place.
+#pragma once
+
+#include "kernels/common/channel_blocks.h"
+
+namespace tyto::kernels {
+
+// What a result is clamped to: ReLU is {0, inf}, ReLU6 {0, 6}, none {-inf, inf}.
+struct Clamp {
+  float low, high;
+};
+
+// y = (x - mean) / sqrt(variance + epsilon) * scale[c] + shift[c] for channels c < count, with the mean and
+// biased variance of each image's channel over height x width (Ulyanov et al. 2016); the channels from count
+// on pass unchanged. All results are clamped. Accumulates in double, in a fixed order. x, y   same layout;
+// padding channels of the last block become clamp(0) scale, shift  [count]
+void instance_norm_cpu(const ChannelBlocks<const float>& x, const float* scale, const float* shift,
+                       int64_t count, float epsilon, Clamp clamp, const ChannelBlocks<float>& y);
+
+// y = x * scale[c] + shift[c], clamped.
+// scale, shift  [channels]
+void channel_affine_cpu(const ChannelBlocks<const float>& x, const float* scale, const float* shift,
+                        Clamp clamp, const ChannelBlocks<float>& y);
+
+}  // namespace tyto::kernels
