@@ -73,7 +73,7 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path
   if (!header.is_object())
     throw Error(ErrorKind::Format, fmt::format("{}: its safetensors header is not an object", name));
 
-  const uint64_t data = sizeof header_bytes + header_bytes;
+  const uint64_t data = data_begin_ = sizeof header_bytes + header_bytes;
   for (const auto& [key, value] : header.items()) {
     const std::string where = fmt::format("{}: '{}'", name, key);
     if (!value.is_object()) throw Error(ErrorKind::Format, where + " is not an object");

@@ -19,6 +19,7 @@ class SafetensorsFile : public TensorSource {
 
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::filesystem::path& path() const { return file_.path(); }
+  uint64_t data_begin() const { return data_begin_; }  // the byte after the header
 
   std::vector<std::string> names() const override;  // by offset
   std::optional<TensorSpec> find(const std::string& name) const override;
@@ -35,6 +36,7 @@ class SafetensorsFile : public TensorSource {
   const Entry& entry(const std::string& name) const;
 
   File file_;
+  uint64_t data_begin_ = 0;
   std::map<std::string, std::string> metadata_;
   std::map<std::string, Entry> entries_;
 };

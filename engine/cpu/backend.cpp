@@ -1,0 +1,119 @@
+// The CPU backend: oneDNN beside our own kernels, one stream, one arena per plan.
+#include "engine/backend.h"
+
+#include <fmt/format.h>
+#include <omp.h>
+#include <unistd.h>
+
+#include <memory>
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include "engine/cpu/instruction_set.h"
+#include "engine/cpu/lowering.h"
+
+namespace tyto {
+namespace {
+
+constexpr double kMiB = 1 << 20;
+
+// Bytes of arenas and workspaces of living plans, given back as plans die.
+using Tally = std::shared_ptr<int64_t>;
+
+class CpuExecutable : public Executable {
+ public:
+  CpuExecutable(cpu::Lowered lowered, dnnl::stream stream, int threads, Tally tally)
+      : lowered_(std::move(lowered)),
+        stream_(std::move(stream)),
+        threads_(threads),
+        tally_(std::move(tally)) {
+    *tally_ += own_bytes();
+  }
+  ~CpuExecutable() override { *tally_ -= own_bytes(); }
+
+  void run(const Tensor& input, std::map<std::string, Tensor>& outputs) override {
+    omp_set_num_threads(threads_);
+    for (dnnl::memory& m : lowered_.input) m.set_data_handle(const_cast<std::byte*>(input.data()));
+    for (auto& [name, m] : lowered_.outputs) m.set_data_handle(outputs.at(name).data());
+    for (const cpu::Step& step : lowered_.steps) step.run(stream_);
+    stream_.wait();
+  }
+
+  const PlanReport& report() const override { return lowered_.report; }
+
+ private:
+  int64_t own_bytes() const { return lowered_.report.activation_bytes + lowered_.report.workspace_bytes; }
+
+  cpu::Lowered lowered_;
+  dnnl::stream stream_;
+  int threads_;
+  Tally tally_;
+};
+
+class CpuBackend : public Backend {
+ public:
+  CpuBackend(int threads, int64_t memory_limit)
+      : threads_(threads > 0 ? threads : physical_cores()),
+        memory_limit_(memory_limit),
+        engine_(dnnl::engine::kind::cpu, 0),
+        stream_(engine_),
+        packed_(engine_, stream_) {}
+
+  std::unique_ptr<Executable> compile(const Graph& graph, Precision precision) override {
+    check_precision(precision);
+    omp_set_num_threads(threads_);  // primitives are made for the number of threads that runs them
+    cpu::Lowering lowering(graph, precision, engine_, packed_);
+    cpu::Lowered lowered = lowering.lower([&](int64_t bytes) { admit(bytes); });
+    return std::make_unique<CpuExecutable>(std::move(lowered), stream_, threads_, arenas_);
+  }
+
+  std::vector<std::pair<std::string, std::string>> describe() const override {
+    const dnnl_version_t* v = dnnl_version();
+    return {{"device", "cpu"},
+            {"instruction set", cpu::instruction_set()},
+            {"threads", std::to_string(threads_)},
+            {"precisions", cpu::has_bf16() ? "fp32, bf16" : "fp32"},
+            {"oneDNN", fmt::format("{}.{}.{}", v->major, v->minor, v->patch)}};
+  }
+
+ private:
+  static int physical_cores() { return std::max(1, omp_get_num_procs()); }
+
+  static void check_precision(Precision precision) {
+    if (precision == Precision::Fp32) return;
+    if (precision != Precision::Bf16)
+      throw Error(ErrorKind::Unsupported,
+                  fmt::format("--precision {} needs a CUDA device; the CPU computes in fp32 and bf16",
+                              name_of(precision)));
+    if (!cpu::has_bf16())
+      throw Error(ErrorKind::Unsupported,
+                  fmt::format("--precision bf16 needs AVX512_BF16 or AMX; this CPU has {}. Use fp32.",
+                              cpu::instruction_set()));
+  }
+
+  void admit(int64_t bytes) const {
+    const int64_t held = *arenas_ + packed_.bytes();
+    if (memory_limit_ > 0 && held + bytes > memory_limit_)
+      throw Error(
+          ErrorKind::Memory,
+          fmt::format(
+              "a plan of {:.0f} MiB beside {:.0f} MiB of weights and other plans exceeds the limit of "
+              "{:.0f} MiB; use a smaller --batch or a larger --memory-limit",
+              static_cast<double>(bytes) / kMiB, static_cast<double>(held) / kMiB,
+              static_cast<double>(memory_limit_) / kMiB));
+  }
+
+  int threads_;
+  int64_t memory_limit_;
+  dnnl::engine engine_;
+  dnnl::stream stream_;
+  cpu::PackedWeights packed_;
+  Tally arenas_ = std::make_shared<int64_t>(0);
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cpu_backend(int threads, int64_t memory_limit) {
+  return std::make_unique<CpuBackend>(threads, memory_limit);
+}
+
+}  // namespace tyto

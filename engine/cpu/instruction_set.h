@@ -1,0 +1,11 @@
+// What this CPU can do, as oneDNN sees it (so that its environment variables apply to us too).
+#pragma once
+
+#include <string>
+
+namespace tyto::cpu {
+
+std::string instruction_set();  // "AVX2", "AVX-512 with BF16", "AVX-512 with AMX" ...
+bool has_bf16();                // AVX512_BF16 or AMX: products of bfloat16 in hardware
+
+}  // namespace tyto::cpu

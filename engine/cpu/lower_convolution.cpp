@@ -1,0 +1,124 @@
+// Convolutions and linear layers on oneDNN.
+#include <fmt/format.h>
+
+#include <array>
+#include <string_view>
+
+#include "engine/cpu/lowering.h"
+
+namespace tyto::cpu {
+namespace {
+
+using Convolution = dnnl::convolution_forward;
+
+constexpr int64_t kWinogradScratchCap = int64_t{256} << 20;
+constexpr int64_t kWinogradMinChannels = 32;  // below, the transforms cost more than they save
+
+// 3x3, stride 1, enough channels on both sides: Winograd is 2-3 times faster there (where the CPU has a
+// kernel for it).
+bool winograd_may_win(const Conv2d& op, const Shape& x, const Shape& w) {
+  return op.kernel == 3 && op.stride == 1 && op.dilation == 1 && op.groups == 1 &&
+         x[1] >= kWinogradMinChannels && w[0] >= kWinogradMinChannels;
+}
+
+bool is_jit(const Convolution::primitive_desc& pd) {
+  const std::string_view name = pd.impl_info_str();
+  return name.starts_with("jit") || name.starts_with("brg");
+}
+
+struct ConvolutionShape {
+  memory::dims weights, strides, dilates, before, after;
+};
+
+ConvolutionShape shape_of(const Conv2d& op, const Shape& w) {
+  ConvolutionShape s;
+  s.weights = w.dims();
+  if (op.groups > 1) s.weights = {op.groups, w[0] / op.groups, w[1], w[2], w[3]};
+  s.strides = {op.stride, op.stride};
+  s.dilates = {op.dilation - 1, op.dilation - 1};
+  s.before = {op.padding.top, op.padding.left};
+  s.after = {op.padding.bottom, op.padding.right};
+  return s;
+}
+
+}  // namespace
+
+void Lowering::lower(const Conv2d& op, const Node& node, int id) {
+  const Value x = node.inputs[0];
+  const ConvolutionShape s = shape_of(op, node.weights[0].shape());
+  const memory::desc any_weights(s.weights, activation_type(), memory::format_tag::any);
+  const bool biased = node.weights.size() > 1, residual = node.inputs.size() > 1;
+  const memory::desc bias_layout = biased ? plain(node.weights[1].shape()) : memory::desc();
+
+  dnnl::post_ops ops;
+  if (residual) ops.append_sum();
+  append_activation(ops, op.activation);
+  const auto make = [&](dnnl::algorithm algorithm, const memory::desc& source) {
+    const Convolution::desc d(dnnl::prop_kind::forward_inference, algorithm, source, any_weights, bias_layout,
+                              any_layout(node.shape), s.strides, s.dilates, s.before, s.after);
+    return Convolution::primitive_desc(d, attributes(ops), engine_, /*allow_empty=*/true);
+  };
+
+  // Winograd, else direct; the layout that the value has is kept where a JIT kernel takes it, so that layouts
+  // pass from layer to layer and only the network's input is reordered.
+  const auto choose = [&](dnnl::algorithm algorithm) {
+    if (const memory::desc& now = stored(x).layout; now.data.data_type == any_weights.data.data_type)
+      if (auto pd = make(algorithm, now); pd && is_jit(pd)) return pd;
+    return make(algorithm, any_layout(graph_.shape(x)));
+  };
+  Convolution::primitive_desc pd;
+  if (precision_ == Precision::Fp32 && winograd_may_win(op, graph_.shape(x), node.weights[0].shape())) {
+    pd = choose(dnnl::algorithm::convolution_winograd);
+    if (pd && static_cast<int64_t>(pd.scratchpad_desc().get_size()) > kWinogradScratchCap) pd = {};
+  }
+  if (!pd) pd = choose(dnnl::algorithm::convolution_direct);
+  if (!pd)
+    throw Error(ErrorKind::Unsupported, fmt::format("layer '{}': oneDNN has no such convolution", node.name));
+
+  const Stored source = in_layout(x, pd.src_desc());
+  const Stored result =
+      residual ? consumable(node.inputs[1], pd.dst_desc(), id, source) : fresh(pd.dst_desc());
+  memory::dims plain_strides(s.weights.size(), 1);
+  for (size_t i = s.weights.size(); i-- > 1;) plain_strides[i - 1] = plain_strides[i] * s.weights[i];
+  Arguments arguments = {
+      {DNNL_ARG_SRC, bind(source)},
+      {DNNL_ARG_DST, bind(result)},
+      {DNNL_ARG_WEIGHTS,
+       pack(node.weights[0], {s.weights, memory::data_type::f32, plain_strides}, pd.weights_desc())}};
+  if (biased) arguments.emplace_back(DNNL_ARG_BIAS, pack(node.weights[1], bias_layout, pd.bias_desc()));
+  add_primitive(node, pd.impl_info_str(), Convolution(pd), pd.scratchpad_desc(), std::move(arguments),
+                std::array{source, result});
+  store(id, result);
+}
+
+void Lowering::lower(const Linear& op, const Node& node, int id) {
+  // A flattened image is read in its own layout; the weights are reordered to it instead.
+  Value x = node.inputs[0];
+  while (std::holds_alternative<Flatten>(graph_.node(x).op)) x = graph_.node(x).inputs[0];
+  const Shape& in = graph_.shape(x);
+  std::vector<int64_t> dims = in.dims();
+  dims[0] = node.weights[0].dim(0);
+  const Shape weight_shape(std::move(dims));
+  const bool biased = node.weights.size() > 1;
+  const memory::desc bias_layout = biased ? plain(node.weights[1].shape()) : memory::desc();
+
+  dnnl::post_ops ops;
+  append_activation(ops, op.activation);
+  const dnnl::inner_product_forward::primitive_desc pd(
+      {dnnl::prop_kind::forward_inference,
+       stored(x).layout,
+       {weight_shape.dims(), stored(x).layout.data_type(), memory::format_tag::any},
+       bias_layout,
+       {node.shape.dims(), memory::data_type::f32, memory::format_tag::any}},
+      attributes(ops), engine_);
+  const Stored source = in_layout(x, pd.src_desc()), result = fresh(pd.dst_desc());
+  Arguments arguments = {{DNNL_ARG_SRC, bind(source)},
+                         {DNNL_ARG_DST, bind(result)},
+                         {DNNL_ARG_WEIGHTS, pack(node.weights[0], plain(weight_shape), pd.weights_desc())}};
+  if (biased) arguments.emplace_back(DNNL_ARG_BIAS, pack(node.weights[1], bias_layout, pd.bias_desc()));
+  add_primitive(node, pd.impl_info_str(), dnnl::inner_product_forward(pd), pd.scratchpad_desc(),
+                std::move(arguments), std::array{source, result});
+  store(id, result);
+}
+
+}  // namespace tyto::cpu

@@ -1,0 +1,79 @@
+// Additions, activations and normalisation that no convolution took over.
+#include <array>
+#include <cmath>
+
+#include "engine/cpu/lowering.h"
+
+namespace tyto::cpu {
+
+void Lowering::lower(const Add& op, const Node& node, int id) {
+  const memory::desc& layout = stored(node.inputs[0]).layout;
+  const Stored a = stored(node.inputs[0]), b = in_layout(node.inputs[1], layout), result = fresh(layout);
+  dnnl::post_ops ops;
+  append_activation(ops, op.activation);
+  const dnnl::binary::primitive_desc pd({dnnl::algorithm::binary_add, layout, layout, layout},
+                                        attributes(ops), engine_);
+  add_primitive(node, pd.impl_info_str(), dnnl::binary(pd), pd.scratchpad_desc(),
+                {{DNNL_ARG_SRC_0, bind(a)}, {DNNL_ARG_SRC_1, bind(b)}, {DNNL_ARG_DST, bind(result)}},
+                std::array{a, b, result});
+  store(id, result);
+}
+
+void Lowering::lower(const Activate& op, const Node& node, int id) {
+  const Stored x = stored(node.inputs[0]), result = fresh(x.layout);
+  const auto algorithm =
+      op.activation == Activation::Relu6 ? dnnl::algorithm::eltwise_clip : dnnl::algorithm::eltwise_relu;
+  const float high = op.activation == Activation::Relu6 ? 6.0f : 0.0f;
+  const dnnl::eltwise_forward::primitive_desc pd(
+      {dnnl::prop_kind::forward_inference, algorithm, x.layout, 0.0f, high}, attributes({}), engine_);
+  add_primitive(node, pd.impl_info_str(), dnnl::eltwise_forward(pd), pd.scratchpad_desc(),
+                {{DNNL_ARG_SRC, bind(x)}, {DNNL_ARG_DST, bind(result)}}, std::array{x, result});
+  store(id, result);
+}
+
+void Lowering::lower(const BatchNorm& op, const Node& node, int id) {
+  const auto channels = static_cast<size_t>(graph_.channels(node.inputs[0])),
+             first = static_cast<size_t>(op.first_channel);
+  const Tensor gamma = node.weights[0].load(), beta = node.weights[1].load(), mean = node.weights[2].load(),
+               var = node.weights[3].load();
+  std::vector<float> scale(channels, 1.0f), shift(channels, 0.0f);
+  for (size_t c = first; c < channels; ++c) {
+    const double s =
+        gamma.as<float>()[c - first] / std::sqrt(double{var.as<float>()[c - first]} + op.epsilon);
+    scale[c] = static_cast<float>(s);
+    shift[c] = static_cast<float>(beta.as<float>()[c - first] - mean.as<float>()[c - first] * s);
+    if (!std::isfinite(s))
+      throw Error(ErrorKind::Format, "batch norm '" + node.name + "' has a negative running_var");
+  }
+  const Stored x = as_blocks(node.inputs[0]), result = fresh(x.layout);
+  add_step(
+      {node.name, "batch_norm", "tyto", layout_name(x.layout), node.shape},
+      [from = bind(x), to = bind(result), view = blocks(x), scale, shift,
+       clamp = clamp_of(op.activation)](dnnl::stream&) mutable {
+        kernels::ChannelBlocks<float> y = view;
+        y.data = static_cast<float*>(to.get_data_handle());
+        view.data = static_cast<float*>(from.get_data_handle());
+        kernels::channel_affine_cpu(as_const(view), scale.data(), shift.data(), clamp, y);
+      },
+      std::array{x, result});
+  store(id, result);
+}
+
+void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
+  const Tensor scale = node.weights[0].load(), shift = node.weights[1].load();
+  const Stored x = as_blocks(node.inputs[0]), result = fresh(x.layout);
+  add_step(
+      {node.name, "instance_norm", "tyto", layout_name(x.layout), node.shape},
+      [from = bind(x), to = bind(result), view = blocks(x), scale, shift, epsilon = op.epsilon,
+       clamp = clamp_of(op.activation)](dnnl::stream&) mutable {
+        kernels::ChannelBlocks<float> y = view;
+        y.data = static_cast<float*>(to.get_data_handle());
+        view.data = static_cast<float*>(from.get_data_handle());
+        kernels::instance_norm_cpu(as_const(view), scale.as<float>().data(), shift.as<float>().data(),
+                                   scale.elements(), epsilon, clamp, y);
+      },
+      std::array{x, result});
+  store(id, result);
+}
+
+}  // namespace tyto::cpu

@@ -1,0 +1,62 @@
+// Pooling and reshaping.
+#include <array>
+
+#include "engine/cpu/lowering.h"
+#include "kernels/pooling/adaptive_average_pool.h"
+
+namespace tyto::cpu {
+
+void Lowering::lower(const MaxPool& op, const Node& node, int id) {
+  const Stored x = stored(node.inputs[0]);
+  const Shape &in = graph_.shape(node.inputs[0]), &out = node.shape;
+  // oneDNN counts windows from the padding; with ceil the last window reaches further.
+  const auto after = [&](size_t axis, int before) {
+    return (out[axis] - 1) * op.stride + op.kernel - in[axis] - before;
+  };
+  const memory::dims kernel = {op.kernel, op.kernel}, strides = {op.stride, op.stride};
+  const dnnl::pooling_forward::primitive_desc pd(
+      {dnnl::prop_kind::forward_inference,
+       dnnl::algorithm::pooling_max,
+       x.layout,
+       memory::desc(out.dims(), x.layout.data_type(), memory::format_tag::any),
+       strides,
+       kernel,
+       {op.padding.top, op.padding.left},
+       {after(2, op.padding.top), after(3, op.padding.left)}},
+      attributes({}), engine_);
+  const Stored result = fresh(pd.dst_desc());
+  add_primitive(node, pd.impl_info_str(), dnnl::pooling_forward(pd), pd.scratchpad_desc(),
+                {{DNNL_ARG_SRC, bind(x)}, {DNNL_ARG_DST, bind(result)}}, std::array{x, result});
+  store(id, result);
+}
+
+void Lowering::lower(const AdaptiveAveragePool& op, const Node& node, int id) {
+  const Value in = node.inputs[0];
+  if (graph_.shape(in)[2] == op.height && graph_.shape(in)[3] == op.width) return store(id, stored(in));
+  const Stored x = as_blocks(in);
+  const Stored result = fresh(with_area(x.layout, op.height, op.width));
+  add_step(
+      {node.name, "adaptive_average_pool", "tyto", layout_name(result.layout), node.shape},
+      [source = bind(x), target = bind(result), from = blocks(x),
+       to = blocks(result)](dnnl::stream&) mutable {
+        from.data = static_cast<float*>(source.get_data_handle());
+        to.data = static_cast<float*>(target.get_data_handle());
+        kernels::adaptive_average_pool_cpu(as_const(from), to);
+      },
+      std::array{x, result});
+  store(id, result);
+}
+
+void Lowering::lower(const Flatten&, const Node& node, int id) {
+  // Row-major [N, C, H, W] is [N, C*H*W] already. Linear layers read through a Flatten and need no step here.
+  bool needed = false;
+  for (const auto& [name, value] : graph_.outputs()) needed |= value.node == id;
+  for (const Node& reader : graph_.nodes())
+    for (Value in : reader.inputs) needed |= in.node == id && !std::holds_alternative<Linear>(reader.op);
+  if (!needed) return;
+  Stored flat = in_layout(node.inputs[0], plain(graph_.shape(node.inputs[0])));
+  flat.layout = plain(node.shape);
+  store(id, flat);
+}
+
+}  // namespace tyto::cpu

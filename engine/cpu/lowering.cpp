@@ -1,0 +1,226 @@
+#include "engine/cpu/lowering.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <new>
+
+namespace tyto::cpu {
+namespace {
+
+std::shared_ptr<std::byte> allocate(int64_t bytes) {
+  constexpr size_t kAlignment = 64;
+  auto* p = static_cast<std::byte*>(::operator new (static_cast<size_t>(std::max<int64_t>(bytes, 1)),
+                                                    std::align_val_t{kAlignment}, std::nothrow));
+  if (!p)
+    throw Error(ErrorKind::Memory, fmt::format("no memory for a plan of {:.1f} MiB; use a smaller --batch",
+                                               static_cast<double>(bytes) / (1 << 20)));
+  return {p, [](std::byte* q) { ::operator delete (q, std::align_val_t{kAlignment}); }};
+}
+
+// Through the C interface, whose argument list can be made once: dnnl::primitive::execute allocates one per
+// call.
+std::function<void(dnnl::stream&)> execution(const dnnl::primitive& primitive,
+                                             std::vector<std::pair<int, memory>> arguments) {
+  std::vector<dnnl_exec_arg_t> list;
+  for (const auto& [index, m] : arguments) list.push_back({index, m.get()});
+  return [primitive, list = std::move(list), keep_alive = std::move(arguments)](dnnl::stream& stream) {
+    dnnl::error::wrap_c_api(
+        dnnl_primitive_execute(primitive.get(), stream.get(), static_cast<int>(list.size()), list.data()),
+        "could not execute a primitive");
+  };
+}
+
+}  // namespace
+
+Lowering::Lowering(const Graph& graph, Precision precision, const dnnl::engine& engine, PackedWeights& packed)
+    : graph_(graph), precision_(precision), engine_(engine), packed_(packed), values_(graph.nodes().size()) {
+  last_reader_.assign(graph.nodes().size(), -1);
+  for (size_t id = 0; id < graph.nodes().size(); ++id)
+    for (Value in : graph.nodes()[id].inputs)
+      last_reader_[static_cast<size_t>(in.node)] = static_cast<int>(id);
+  for (const auto& [name, value] : graph.outputs())
+    last_reader_[static_cast<size_t>(value.node)] = std::numeric_limits<int>::max();
+  for (size_t id = graph.nodes().size(); id-- > 0;)  // what reads a Flatten may read its input's buffer
+    if (std::holds_alternative<Flatten>(graph.nodes()[id].op)) {
+      int& last = last_reader_[static_cast<size_t>(graph.nodes()[id].inputs[0].node)];
+      last = std::max(last, last_reader_[id]);
+    }
+}
+
+Lowered Lowering::lower(const std::function<void(int64_t)>& admit) {
+  for (size_t id = 0; id < graph_.nodes().size(); ++id) {
+    const Node& node = graph_.nodes()[id];
+    try {
+      std::visit([&](const auto& op) { lower(op, node, static_cast<int>(id)); }, node.op);
+    } catch (const dnnl::error& e) {
+      throw Error(ErrorKind::Unsupported, fmt::format("layer '{}' ({} {}): oneDNN: {}", node.name,
+                                                      name_of(node.op), node.shape.str(), e.message));
+    }
+  }
+  for (size_t i = 0; i < graph_.outputs().size(); ++i) lower_output(i);
+
+  std::vector<Lifetime> lives;
+  for (const Buffer& b : buffers_) lives.push_back(b.life);
+  const Placement placement = place(lives);
+  size_t workspace = 0;
+  for (const memory& m : scratchpads_) workspace = std::max(workspace, m.get_desc().get_size());
+
+  PlanReport& report = result_.report;
+  report.activation_bytes = placement.total;
+  report.activation_bound = placement.bound;
+  report.workspace_bytes = static_cast<int64_t>(workspace);
+  for (const auto& w : result_.weights) report.weight_bytes += static_cast<int64_t>(w->get_desc().get_size());
+  for (const Step& s : result_.steps) report.steps.push_back(s.report);
+
+  admit(report.activation_bytes + report.workspace_bytes);
+  result_.arena = allocate(report.activation_bytes);
+  result_.workspace = allocate(report.workspace_bytes);
+  for (auto& [m, buffer] : bound_)
+    m.set_data_handle(result_.arena.get() + placement.offsets[static_cast<size_t>(buffer)]);
+  for (memory& m : scratchpads_) m.set_data_handle(result_.workspace.get());
+  return std::move(result_);
+}
+
+void Lowering::lower(const Input&, const Node& node, int id) {
+  Stored s = fresh(plain(node.shape));
+  buffers_[static_cast<size_t>(s.buffer)].external = true;
+  buffers_[static_cast<size_t>(s.buffer)].life.bytes = 0;
+  store(id, s);
+}
+
+void Lowering::lower_output(size_t index) {
+  const auto& [name, value] = graph_.outputs()[index];
+  const memory::desc layout = plain(graph_.shape(value));
+  memory target(layout, engine_, nullptr);
+  result_.outputs.emplace_back(name, target);
+  const Stored from = stored(value);
+  add_reorder({name, "output", "reorder", layout_name(from.layout), graph_.shape(value)}, from, layout,
+              target, std::array{from});
+}
+
+void Lowering::store(int id, Stored s) {
+  Buffer& b = buffers_[static_cast<size_t>(s.buffer)];
+  b.last_node = std::max(b.last_node, last_reader_[static_cast<size_t>(id)]);
+  values_[static_cast<size_t>(id)] = std::move(s);
+}
+
+Stored Lowering::fresh(const memory::desc& layout) {
+  Buffer b;
+  b.life.bytes = static_cast<int64_t>(layout.get_size());
+  b.life.first = b.life.last = static_cast<int>(result_.steps.size());
+  buffers_.push_back(b);
+  return {static_cast<int>(buffers_.size()) - 1, layout};
+}
+
+Stored Lowering::copy(Value v, const memory::desc& layout) {
+  const Stored from = stored(v), to = fresh(layout);
+  const Node& node = graph_.node(v);
+  add_reorder({node.name, "reorder", layout_name(from.layout) + " -> " + layout_name(layout),
+               layout_name(layout), node.shape},
+              from, layout, bind(to), std::array{from, to});
+  return to;
+}
+
+Stored Lowering::in_layout(Value v, const memory::desc& layout) {
+  return stored(v).layout == layout ? stored(v) : copy(v, layout);
+}
+
+Stored Lowering::consumable(Value v, const memory::desc& layout, int id, const Stored& source) {
+  const Stored& own = stored(v);
+  const Buffer& buffer = buffers_[static_cast<size_t>(own.buffer)];
+  const bool free = !buffer.external && buffer.last_node == id && own.buffer != source.buffer;
+  return free && own.layout == layout ? own : copy(v, layout);
+}
+
+memory::desc Lowering::plain(const Shape& shape) const {
+  memory::dims strides(shape.rank(), 1);
+  for (size_t i = shape.rank(); i-- > 1;) strides[i - 1] = strides[i] * std::max<int64_t>(1, shape[i]);
+  return {shape.dims(), memory::data_type::f32, strides};
+}
+
+memory::data_type Lowering::activation_type() const {
+  return precision_ == Precision::Bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+memory::desc Lowering::any_layout(const Shape& shape) const {
+  return {shape.dims(), activation_type(), memory::format_tag::any};
+}
+
+memory Lowering::bind(const Stored& s) {
+  memory m(s.layout, engine_, nullptr);
+  if (buffers_[static_cast<size_t>(s.buffer)].external)
+    result_.input.push_back(m);
+  else
+    bound_.emplace_back(m, s.buffer);
+  return m;
+}
+
+memory Lowering::pack(const Weight& weight, const memory::desc& plain_layout, const memory::desc& wanted) {
+  auto packed = packed_.get(weight, plain_layout, wanted);
+  result_.weights.push_back(packed);
+  return *packed;
+}
+
+void Lowering::add_step(PlanReport::Step report, std::function<void(dnnl::stream&)> run,
+                        std::span<const Stored> used) {
+  const int step = static_cast<int>(result_.steps.size());
+  for (const Stored& s : used) {
+    Lifetime& life = buffers_[static_cast<size_t>(s.buffer)].life;
+    life.last = std::max(life.last, step);
+  }
+  result_.steps.push_back({std::move(report), std::move(run)});
+}
+
+void Lowering::add_primitive(const Node& node, const std::string& algorithm, const dnnl::primitive& primitive,
+                             const memory::desc& scratchpad, Arguments arguments,
+                             std::span<const Stored> used) {
+  if (scratchpad.get_size() > 0) {
+    memory m(scratchpad, engine_, nullptr);
+    scratchpads_.push_back(m);
+    arguments.emplace_back(DNNL_ARG_SCRATCHPAD, m);
+  }
+  add_step({node.name, std::string(name_of(node.op)), algorithm, layout_name(used.back().layout), node.shape},
+           execution(primitive, std::move(arguments)), used);
+}
+
+void Lowering::add_reorder(PlanReport::Step report, const Stored& from, const memory::desc& to_layout,
+                           const memory& to, std::span<const Stored> used) {
+  const dnnl::reorder reorder(dnnl::reorder::primitive_desc(engine_, from.layout, engine_, to_layout));
+  add_step(std::move(report), execution(reorder, {{DNNL_ARG_FROM, bind(from)}, {DNNL_ARG_TO, to}}), used);
+}
+
+void append_activation(dnnl::post_ops& ops, Activation activation) {
+  switch (activation) {
+    case Activation::None:
+      return;
+    case Activation::Relu:
+      return ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+    case Activation::Relu6:
+      return ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_clip, 0.0f, 6.0f);
+  }
+}
+
+kernels::Clamp clamp_of(Activation activation) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  switch (activation) {
+    case Activation::None:
+      break;
+    case Activation::Relu:
+      return {0.0f, kInfinity};
+    case Activation::Relu6:
+      return {0.0f, 6.0f};
+  }
+  return {-kInfinity, kInfinity};
+}
+
+dnnl::primitive_attr attributes(const dnnl::post_ops& ops) {
+  dnnl::primitive_attr attr;
+  attr.set_post_ops(ops);
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attr;
+}
+
+}  // namespace tyto::cpu

@@ -1,0 +1,119 @@
+// Graph -> steps over one arena. Each operator's overload of lower() stands in a file of its family.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/cpu/packed_weights.h"
+#include "engine/cpu/placement.h"
+#include "engine/graph/graph.h"
+#include "kernels/common/channel_blocks.h"
+#include "kernels/norm/norm.h"
+#include "tyto/plan.h"
+
+namespace tyto::cpu {
+
+using dnnl::memory;
+
+// A value in memory: which buffer of the plan, and how it is laid out there.
+struct Stored {
+  int buffer = -1;
+  memory::desc layout;
+};
+
+struct Step {
+  PlanReport::Step report;
+  std::function<void(dnnl::stream&)> run;
+};
+
+// What lowering leaves behind: steps whose memories point into the arena, and what keeps them alive.
+struct Lowered {
+  std::vector<Step> steps;
+  std::vector<memory> input;  // to be bound to the caller's tensors
+  std::vector<std::pair<std::string, memory>> outputs;
+  std::vector<std::shared_ptr<const memory>> weights;
+  std::shared_ptr<std::byte> arena, workspace;
+  PlanReport report;
+};
+
+class Lowering {
+ public:
+  Lowering(const Graph& graph, Precision precision, const dnnl::engine& engine, PackedWeights& packed);
+
+  // Lowers the whole graph. `admit` is told the bytes of arena and workspace before they are allocated; it
+  // may throw.
+  Lowered lower(const std::function<void(int64_t)>& admit);
+
+ private:
+  using Arguments = std::vector<std::pair<int, memory>>;  // by DNNL_ARG_...
+
+  void lower(const Input&, const Node&, int id);
+  void lower(const Conv2d&, const Node&, int id);
+  void lower(const Linear&, const Node&, int id);
+  void lower(const BatchNorm&, const Node&, int id);
+  void lower(const InstanceNorm&, const Node&, int id);
+  void lower(const Add&, const Node&, int id);
+  void lower(const Activate&, const Node&, int id);
+  void lower(const MaxPool&, const Node&, int id);
+  void lower(const AdaptiveAveragePool&, const Node&, int id);
+  void lower(const Flatten&, const Node&, int id);
+  void lower_output(size_t index);
+
+  // --- values ---
+  const Stored& stored(Value v) const { return values_[static_cast<size_t>(v.node)]; }
+  void store(int id, Stored s);
+  Stored fresh(const memory::desc& layout);               // a new buffer, from the next step on
+  Stored copy(Value v, const memory::desc& layout);       // in a new buffer
+  Stored in_layout(Value v, const memory::desc& layout);  // itself or a reordered copy
+  Stored as_blocks(Value v);                              // F32, in a layout of ChannelBlocks
+  // v in this layout, for a step of node `id` that reads `source` and overwrites v: v's own buffer where that
+  // is safe.
+  Stored consumable(Value v, const memory::desc& layout, int id, const Stored& source);
+  memory::desc plain(const Shape& shape) const;       // F32, row-major
+  memory::desc any_layout(const Shape& shape) const;  // of the plan's activation type
+  memory::data_type activation_type() const;
+
+  // --- steps ---
+  // The last of `used` is the result.
+  void add_primitive(const Node& node, const std::string& algorithm, const dnnl::primitive& primitive,
+                     const memory::desc& scratchpad, Arguments arguments, std::span<const Stored> used);
+  void add_reorder(PlanReport::Step report, const Stored& from, const memory::desc& to_layout,
+                   const memory& to, std::span<const Stored> used);
+  void add_step(PlanReport::Step report, std::function<void(dnnl::stream&)> run,
+                std::span<const Stored> used);
+  memory bind(const Stored& s);  // a memory that gets its address when the arena has one
+  memory pack(const Weight& weight, const memory::desc& plain_layout, const memory::desc& wanted);
+  kernels::ChannelBlocks<float> blocks(const Stored& s) const;  // data is null: fill in at run time
+
+  struct Buffer {
+    Lifetime life;
+    int last_node = -1;     // the last node that reads a value in it
+    bool external = false;  // the caller's memory
+  };
+
+  const Graph& graph_;
+  Precision precision_;
+  dnnl::engine engine_;
+  PackedWeights& packed_;
+  std::vector<int> last_reader_;  // per node; beyond the last node where it is an output
+  std::vector<Stored> values_;
+  std::vector<Buffer> buffers_;
+  std::vector<std::pair<memory, int>> bound_;
+  std::vector<memory> scratchpads_;
+  Lowered result_;
+};
+
+// ReLU and friends as a primitive's last post-op.
+void append_activation(dnnl::post_ops& ops, Activation activation);
+kernels::Clamp clamp_of(Activation activation);
+dnnl::primitive_attr attributes(const dnnl::post_ops& ops);  // with a scratchpad of ours
+std::string layout_name(const memory::desc& layout);         // "nChw8c", "nhwc"
+
+// The same kind of layout for images of another size; the layout is one of ChannelBlocks.
+memory::desc with_area(const memory::desc& layout, int64_t height, int64_t width);
+
+}  // namespace tyto::cpu

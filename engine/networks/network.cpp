@@ -1,0 +1,61 @@
+#include "engine/networks/network.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace tyto {
+
+const std::vector<Network>& networks() {
+  static const std::vector<Network> all = {ft_net(), resnet(), mobilenet_v2(), mobilenet_v2_trunk(), vgg()};
+  return all;
+}
+
+const Network& find_network(const std::string& name) {
+  std::vector<std::string_view> names;
+  for (const Network& n : networks()) {
+    if (n.name == name) return n;
+    names.push_back(n.name);
+  }
+  throw Error(ErrorKind::Unsupported,
+              fmt::format("there is no network '{}'; tyto knows {}", name, fmt::join(names, ", ")));
+}
+
+Options::Options(const Network& network, const std::map<std::string, std::string>& given) {
+  for (const OptionSpec& o : network.options) values_.emplace(o.name, o.default_value);
+  for (const auto& [name, value] : given) {
+    const auto it = values_.find(name);
+    if (it == values_.end()) {
+      std::vector<std::string_view> names;
+      for (const OptionSpec& o : network.options) names.push_back(o.name);
+      throw Error(ErrorKind::Usage,
+                  fmt::format("{} has no option '{}'; it has {}", network.name, name,
+                              names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+    }
+    it->second = value;
+  }
+}
+
+int Options::integer(std::string_view name) const {
+  const std::string& text = values_.find(name)->second;
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size())
+    throw Error(ErrorKind::Usage, fmt::format("option {}={} is not a whole number", name, text));
+  return value;
+}
+
+Preprocessing imagenet_preprocessing() {
+  Preprocessing rule;
+  rule.height = rule.width = 224;
+  rule.shorter_side = 256;
+  rule.fit = Fit::CenterCrop;
+  rule.resampling = Resampling::PilBilinear;
+  rule.mean = {0.485f, 0.456f, 0.406f};
+  rule.std = {0.229f, 0.224f, 0.225f};
+  return rule;
+}
+
+}  // namespace tyto

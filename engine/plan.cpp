@@ -1,0 +1,57 @@
+#include "tyto/plan.h"
+
+#include <fmt/format.h>
+
+#include "engine/backend.h"
+#include "engine/graph/passes.h"
+#include "engine/networks/network.h"
+
+namespace tyto {
+
+std::string name_of(Precision precision) {
+  switch (precision) {
+    case Precision::Fp32:
+      return "fp32";
+    case Precision::Tf32:
+      return "tf32";
+    case Precision::Fp16:
+      return "fp16";
+    case Precision::Bf16:
+      return "bf16";
+  }
+  return "?";
+}
+
+Precision precision_from(const std::string& name) {
+  for (Precision p : {Precision::Fp32, Precision::Tf32, Precision::Fp16, Precision::Bf16})
+    if (name == name_of(p)) return p;
+  throw Error(ErrorKind::Usage,
+              fmt::format("there is no precision '{}'; use fp32, tf32, fp16 or bf16", name));
+}
+
+Plan::Plan(const Model& model, Context& context, const Shape& input, const PlanOptions& options)
+    : input_shape_(input) {
+  Graph graph;
+  const Network& network = find_network(model.info().network);
+  network.build(graph, Weights(model.tensors()), Options(network, model.info().options), input);
+  graph = optimise(graph, options.outputs);
+  for (const auto& [name, value] : graph.outputs())
+    outputs_.emplace(name, Tensor(DType::F32, graph.shape(value)));
+  executable_ = context.backend().compile(graph, options.precision);
+}
+
+Plan::~Plan() = default;
+Plan::Plan(Plan&&) noexcept = default;
+
+const std::map<std::string, Tensor>& Plan::run(const Tensor& input) {
+  if (input.dtype() != DType::F32 || input.shape() != input_shape_)
+    throw Error(ErrorKind::Shape,
+                fmt::format("the plan was made for an F32 input of {}, not {} {}", input_shape_.str(),
+                            name_of(input.dtype()), input.shape().str()));
+  executable_->run(input, outputs_);
+  return outputs_;
+}
+
+const PlanReport& Plan::report() const { return executable_->report(); }
+
+}  // namespace tyto

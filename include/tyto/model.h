@@ -1,0 +1,46 @@
+// A trained network in a model file: safetensors with one metadata key that says what the tensors are.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tyto/tensor.h"
+
+namespace tyto {
+
+class SafetensorsFile;
+class TensorSource;
+
+// The `tyto` key of a model file.
+struct ModelInfo {
+  static constexpr int kFormatVersion = 1;
+
+  std::string network;                         // a name of the registry, e.g. "ft_net"
+  std::map<std::string, std::string> options;  // what the tensors' shapes cannot tell, e.g. stride=1
+  std::string preprocessing;                   // the rule of engine/preprocessing.h as JSON
+  std::vector<std::string> class_names;        // of the logits, where known
+  std::string source_sha256;                   // of the checkpoint's bytes
+  std::string tensors_sha256;  // of the tensors' bytes in the model file: the model's identity
+};
+
+// Immutable and shared by threads. The tensors stay in the file until a plan packs them.
+class Model {
+ public:
+  explicit Model(const std::filesystem::path& path);  // Error{File, Format, Unsupported}
+
+  const ModelInfo& info() const { return info_; }
+  const std::filesystem::path& path() const;
+  Shape input_shape(int64_t batch) const;  // [batch, 3, height, width] of the preprocessing rule
+  std::shared_ptr<const TensorSource> tensors() const;
+  std::string actual_tensors_sha256()
+      const;  // reads the whole file; differs from the info's where it was altered
+
+ private:
+  std::shared_ptr<const SafetensorsFile> file_;
+  ModelInfo info_;
+};
+
+}  // namespace tyto

@@ -1,0 +1,62 @@
+// A network compiled for one device, precision and input shape.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tyto/context.h"
+#include "tyto/model.h"
+#include "tyto/tensor.h"
+
+namespace tyto {
+
+class Executable;
+
+enum class Precision { Fp32, Tf32, Fp16, Bf16 };
+std::string name_of(Precision);                // "fp32"
+Precision precision_from(const std::string&);  // Error{Usage}
+
+struct PlanOptions {
+  Precision precision = Precision::Fp32;  // Error{Unsupported} where the device lacks it
+  std::vector<std::string> outputs;       // computes these alone; empty: all that the network names
+};
+
+// What a plan does, for `tyto inspect --plan`. Sizes in bytes.
+struct PlanReport {
+  struct Step {
+    std::string name, operation, algorithm, layout;
+    Shape shape;
+  };
+  std::vector<Step> steps;
+  int64_t activation_bytes = 0;  // the arena
+  int64_t activation_bound = 0;  // the least any placement could need: the most that is alive at one step
+  int64_t workspace_bytes = 0;   // the libraries' scratch
+  int64_t weight_bytes = 0;      // packed
+};
+
+// Serves one thread at a time. After construction a run allocates nothing.
+class Plan {
+ public:
+  // input: [N, 3, H, W]. Error{Shape} names the layer that does not fit, Error{Memory} what was asked for.
+  Plan(const Model& model, Context& context, const Shape& input, const PlanOptions& options = {});
+  ~Plan();
+  Plan(Plan&&) noexcept;
+
+  const Shape& input_shape() const { return input_shape_; }
+  const Shape& output_shape(const std::string& name) const { return outputs_.at(name).shape(); }
+
+  // input: F32 of the plan's shape. The outputs (F32, by name) are the plan's own and live until its next
+  // run.
+  const std::map<std::string, Tensor>& run(const Tensor& input);
+
+  const PlanReport& report() const;
+
+ private:
+  Shape input_shape_;
+  std::unique_ptr<Executable> executable_;
+  std::map<std::string, Tensor> outputs_;
+};
+
+}  // namespace tyto
