@@ -7,6 +7,7 @@
 
 namespace tyto::apps {
 
+void set_quiet();                           // --quiet
 void notice(const std::string& sentence);   // "tyto: ..." unless --quiet
 void warning(const std::string& sentence);  // "tyto: ..." always
 
@@ -19,8 +20,6 @@ class Progress {
   double rate() const;  // items per second since the start
 
  private:
-  void draw(bool last);
-
   std::string what_;
   int64_t total_ = 0, done_ = 0;
   bool visible_ = false;

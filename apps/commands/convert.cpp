@@ -1,0 +1,83 @@
+// tyto convert: a PyTorch checkpoint becomes a model file.
+#include "weights_converter/convert.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "apps/command.h"
+#include "apps/commands/key_values.h"
+#include "apps/console.h"
+#include "engine/file.h"
+
+namespace tyto::apps {
+namespace {
+
+struct Flags {
+  std::string checkpoint, output, network, classes;
+  std::vector<std::string> set, preprocess;
+  bool allow_unused = false, json = false;
+};
+
+std::vector<std::string> read_lines(const std::string& path) {
+  constexpr uint64_t kMaxClassFile = 16 << 20;
+  std::vector<std::string> lines;
+  std::string line;
+  for (char c : read_text(path, kMaxClassFile)) {
+    if (c == '\n')
+      lines.push_back(std::exchange(line, {}));
+    else if (c != '\r')
+      line += c;
+  }
+  if (!line.empty()) lines.push_back(line);
+  return lines;
+}
+
+int run(const Flags& flags) {
+  ConvertOptions options;
+  if (!flags.network.empty()) options.network = flags.network;
+  options.set = key_values(flags.set);
+  options.preprocess = key_values(flags.preprocess);
+  options.allow_unused = flags.allow_unused;
+  if (!flags.classes.empty()) options.class_names = read_lines(flags.classes);
+  const Converted done = convert(flags.checkpoint, flags.output, options);
+
+  const Recognition& r = done.recognition;
+  if (flags.json) {
+    nlohmann::ordered_json j = {{"model", flags.output},
+                                {"network", done.info.network},
+                                {"options", done.info.options},
+                                {"preprocessing", nlohmann::ordered_json::parse(done.info.preprocessing)},
+                                {"identity", done.info.tensors_sha256},
+                                {"used", r.used},
+                                {"ignored", r.ignored},
+                                {"unused", r.unused}};
+    fmt::print("{}\n", j.dump());
+    return kDone;
+  }
+  fmt::print("{}: {}", flags.output, done.info.network);
+  for (const auto& [name, value] : done.info.options) fmt::print(" {}={}", name, value);
+  fmt::print("\n  {} tensors; left out: {} that running does not need", r.used.size(), r.ignored.size());
+  if (!r.unused.empty()) fmt::print(", {} unknown", r.unused.size());
+  fmt::print("\n  preprocessing {}\n  identity {}\n", done.info.preprocessing, done.info.tensors_sha256);
+  return kDone;
+}
+
+}  // namespace
+
+void add_convert(CLI::App& app, Run& command) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* c = app.add_subcommand("convert", "make a model file from a PyTorch checkpoint");
+  c->add_option("checkpoint", flags->checkpoint, "a .pth, .pt, .tar or .safetensors file")->required();
+  c->add_option("-o,--output", flags->output, "the model file to write")->required();
+  c->add_option("--network", flags->network, "the network, where the tensors do not tell");
+  c->add_option("--set", flags->set, "an option of the network: stride=1");
+  c->add_option("--preprocess", flags->preprocess,
+                "a key of the preprocessing rule: size=[384,128], resize=pil-bilinear");
+  c->add_option("--classes", flags->classes, "a text file with a class name a line");
+  c->add_flag("--allow-unused", flags->allow_unused, "convert although tensors are left over");
+  c->add_flag("--json", flags->json, "print a JSON object");
+  c->callback([flags, &command] { command = [flags] { return run(*flags); }; });
+}
+
+}  // namespace tyto::apps

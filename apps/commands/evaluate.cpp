@@ -1,0 +1,93 @@
+// tyto evaluate: how good the rankings are.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "apps/command.h"
+#include "apps/console.h"
+#include "apps/reid/evaluation_report.h"
+#include "apps/reid/open_features.h"
+
+namespace tyto::apps {
+namespace {
+
+struct Options {
+  std::vector<std::string> files;
+  std::string out, protocol = "baseline", ap, divisor, camera_rule;
+  bool multi_query = false, json = false;
+};
+
+// A protocol with a rule replaced is no longer the one of that name.
+Protocol protocol_of(const Options& options) {
+  const Protocol named = protocol(options.protocol);
+  Protocol p = named;
+  if (!options.ap.empty()) p.ap = options.ap == name_of(ApRule::Plain) ? ApRule::Plain : ApRule::Trapezoid;
+  if (!options.divisor.empty())
+    p.divisor = options.divisor == name_of(Divisor::AllQueries) ? Divisor::AllQueries : Divisor::ValidQueries;
+  for (const auto rule :
+       {kernels::CameraRule::Baseline, kernels::CameraRule::None, kernels::CameraRule::Sysu})
+    if (options.camera_rule == tyto::name_of(rule)) p.cameras = rule;
+  if (p.ap != named.ap || p.divisor != named.divisor || p.cameras != named.cameras) p.name += " (altered)";
+  return p;
+}
+
+Labels labels_of(const FeatureSet& set) { return {set.ids, set.cameras}; }
+
+int evaluate_features(const Options& options) {
+  const Protocol rules = protocol_of(options);
+  const Features features = open_features(options.files);
+  const FeatureSet& queries = features.sets.at(SetKind::Query);
+  const FeatureSet& gallery = features.sets.at(SetKind::Gallery);
+  if (!has_identities(queries) || !has_identities(gallery))
+    throw Error(
+        ErrorKind::Usage,
+        fmt::format("the {} images have no identities (names read as {}), so nothing can be judged; extract "
+                    "them with --dataset or --name-pattern",
+                    has_identities(queries) ? "gallery" : "query", features.making.dataset));
+
+  Tensor query_features = queries.features;
+  if (options.multi_query) {
+    const FeatureSet& others = features.set(SetKind::MultiQuery, options.files.front());
+    query_features =
+        average_multi_queries(queries.features, labels_of(queries), others.features, labels_of(others));
+  }
+  Evaluation evaluation;
+  {
+    Progress progress("evaluating", queries.rows());
+    evaluation = evaluate(query_features, labels_of(queries), gallery.features, labels_of(gallery), rules,
+                          [&](int64_t count) {
+                            progress.advance(count);
+                            check_interrupted();
+                          });
+  }
+  if (!options.out.empty()) write_evaluation_report(evaluation, options.out);
+  fmt::print("{}", options.json ? evaluation_json(evaluation) + '\n' : evaluation_text(evaluation));
+  if (!options.out.empty())
+    notice(fmt::format("the CMC curve is in {}", (std::filesystem::path(options.out) / "cmc.svg").string()));
+  return kDone;
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, Run& run) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("evaluate", "Rank@k, mAP, mINP and the CMC curve of features");
+  command->add_option("files", options->files, "features files; sets and shards are put together")
+      ->required();
+  command->add_option("--protocol", options->protocol, "whose rules to follow")
+      ->check(CLI::IsMember(protocol_names()))
+      ->capture_default_str();
+  command->add_option("--ap", options->ap, "average precision, instead of the protocol's")
+      ->check(CLI::IsMember({"trapezoid", "plain"}));
+  command->add_option("--divisor", options->divisor, "mean over all queries or those with a match, likewise")
+      ->check(CLI::IsMember({"all", "valid"}));
+  command->add_option("--camera-rule", options->camera_rule, "which images are left out, likewise")
+      ->check(CLI::IsMember({"baseline", "none", "sysu"}));
+  command->add_flag("--multi-query", options->multi_query, "average the multi-query features of every query");
+  command->add_option("-o,--output", options->out, "folder for evaluation.json, cmc.png and cmc.svg");
+  command->add_flag("--json", options->json, "print JSON");
+  command->callback([&run, options] { run = [options] { return evaluate_features(*options); }; });
+}
+
+}  // namespace tyto::apps

@@ -1,0 +1,177 @@
+// tyto extract: folders of images become a file of features.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "apps/command.h"
+#include "apps/commands/engine_flags.h"
+#include "apps/console.h"
+#include "apps/reid/export.h"
+#include "apps/reid/extraction.h"
+#include "engine/file.h"
+
+namespace tyto::apps {
+namespace {
+
+struct Flags {
+  std::string model, output, gallery, query, multi_query, dataset = "plain", name_pattern,
+                                                          format = "safetensors", shard;
+  std::vector<double> scales = {1};
+  int batch = 8, decoders = 0;
+  bool no_flip = false, resume = false, exif = false, json = false;
+  EngineFlags engine;
+};
+
+Shard parse_shard(const std::string& text) {
+  Shard shard;
+  char rest = 0;
+  long long index = 0, count = 1;
+  if (std::sscanf(text.c_str(), "%lld/%lld%c", &index, &count, &rest) != 2 || count < 1 || index < 0 ||
+      index >= count)
+    throw Error(ErrorKind::Usage, fmt::format("--shard {} is not of the form i/n with 0 <= i < n", text));
+  shard.index = index;
+  shard.count = count;
+  return shard;
+}
+
+std::vector<ImageFolder> list_folders(const Flags& flags, const NameRule& rule, const Shard& shard,
+                                      SkippedImages& skipped) {
+  std::vector<ImageFolder> folders;
+  for (const auto& [set, root] : {std::pair{SetKind::Query, flags.query},
+                                  {SetKind::Gallery, flags.gallery},
+                                  {SetKind::MultiQuery, flags.multi_query}})
+    if (!root.empty()) folders.push_back(list_folder(set, root, rule, shard, skipped));
+  if (folders.empty())
+    throw Error(ErrorKind::Usage,
+                "nothing to extract; name a folder with --gallery, --query or --multi-query");
+  return folders;
+}
+
+Making making(const Flags& flags, const Model& model, const NameRule& rule) {
+  return {model.info().tensors_sha256,
+          model.info().network,
+          flags.engine.precision,
+          !flags.no_flip,
+          flags.scales,
+          rule.name()};
+}
+
+// What a run must share with the one whose journal it goes on with.
+std::string identity(const Flags& flags, const Making& m) {
+  return nlohmann::ordered_json{{"model", m.model},         {"precision", m.precision},
+                                {"flip", m.flip},           {"scales", m.scales},
+                                {"batch", flags.batch},     {"query", flags.query},
+                                {"gallery", flags.gallery}, {"multi_query", flags.multi_query},
+                                {"shard", flags.shard},     {"exif", flags.exif}}
+      .dump();
+}
+
+void write_output(const Flags& flags, const Features& features) {
+  if (flags.format == "safetensors")
+    write_features(flags.output, features);
+  else
+    export_features(features, export_format(flags.format), flags.output);
+}
+
+// A list beside the output, and one sentence.
+void report_skipped(const Flags& flags, const SkippedImages& skipped, int64_t images) {
+  const std::string list = flags.output + ".skipped.txt";
+  std::filesystem::remove(list);
+  if (skipped.empty()) return;
+  write_text(list, fmt::format("{}\n", fmt::join(skipped, "\n")));
+  for (size_t i = 0; i < skipped.size() && i < 3; ++i) warning(skipped[i] + "; skipped");
+  warning(fmt::format("{} of {} images skipped, see {}", skipped.size(), images, list));
+}
+
+int run(const Flags& flags) {
+  if (flags.format != "safetensors") export_format(flags.format);
+  const Shard shard = flags.shard.empty() ? Shard{} : parse_shard(flags.shard);
+  const NameRule rule =
+      flags.name_pattern.empty() ? NameRule::dataset(flags.dataset) : NameRule::pattern(flags.name_pattern);
+  const Model model(flags.model);
+  SkippedImages skipped;
+  const std::vector<ImageFolder> folders = list_folders(flags, rule, shard, skipped);
+  int64_t images = static_cast<int64_t>(skipped.size());
+  for (const ImageFolder& f : folders) images += static_cast<int64_t>(f.files.size());
+
+  Features features;
+  features.making = making(flags, model, rule);
+  if (!flags.shard.empty()) features.shard = shard;
+
+  Context context(context_options(flags.engine));
+  FeatureExtractor extractor(
+      model, context, {precision_from(flags.engine.precision), flags.batch, !flags.no_flip, flags.scales});
+  ExtractionJournal journal(flags.output + ".journal", identity(flags, features.making),
+                            extractor.dimensions(), flags.resume);
+  if (journal.size() > 0)
+    notice(fmt::format("going on after {} images that were done before", journal.size()));
+
+  const int64_t before = journal.size();
+  const int decoders = flags.decoders > 0
+                           ? flags.decoders
+                           : std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 2);
+  const auto start = std::chrono::steady_clock::now();
+  extract_folders(folders, model, extractor, flags.batch, {decoders, flags.exif}, journal, skipped);
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  if (journal.size() == 0 && images > 0)
+    throw Error(ErrorKind::File,
+                fmt::format("none of {} images could be read; the first: {}", images, skipped.front()));
+
+  for (const ImageFolder& f : folders)
+    features.sets.emplace(f.set, collect(f, journal, extractor.dimensions()));
+  write_output(flags, features);
+  report_skipped(flags, skipped, images);
+  const double rate = static_cast<double>(journal.size() - before) / std::max(elapsed.count(), 1e-9);
+  if (flags.json) {
+    nlohmann::ordered_json j = {{"output", flags.output}};
+    for (const auto& [set, rows] : features.sets) j[std::string(name_of(set))] = rows.rows();
+    j["dimensions"] = extractor.dimensions();
+    j["skipped"] = skipped.size();
+    j["seconds"] = elapsed.count();
+    j["images_per_second"] = rate;
+    fmt::print("{}\n", j.dump());
+  } else {
+    for (const auto& [set, rows] : features.sets)
+      fmt::print("{:12} {:>7} images, {} dimensions\n", name_of(set), rows.rows(), extractor.dimensions());
+    notice(fmt::format("wrote {}: {:.1f} images/s", flags.output, rate));
+  }
+  journal.remove();
+  return skipped.empty() ? kDone : kSkipped;
+}
+
+}  // namespace
+
+void add_extract(CLI::App& app, Run& command) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* c = app.add_subcommand("extract", "features of gallery and query images");
+  c->add_option("model", flags->model, "a model file")->required();
+  c->add_option("-o,--output", flags->output, "the features file to write")->required();
+  c->add_option("--gallery", flags->gallery, "folder of gallery images");
+  c->add_option("--query", flags->query, "folder of query images");
+  c->add_option("--multi-query", flags->multi_query,
+                "folder of further images of the queries' identities and cameras");
+  c->add_option("--dataset", flags->dataset,
+                fmt::format("how names tell identity and camera: {}", fmt::join(NameRule::datasets(), ", ")))
+      ->capture_default_str();
+  c->add_option("--name-pattern", flags->name_pattern,
+                R"(a regular expression instead: (?<id>\d+)_c(?<camera>\d+))");
+  c->add_option("--format", flags->format, "safetensors, npz or mat")->capture_default_str();
+  c->add_flag("--no-flip", flags->no_flip, "do not add the features of the mirrored image");
+  c->add_option("--multi-scale", flags->scales, "scales to sum over, each by its square root: 1,1.1")
+      ->delimiter(',');
+  c->add_option("--batch", flags->batch, "images a run")->check(CLI::Range(1, 65536))->capture_default_str();
+  c->add_option("--decoders", flags->decoders, "threads that decode images; 0: half the cores")
+      ->check(CLI::Range(0, 1024));
+  c->add_flag("--exif-orientation", flags->exif, "turn photographs as their EXIF data says");
+  c->add_flag("--resume", flags->resume, "go on with a run that was stopped");
+  c->add_option("--shard", flags->shard,
+                "extract part i of n only: i/n, counted from 0; `tyto merge` joins the parts");
+  c->add_flag("--json", flags->json, "print a JSON object");
+  add_engine_flags(*c, flags->engine);
+  c->callback([flags, &command] { command = [flags] { return run(*flags); }; });
+}
+
+}  // namespace tyto::apps

@@ -1,0 +1,53 @@
+// tyto info: what would run here, and on what.
+#include <fmt/format.h>
+#include <opencv2/core/version.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include "apps/command.h"
+#include "apps/commands/engine_flags.h"
+#include "engine/networks/network.h"
+#include "tyto/version.h"
+
+namespace tyto::apps {
+namespace {
+
+int run(const EngineFlags& flags, bool json) {
+  ContextOptions quiet = context_options(flags);
+  quiet.notice = nullptr;
+  const Context context(quiet);
+  std::vector<std::pair<std::string, std::string>> facts = {{"tyto", kVersion}};
+  for (auto& fact : context.describe()) facts.push_back(std::move(fact));
+  facts.emplace_back("CUDA", "not built in");
+  facts.emplace_back("OpenCV", CV_VERSION);
+  facts.emplace_back("compiler", __VERSION__);
+
+  if (json) {
+    nlohmann::ordered_json j;
+    for (const auto& [name, value] : facts) j[name] = value;
+    for (const Network& n : networks()) j["networks"].push_back({{"name", n.name}, {"summary", n.summary}});
+    fmt::print("{}\n", j.dump());
+    return kDone;
+  }
+  for (const auto& [name, value] : facts) fmt::print("{:16} {}\n", name, value);
+  fmt::print("networks\n");
+  for (const Network& n : networks()) {
+    fmt::print("  {:20} {}\n", n.name, n.summary);
+    for (const OptionSpec& o : n.options)
+      fmt::print("  {:20}   --set {}={} ({})\n", "", o.name, o.default_value, o.help);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_info(CLI::App& app, Run& command) {
+  auto flags = std::make_shared<EngineFlags>();
+  auto json = std::make_shared<bool>(false);
+  CLI::App* c = app.add_subcommand("info", "print device, libraries, instruction set and known networks");
+  add_engine_flags(*c, *flags);
+  c->add_flag("--json", *json, "print a JSON object");
+  c->callback([flags, json, &command] { command = [flags, json] { return run(*flags, *json); }; });
+}
+
+}  // namespace tyto::apps

@@ -1,0 +1,162 @@
+// tyto inspect: what is in a checkpoint, a model file or any safetensors file; what a plan for a model does.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "apps/command.h"
+#include "apps/commands/engine_flags.h"
+#include "apps/console.h"
+#include "engine/model_file.h"
+#include "tyto/plan.h"
+#include "weights_converter/checkpoint/checkpoint.h"
+
+namespace tyto::apps {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Flags {
+  std::string file;
+  bool plan = false, json = false;
+  int batch = 1;
+  EngineFlags engine;
+};
+
+constexpr double kMiB = 1 << 20;
+
+ordered_json describe_tensors(const TensorSource& source) {
+  ordered_json list = ordered_json::array();
+  for (const std::string& name : source.names()) {
+    const TensorSpec spec = source.find(name).value();
+    list.push_back({{"name", name}, {"dtype", name_of(spec.dtype)}, {"shape", spec.shape.dims()}});
+  }
+  return list;
+}
+
+void print_tensors(const ordered_json& tensors) {
+  for (const auto& t : tensors)
+    fmt::print("  {:5} {:22} {}\n", t["dtype"].get<std::string>(),
+               Shape(t["shape"].get<std::vector<int64_t>>()).str(), t["name"].get<std::string>());
+}
+
+int inspect_safetensors(const Flags& flags, const SafetensorsFile& file) {
+  ordered_json out = {{"file", flags.file}, {"format", "safetensors"}};
+  if (file.metadata().count("tyto")) {
+    try {
+      const Model model(flags.file);
+      const ModelInfo& info = model.info();
+      out["format"] = "tyto model";
+      out["network"] = info.network;
+      out["options"] = info.options;
+      out["preprocessing"] = ordered_json::parse(info.preprocessing);
+      out["class_names"] = info.class_names;
+      out["source_sha256"] = info.source_sha256;
+      out["identity"] = info.tensors_sha256;
+      out["intact"] = model.actual_tensors_sha256() == info.tensors_sha256;
+    } catch (const Error&) {  // another file of ours: features
+      out["metadata"] = file.metadata();
+    }
+  } else if (!file.metadata().empty()) {
+    out["metadata"] = file.metadata();
+  }
+  const ordered_json tensors = describe_tensors(file);
+  if (flags.json) {
+    out["tensors"] = tensors;
+    fmt::print("{}\n", out.dump());
+    return kDone;
+  }
+  for (const auto& [key, value] : out.items())
+    fmt::print("{:14} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
+  fmt::print("{} tensors\n", tensors.size());
+  print_tensors(tensors);
+  return kDone;
+}
+
+int inspect_plan(const Flags& flags) {
+  const Model model(flags.file);
+  Context context(context_options(flags.engine));
+  const Plan plan(model, context, model.input_shape(flags.batch),
+                  {precision_from(flags.engine.precision), {}});
+  const PlanReport& r = plan.report();
+  if (flags.json) {
+    ordered_json steps = ordered_json::array();
+    for (const auto& s : r.steps)
+      steps.push_back({{"name", s.name},
+                       {"operation", s.operation},
+                       {"algorithm", s.algorithm},
+                       {"layout", s.layout},
+                       {"shape", s.shape.dims()}});
+    fmt::print("{}\n", ordered_json{{"steps", steps},
+                                    {"activation_bytes", r.activation_bytes},
+                                    {"activation_bound", r.activation_bound},
+                                    {"workspace_bytes", r.workspace_bytes},
+                                    {"weight_bytes", r.weight_bytes}}
+                           .dump());
+    return kDone;
+  }
+  fmt::print("{:4} {:36} {:22} {:26} {:10} {}\n", "step", "layer", "operation", "algorithm", "layout",
+             "output");
+  for (size_t i = 0; i < r.steps.size(); ++i) {
+    const auto& s = r.steps[i];
+    fmt::print("{:4} {:36} {:22} {:26} {:10} {}\n", i, s.name, s.operation, s.algorithm, s.layout,
+               s.shape.str());
+  }
+  fmt::print(
+      "activations {:.1f} MiB ({:.2f}x the least possible), workspace {:.1f} MiB, weights {:.1f} MiB\n",
+      static_cast<double>(r.activation_bytes) / kMiB,
+      static_cast<double>(r.activation_bytes) / static_cast<double>(std::max<int64_t>(1, r.activation_bound)),
+      static_cast<double>(r.workspace_bytes) / kMiB, static_cast<double>(r.weight_bytes) / kMiB);
+  return kDone;
+}
+
+int inspect_pickles(const Flags& flags, const CheckpointSummary& summary) {
+  ordered_json out = {{"file", flags.file}, {"format", std::string(name_of(summary.format))}};
+  if (!summary.state_dict_path.empty()) out["state_dict"] = summary.state_dict_path;
+  ordered_json globals = ordered_json::array(), dangerous = ordered_json::array();
+  for (const auto& g : summary.globals) (g.dangerous ? dangerous : globals).push_back(g.name);
+  ordered_json tensors = ordered_json::array();
+  for (const auto& [name, spec] : summary.tensors)
+    tensors.push_back({{"name", name}, {"dtype", name_of(spec.dtype)}, {"shape", spec.shape.dims()}});
+  if (flags.json) {
+    out["globals"] = globals;
+    out["dangerous_globals"] = dangerous;
+    if (!summary.problem.empty()) out["problem"] = summary.problem;
+    out["tensors"] = tensors;
+    fmt::print("{}\n", out.dump());
+    return kDone;
+  }
+  for (const auto& [key, value] : out.items()) fmt::print("{:14} {}\n", key, value.get<std::string>());
+  fmt::print("{} globals named by its pickles (none is ever called)\n", summary.globals.size());
+  for (const auto& g : summary.globals)
+    fmt::print("  {}{}\n", g.name, g.dangerous ? "   <- would run code" : "");
+  if (!summary.problem.empty()) fmt::print("{:14} {}\n", "problem", summary.problem);
+  fmt::print("{} tensors\n", tensors.size());
+  print_tensors(tensors);
+  return kDone;
+}
+
+int run(const Flags& flags) {
+  if (flags.plan) return inspect_plan(flags);
+  const CheckpointSummary summary = inspect_checkpoint(flags.file);
+  if (summary.format == CheckpointFormat::Safetensors)
+    return inspect_safetensors(flags, SafetensorsFile(flags.file));
+  return inspect_pickles(flags, summary);
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, Run& command) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* c =
+      app.add_subcommand("inspect", "show what a checkpoint or model file holds, or what a plan does");
+  c->add_option("file", flags->file, "a checkpoint, model or features file")->required();
+  c->add_flag("--plan", flags->plan, "compile the model and list steps, layouts, algorithms and memory");
+  c->add_option("--batch", flags->batch, "images a run, for --plan")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  c->add_flag("--json", flags->json, "print a JSON object");
+  add_engine_flags(*c, flags->engine);
+  c->callback([flags, &command] { command = [flags] { return run(*flags); }; });
+}
+
+}  // namespace tyto::apps

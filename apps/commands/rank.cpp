@@ -1,0 +1,114 @@
+// tyto rank: the nearest gallery images of every query.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "apps/command.h"
+#include "apps/console.h"
+#include "apps/reid/open_features.h"
+#include "apps/reid/ranking.h"
+#include "apps/reid/ranking_report.h"
+
+namespace tyto::apps {
+namespace {
+
+using kernels::CameraRule;
+
+struct Options {
+  std::vector<std::string> files;
+  std::string out, images, camera_rule;
+  int64_t top_k = 10;
+  bool no_pictures = false, json = false;
+};
+
+// Without identities the baseline's rule would take every image for junk.
+CameraRule camera_rule(const std::string& wanted, const FeatureSet& gallery) {
+  const bool labelled = has_identities(gallery);
+  if (wanted == "baseline" && !labelled)
+    throw Error(
+        ErrorKind::Usage,
+        "--camera-rule baseline needs identities, and the gallery has none; extract it with --dataset or "
+        "--name-pattern, or leave the option out");
+  return wanted == "none" || !labelled ? CameraRule::None : CameraRule::Baseline;
+}
+
+std::string in_words(CameraRule rule) {
+  return rule == CameraRule::None
+             ? "no camera rule"
+             : "baseline's camera rule: junk and the query's identity in its own camera left out";
+}
+
+// The nearest image of the first few queries, for a person to see at once.
+void print_summary(const std::vector<Ranking>& rankings, const FeatureSet& queries,
+                   const FeatureSet& gallery) {
+  constexpr size_t kShown = 20;
+  const size_t shown = std::min(kShown, rankings.size());
+  size_t width = 0;
+  for (size_t i = 0; i < shown; ++i) width = std::max(width, queries.paths[i].size());
+  for (size_t i = 0; i < shown; ++i) {
+    if (rankings[i].images.empty()) continue;
+    const Ranked& best = rankings[i].images.front();
+    fmt::print("{:{}}  {:.3f}  {}\n", queries.paths[i], width, best.score,
+               gallery.paths[static_cast<size_t>(best.row)]);
+  }
+  if (shown < rankings.size()) fmt::print("... and {} more\n", rankings.size() - shown);
+}
+
+int rank(const Options& options) {
+  if (options.out.empty() && !options.json)
+    throw Error(ErrorKind::Usage, "rank needs a folder to write to, -o DIR, or --json");
+  const Features features = open_features(options.files);
+  const FeatureSet& queries = features.sets.at(SetKind::Query);
+  const FeatureSet& gallery = features.sets.at(SetKind::Gallery);
+  const CameraRule rule = camera_rule(options.camera_rule, gallery);
+
+  std::vector<Ranking> rankings;
+  {
+    Progress progress("ranking", queries.rows());
+    rankings = rank_gallery(queries, gallery, options.top_k, rule, [&](int64_t count) {
+      progress.advance(count);
+      check_interrupted();
+    });
+  }
+  if (!options.out.empty()) {
+    const int64_t unreadable = write_ranking_report(
+        {options.out, options.images, !options.no_pictures, in_words(rule)}, rankings, features);
+    if (unreadable > 0)
+      warning(fmt::format(
+          "{} images could not be read and are grey in the pictures; --images DIR says where they are",
+          unreadable));
+  }
+  if (options.json) {
+    for (const Ranking& ranking : rankings) fmt::print("{}\n", json_line(ranking, queries, gallery));
+  } else {
+    print_summary(rankings, queries, gallery);
+    notice(fmt::format("{} queries against {} images, {}; open {}", queries.rows(), gallery.rows(),
+                       in_words(rule), (std::filesystem::path(options.out) / "index.html").string()));
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_rank(CLI::App& app, Run& run) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("rank", "the nearest gallery images of every query, with pictures");
+  command->add_option("files", options->files, "features files; sets and shards are put together")
+      ->required();
+  command->add_option("-o,--output", options->out, "folder for ranking.jsonl, pictures/ and index.html");
+  command->add_option("--top-k", options->top_k, "images per query")
+      ->check(CLI::Range(int64_t{1}, int64_t{1000}))
+      ->capture_default_str();
+  command
+      ->add_option("--camera-rule", options->camera_rule,
+                   "which images are left out; baseline where the gallery has identities, else none")
+      ->check(CLI::IsMember({"baseline", "none"}));
+  command->add_option("--images", options->images, "folder in which to find the images, if they have moved");
+  command->add_flag("--no-pictures", options->no_pictures, "write names and scores only");
+  command->add_flag("--json", options->json, "print the JSON lines");
+  command->callback([&run, options] { run = [options] { return rank(*options); }; });
+}
+
+}  // namespace tyto::apps

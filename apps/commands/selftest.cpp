@@ -1,0 +1,61 @@
+// tyto selftest: does this machine compute what it should?
+#include "engine/self_test.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "apps/command.h"
+#include "apps/commands/engine_flags.h"
+
+namespace tyto::apps {
+namespace {
+
+struct Flags {
+  std::string model;
+  bool json = false;
+  EngineFlags engine;
+};
+
+int run(const Flags& flags) {
+  Context context(context_options(flags.engine));
+  const Precision precision = precision_from(flags.engine.precision);
+  std::vector<SelfTestResult> results = self_test(context, precision);
+  if (!flags.model.empty()) {
+    const auto more = self_test(Model(flags.model), context, precision);
+    results.insert(results.end(), more.begin(), more.end());
+  }
+  const auto failed =
+      std::count_if(results.begin(), results.end(), [](const SelfTestResult& r) { return !r.passed(); });
+  if (flags.json) {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (const auto& r : results)
+      list.push_back({{"name", r.name},
+                      {"algorithm", r.algorithm},
+                      {"error", r.error},
+                      {"tolerance", r.tolerance},
+                      {"passed", r.passed()}});
+    fmt::print("{}\n", nlohmann::ordered_json{{"failed", failed}, {"checks", list}}.dump());
+  } else {
+    for (const auto& r : results)
+      fmt::print("{:6} {:44} {:24} error {:.1e} of at most {:.1e}\n", r.passed() ? "ok" : "WRONG", r.name,
+                 r.algorithm, r.error, r.tolerance);
+    fmt::print("{} of {} checks passed\n", results.size() - static_cast<size_t>(failed), results.size());
+  }
+  return failed == 0 ? kDone : 1;
+}
+
+}  // namespace
+
+void add_selftest(CLI::App& app, Run& command) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* c = app.add_subcommand("selftest", "compare this machine's results with a naive reference");
+  c->add_option("model", flags->model,
+                "also run this model against the reference (takes seconds to minutes)");
+  c->add_flag("--json", flags->json, "print a JSON object");
+  add_engine_flags(*c, flags->engine);
+  c->callback([flags, &command] { command = [flags] { return run(*flags); }; });
+}
+
+}  // namespace tyto::apps

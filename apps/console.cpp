@@ -1,0 +1,83 @@
+#include "apps/console.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <csignal>
+
+namespace tyto::apps {
+namespace {
+
+volatile std::sig_atomic_t pending_signal = 0;
+
+spdlog::logger& logger() {
+  static const auto instance = [] {
+    auto made = spdlog::stderr_logger_mt("tyto");
+    made->set_pattern("tyto: %v");
+    return made;
+  }();
+  return *instance;
+}
+
+void clear_line() {
+  if (::isatty(STDERR_FILENO)) fmt::print(stderr, "\r\033[K");
+}
+
+}  // namespace
+
+void set_quiet() { logger().set_level(spdlog::level::warn); }
+
+void notice(const std::string& sentence) {
+  clear_line();
+  logger().info("{}", sentence);
+}
+
+void warning(const std::string& sentence) {
+  clear_line();
+  logger().warn("{}", sentence);
+}
+
+Progress::Progress(std::string what, int64_t total)
+    : what_(std::move(what)),
+      total_(total),
+      visible_(::isatty(STDERR_FILENO) && total > 0),
+      start_(std::chrono::steady_clock::now()) {}
+
+Progress::~Progress() {
+  if (visible_) clear_line();
+}
+
+void Progress::advance(int64_t count) {
+  using namespace std::chrono_literals;
+  done_ += count;
+  const auto now = std::chrono::steady_clock::now();
+  if (!visible_ || (now - drawn_ < 100ms && done_ < total_)) return;
+  drawn_ = now;
+  constexpr int kCells = 24;
+  const int full = static_cast<int>(kCells * done_ / total_);
+  const double left = static_cast<double>(total_ - done_) / std::max(rate(), 1e-9);
+  fmt::print(stderr, "\r\033[K{} [{:=>{}}{:>{}}] {}/{}  {:.1f}/s  {:.0f} s left", what_, "", full, "",
+             kCells - full, done_, total_, rate(), left);
+  std::fflush(stderr);
+}
+
+double Progress::rate() const {
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
+  return elapsed.count() > 0 ? static_cast<double>(done_) / elapsed.count() : 0;
+}
+
+void install_interrupt_handlers() {
+  struct sigaction action {};
+  action.sa_handler = [](int signal) { pending_signal = signal; };
+  action.sa_flags = SA_RESETHAND;  // the second signal ends the process
+  for (int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
+}
+
+void check_interrupted() {
+  if (pending_signal != 0) throw Interrupted{pending_signal};
+}
+
+}  // namespace tyto::apps

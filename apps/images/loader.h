@@ -1,0 +1,84 @@
+// Folders of images to batches of network input, decoded ahead by a pool of threads.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/preprocessing.h"
+#include "tyto/tensor.h"
+
+namespace tyto::apps {
+
+struct Skipped {
+  int64_t index = 0;    // of the path
+  std::string message;  // names the file and what is wrong with it
+};
+
+struct Batch {
+  Tensor input;                  // F32 [batch, 3, height, width]; rows from indices.size() on are 0
+  std::vector<int64_t> indices;  // of the paths in rows 0, 1, ..., rising
+  std::vector<Skipped> skipped;  // unreadable images met on the way
+};
+
+struct LoaderOptions {
+  int64_t batch = 32;
+  int threads = 1;  // that decode and preprocess
+  bool apply_exif_orientation = false;
+};
+
+// Every readable image once, in the order of the paths and without gaps, so what stands in a batch depends on
+// the files alone. At most two batches and one image a thread are held ahead. next() is for one thread.
+class ImageLoader {
+ public:
+  // Starts decoding. Error{Usage} for a batch or a thread count below 1, Error{Memory}.
+  ImageLoader(std::vector<std::filesystem::path> paths, const Preprocessing& rule,
+              const LoaderOptions& options);
+  ImageLoader(const ImageLoader&) = delete;
+  ImageLoader& operator=(const ImageLoader&) = delete;
+
+  // nullopt after the last batch. The last batch may have no rows, but skipped images. Errors that are no
+  // image's fault, such as Error{Memory}, are thrown at the turn of the image that met them.
+  std::optional<Batch> next();
+
+  // Takes the memory of a batch back, for a batch to come.
+  void recycle(Batch batch);
+
+ private:
+  // Image i is decoded into slot i % slots_.size() and stays there until next() has copied it.
+  struct Slot {
+    bool done = false;
+    std::string skipped;        // why, or empty
+    std::exception_ptr failed;  // what next() throws
+  };
+
+  void decode_all(const std::stop_token& stop, Preprocessor& preprocessor);  // what each thread does
+  void load(int64_t index, Preprocessor& preprocessor);
+  Slot take(int64_t index, std::span<float> row);
+  std::span<float> pixels(int64_t index);
+  Tensor empty_input();
+
+  const std::vector<std::filesystem::path> paths_;
+  const Preprocessing rule_;
+  const LoaderOptions options_;
+  Tensor decoded_;  // [slots, 3, height, width]
+  std::vector<Tensor> recycled_;
+
+  std::mutex mutex_;
+  std::condition_variable slot_done_;
+  std::condition_variable_any slot_free_;  // waits for a stop request, too
+  std::vector<Slot> slots_;
+  int64_t started_ = 0;                // images that a thread has begun with
+  int64_t taken_ = 0;                  // images that next() has passed
+  std::vector<std::jthread> threads_;  // last, so that they end before what they use
+};
+
+}  // namespace tyto::apps

@@ -1,0 +1,64 @@
+// tyto: runs trained perception networks over files. One file a subcommand in commands/.
+#include <CLI/CLI.hpp>
+#include <new>
+
+#include "apps/command.h"
+#include "apps/console.h"
+#include "tyto/error.h"
+#include "tyto/version.h"
+
+namespace {
+
+constexpr int kFailed = 1, kWrongUsage = 2, kSignalBase = 128;
+
+int run(int argc, char** argv) {
+  using namespace tyto::apps;
+  CLI::App app{"tyto: runs trained perception networks over images, without Python.", "tyto"};
+  app.set_version_flag("--version", tyto::kVersion);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer(
+      "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but inputs were skipped, 130/143 interrupted.");
+  bool quiet = false;
+  app.add_flag("-q,--quiet", quiet, "say nothing but warnings and errors");
+
+  Run command;
+  add_convert(app, command);
+  add_inspect(app, command);
+  add_extract(app, command);
+  add_rank(app, command);
+  add_evaluate(app, command);
+  add_merge(app, command);
+  add_run(app, command);
+  add_info(app, command);
+  add_selftest(app, command);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? kDone : kWrongUsage;
+  }
+  if (quiet) set_quiet();
+  return command();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace tyto::apps;
+  install_interrupt_handlers();
+  try {
+    return run(argc, argv);
+  } catch (const tyto::Error& e) {
+    warning(e.what());
+    return e.kind() == tyto::ErrorKind::Usage ? kWrongUsage : kFailed;
+  } catch (const Interrupted& i) {
+    warning("interrupted; what was finished is on disk");
+    return kSignalBase + i.signal;
+  } catch (const std::bad_alloc&) {
+    warning("out of memory; use a smaller --batch or --memory-limit");
+  } catch (const std::exception& e) {
+    warning(std::string("unexpected: ") + e.what());
+  }
+  return kFailed;
+}

@@ -1,0 +1,181 @@
+#include "apps/reid/export.h"
+
+#include <fmt/format.h>
+#include <matio.h>
+#include <unistd.h>
+#include <zip.h>
+
+#include <limits>
+#include <memory>
+#include <utility>
+
+#include "tyto/error.h"
+
+namespace tyto::apps {
+namespace {
+
+std::string prefix_of(SetKind kind) {
+  switch (kind) {
+    case SetKind::Query:
+      return "query";
+    case SetKind::Gallery:
+      return "gallery";
+    case SetKind::MultiQuery:
+      return "mquery";
+  }
+  return {};
+}
+
+[[noreturn]] void fail(const std::filesystem::path& path, const std::string& why) {
+  throw Error(ErrorKind::File, fmt::format("{}: cannot write: {}", path.string(), why));
+}
+
+// --- npz: a zip file of stored .npy files ---
+
+// https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0
+std::string npy(const char* type, const std::string& shape, const void* data, size_t bytes) {
+  constexpr size_t kAlignment = 64, kPreamble = 10;
+  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", type, shape);
+  const size_t unpadded = kPreamble + header.size() + 1;
+  header.append((unpadded + kAlignment - 1) / kAlignment * kAlignment - unpadded, ' ');
+  header += '\n';
+
+  std::string out("\x93NUMPY\x01\x00", 8);
+  out += static_cast<char>(header.size() & 0xFF);
+  out += static_cast<char>(header.size() >> 8);
+  out += header;
+  out.append(static_cast<const char*>(data), bytes);
+  return out;
+}
+
+std::string npy(const std::vector<int64_t>& values) {
+  return npy("<i8", fmt::format("{},", values.size()), values.data(), values.size() * sizeof(int64_t));
+}
+
+void write_npz(const std::filesystem::path& path, const Features& features) {
+  std::vector<std::pair<std::string, std::string>> entries;  // libzip reads them when the archive is closed
+  for (const auto& [kind, set] : features.sets) {
+    const std::string prefix = prefix_of(kind);
+    const std::string shape = fmt::format("{}, {}", set.features.dim(0), set.features.dim(1));
+    entries.emplace_back(prefix + "_f.npy",
+                         npy("<f4", shape, set.features.data(), static_cast<size_t>(set.features.bytes())));
+    entries.emplace_back(prefix + "_label.npy", npy(set.ids));
+    entries.emplace_back(prefix + "_cam.npy", npy(set.cameras));
+  }
+  int code = 0;
+  std::unique_ptr<zip_t, decltype(&zip_discard)> archive(
+      zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code), zip_discard);
+  if (!archive) {
+    zip_error_t error;
+    zip_error_init_with_code(&error, code);
+    const std::string why = zip_error_strerror(&error);
+    zip_error_fini(&error);
+    fail(path, why);
+  }
+  constexpr zip_uint16_t kDosTime = 0, kDosDate = (1 << 5) | 1;  // 1980-01-01: equal bytes whenever written
+  for (const auto& [name, bytes] : entries) {
+    zip_source_t* source = zip_source_buffer(archive.get(), bytes.data(), bytes.size(), 0);
+    const zip_int64_t index =
+        source ? zip_file_add(archive.get(), name.c_str(), source, ZIP_FL_ENC_UTF_8) : -1;
+    if (index < 0 ||
+        zip_set_file_compression(archive.get(), static_cast<zip_uint64_t>(index), ZIP_CM_STORE, 0) != 0 ||
+        zip_file_set_dostime(archive.get(), static_cast<zip_uint64_t>(index), kDosTime, kDosDate, 0) != 0)
+      fail(path, zip_strerror(archive.get()));
+  }
+  if (zip_close(archive.get()) != 0) fail(path, zip_strerror(archive.get()));
+  (void)archive.release();  // closed; nothing is left to discard
+}
+
+// --- MAT v5 ---
+
+class MatFile {
+ public:
+  explicit MatFile(const std::filesystem::path& path)
+      : path_(path), temporary_(path.string() + fmt::format(".{}.tmp", ::getpid())) {
+    constexpr const char* kHeader = "MATLAB 5.0 MAT-file, written by tyto";  // without a date: equal bytes
+    mat_.reset(Mat_CreateVer(temporary_.c_str(), kHeader, MAT_FT_MAT5));
+    if (!mat_) fail(path, "the file cannot be made");
+  }
+  ~MatFile() {
+    mat_.reset();
+    std::error_code ignored;
+    std::filesystem::remove(temporary_, ignored);
+  }
+
+  // values: [rows, columns] in MATLAB's column-major order; matio only reads them
+  void write(const std::string& name, matio_classes type, matio_types element, size_t rows, size_t columns,
+             const void* values, size_t bytes) {
+    size_t dims[2] = {rows, columns};
+    const std::unique_ptr<matvar_t, decltype(&Mat_VarFree)> variable(
+        Mat_VarCreate(name.c_str(), type, element, 2, dims, const_cast<void*>(values), MAT_F_DONT_COPY_DATA),
+        Mat_VarFree);
+    if (!variable || Mat_VarWrite(mat_.get(), variable.get(), MAT_COMPRESSION_NONE) != 0)
+      fail(path_, fmt::format("array '{}' was refused", name));
+    written_ += bytes;
+  }
+
+  void commit() {
+    mat_.reset();
+    std::error_code error;  // matio does not report short writes
+    const auto size = std::filesystem::file_size(temporary_, error);
+    if (error || size < written_) fail(path_, "the disk is full");
+    std::filesystem::rename(temporary_, path_, error);
+    if (error) fail(path_, error.message());
+  }
+
+ private:
+  struct Close {
+    void operator()(mat_t* mat) const { Mat_Close(mat); }
+  };
+  std::filesystem::path path_, temporary_;
+  std::unique_ptr<mat_t, Close> mat_;
+  size_t written_ = 0;
+};
+
+std::vector<float> column_major(const Tensor& matrix) {
+  const auto rows = static_cast<size_t>(matrix.dim(0)), columns = static_cast<size_t>(matrix.dim(1));
+  const auto from = matrix.as<float>();
+  std::vector<float> to(from.size());
+  for (size_t i = 0; i < rows; ++i)
+    for (size_t j = 0; j < columns; ++j) to[j * rows + i] = from[i * columns + j];
+  return to;
+}
+
+void write_mat(const std::filesystem::path& path, const Features& features) {
+  for (const auto& [kind, set] : features.sets)
+    if (set.features.bytes() > std::numeric_limits<int32_t>::max())
+      throw Error(
+          ErrorKind::Unsupported,
+          fmt::format("{}: '{}_f' has {} bytes and a MAT v5 file holds at most 2 GiB an array; use --format "
+                      "npz",
+                      path.string(), prefix_of(kind), set.features.bytes()));
+  MatFile out(path);
+  for (const auto& [kind, set] : features.sets) {
+    const std::string prefix = prefix_of(kind);
+    const auto rows = static_cast<size_t>(set.rows()), width = static_cast<size_t>(set.features.dim(1));
+    const std::vector<float> values = column_major(set.features);
+    out.write(prefix + "_f", MAT_C_SINGLE, MAT_T_SINGLE, rows, width, values.data(),
+              values.size() * sizeof(float));
+    out.write(prefix + "_label", MAT_C_INT64, MAT_T_INT64, 1, rows, set.ids.data(), rows * sizeof(int64_t));
+    out.write(prefix + "_cam", MAT_C_INT64, MAT_T_INT64, 1, rows, set.cameras.data(), rows * sizeof(int64_t));
+  }
+  out.commit();
+}
+
+}  // namespace
+
+ExportFormat export_format(const std::string& name) {
+  if (name == "npz") return ExportFormat::Npz;
+  if (name == "mat") return ExportFormat::Mat;
+  throw Error(ErrorKind::Usage, fmt::format("there is no format '{}'; known: npz, mat", name));
+}
+
+void export_features(const Features& features, ExportFormat format, const std::filesystem::path& path) {
+  if (format == ExportFormat::Npz) {
+    write_npz(path, features);
+  } else {
+    write_mat(path, features);
+  }
+}
+
+}  // namespace tyto::apps

@@ -1,0 +1,87 @@
+#include "apps/reid/extraction.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "apps/console.h"
+#include "apps/images/list.h"
+#include "apps/images/loader.h"
+#include "apps/reid/stable_hash.h"
+
+namespace tyto::apps {
+
+ImageFolder list_folder(SetKind set, const std::filesystem::path& root, const NameRule& rule,
+                        const Shard& shard, SkippedImages& skipped) {
+  ImageFolder folder{set, std::filesystem::is_directory(root) ? root : root.parent_path(), {}, {}, {}};
+  for (const std::filesystem::path& file : list_images(root)) {
+    const std::string name =
+        file.lexically_relative(folder.root.empty() ? "." : folder.root).generic_string();
+    if (stable_hash(name) % static_cast<uint64_t>(shard.count) != static_cast<uint64_t>(shard.index))
+      continue;
+    try {
+      if (!is_utf8(name))
+        throw Error(ErrorKind::Format, fmt::format("{}: its name is not UTF-8; rename it", file.string()));
+      folder.labels.push_back(rule.label(name));
+      folder.files.push_back(file);
+      folder.names.push_back(name);
+    } catch (const Error& e) {
+      skipped.push_back(e.what());
+    }
+  }
+  return folder;
+}
+
+void extract_folders(const std::vector<ImageFolder>& folders, const Model& model, FeatureExtractor& extractor,
+                     int batch, const ExtractionOptions& options, ExtractionJournal& journal,
+                     SkippedImages& skipped) {
+  int64_t total = 0;
+  for (const ImageFolder& f : folders) total += static_cast<int64_t>(f.files.size());
+  Progress progress("extracting", total - journal.size());
+  const Preprocessing rule = preprocessing_from_json(model.info().preprocessing);
+  const auto width = static_cast<size_t>(extractor.dimensions());
+
+  for (const ImageFolder& folder : folders) {
+    std::vector<std::filesystem::path> files;
+    std::vector<const std::string*> names;
+    for (size_t i = 0; i < folder.files.size(); ++i) {
+      if (journal.find(folder.set, folder.names[i])) continue;
+      files.push_back(folder.files[i]);
+      names.push_back(&folder.names[i]);
+    }
+    ImageLoader loader(files, rule, {batch, options.decoders, options.apply_exif_orientation});
+    while (std::optional<Batch> next = loader.next()) {
+      for (const Skipped& s : next->skipped) skipped.push_back(s.message);
+      if (!next->indices.empty()) {
+        const Tensor& features = extractor.run(next->input);
+        for (size_t row = 0; row < next->indices.size(); ++row)
+          journal.append(folder.set, *names[static_cast<size_t>(next->indices[row])],
+                         features.as<float>().subspan(row * width, width));
+        journal.flush();
+      }
+      progress.advance(static_cast<int64_t>(next->indices.size() + next->skipped.size()));
+      loader.recycle(std::move(*next));
+      check_interrupted();
+    }
+  }
+}
+
+FeatureSet collect(const ImageFolder& folder, const ExtractionJournal& journal, int64_t width) {
+  FeatureSet set;
+  set.root = folder.root.string();
+  std::vector<const float*> rows;
+  for (size_t i = 0; i < folder.names.size(); ++i) {
+    const float* row = journal.find(folder.set, folder.names[i]);
+    if (!row) continue;
+    rows.push_back(row);
+    set.paths.push_back(folder.names[i]);
+    set.ids.push_back(folder.labels[i].id);
+    set.cameras.push_back(folder.labels[i].camera);
+  }
+  set.features = Tensor(DType::F32, {set.rows(), width});
+  float* to = set.features.as<float>().data();
+  for (const float* row : rows) to = std::copy(row, row + width, to);
+  return set;
+}
+
+}  // namespace tyto::apps

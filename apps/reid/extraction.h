@@ -1,0 +1,46 @@
+// Folders of images to features.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "apps/reid/dataset_names.h"
+#include "apps/reid/extraction_journal.h"
+#include "apps/reid/features_file.h"
+#include "tyto/feature_extractor.h"
+
+namespace tyto::apps {
+
+// The images of one set that this run is to extract.
+struct ImageFolder {
+  SetKind set;
+  std::filesystem::path root;
+  std::vector<std::filesystem::path> files;
+  std::vector<std::string> names;  // of the files below the root, '/' between parts
+  std::vector<ImageLabel> labels;
+};
+
+// Why images were left out, a sentence each that names the file.
+using SkippedImages = std::vector<std::string>;
+
+// Lists a folder, keeps this shard's images (by a stable hash of the name) and reads their labels off the
+// names; an image whose name does not follow the rule is skipped. Error{File} where the folder has no images.
+ImageFolder list_folder(SetKind set, const std::filesystem::path& root, const NameRule& rule,
+                        const Shard& shard, SkippedImages& skipped);
+
+struct ExtractionOptions {
+  int decoders = 1;
+  bool apply_exif_orientation = false;
+};
+
+// Extracts what the journal lacks, in batches, and appends it there. `total`: images of all folders, for the
+// progress bar. Throws Interrupted between batches.
+void extract_folders(const std::vector<ImageFolder>& folders, const Model& model, FeatureExtractor& extractor,
+                     int batch, const ExtractionOptions& options, ExtractionJournal& journal,
+                     SkippedImages& skipped);
+
+// The folder's rows that the journal has.
+FeatureSet collect(const ImageFolder& folder, const ExtractionJournal& journal, int64_t width);
+
+}  // namespace tyto::apps

@@ -1,0 +1,47 @@
+// What an extraction has finished so far, appended image by image beside the output, so that a run that was
+// stopped can go on. It is deleted when the output is whole.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/reid/features_file.h"
+
+namespace tyto::apps {
+
+class ExtractionJournal {
+ public:
+  // identity: what the run computes (model, options, folders); width: floats a feature has. With `resume` an
+  // existing journal is read up to the first record that is not whole, and Error{Usage} if its identity is
+  // another; without, it is started anew. Error{File} where the folder cannot be written.
+  ExtractionJournal(std::filesystem::path path, const std::string& identity, int64_t width, bool resume);
+  ~ExtractionJournal();
+  ExtractionJournal(const ExtractionJournal&) = delete;
+  ExtractionJournal& operator=(const ExtractionJournal&) = delete;
+
+  const float* find(SetKind set, const std::string& image) const;  // [width], or nullptr
+  int64_t size() const { return static_cast<int64_t>(rows_.size()); }
+
+  void append(SetKind set, const std::string& image, std::span<const float> feature);
+  void flush();   // everything appended is the operating system's; Error{File} on a full disk
+  void remove();  // the output is written
+
+ private:
+  using Key = std::pair<SetKind, std::string>;
+
+  void read(const std::string& head);
+  void write(const void* data, size_t bytes);
+
+  std::filesystem::path path_;
+  int64_t width_;
+  std::FILE* file_ = nullptr;
+  std::map<Key, std::vector<float>> rows_;
+};
+
+}  // namespace tyto::apps

@@ -1,0 +1,295 @@
+#include "apps/reid/features_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "engine/safetensors.h"
+
+namespace tyto::apps {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kVersion = 1;
+constexpr const char* kKind = "features";
+constexpr std::array kKinds = {SetKind::Query, SetKind::Gallery, SetKind::MultiQuery};
+constexpr size_t kMaxMetadataBytes =
+    90'000'000;  // a safetensors header ends at 100 MB; quotes are escaped in it
+constexpr size_t kMaxScales = 64;
+constexpr int64_t kMaxShards = 1'000'000;
+
+[[noreturn]] void bad(const std::filesystem::path& file, const std::string& what) {
+  throw Error(ErrorKind::Format, fmt::format("{}: {}", file.string(), what));
+}
+
+// --- metadata ---
+
+std::string metadata_of(const Features& f) {
+  nlohmann::ordered_json j;
+  j["kind"] = kKind;
+  j["version"] = kVersion;
+  j["model"] = f.making.model;
+  j["network"] = f.making.network;
+  j["precision"] = f.making.precision;
+  j["flip"] = f.making.flip;
+  j["scales"] = f.making.scales;
+  j["dataset"] = f.making.dataset;
+  if (f.shard) j["shard"] = {{"index", f.shard->index}, {"count", f.shard->count}};
+  j["sets"] = nlohmann::ordered_json::object();
+  for (const auto& [kind, set] : f.sets)
+    j["sets"][std::string(name_of(kind))] = {{"root", set.root}, {"paths", set.paths}};
+  return j.dump();
+}
+
+// Typed access to the parsed metadata; every failure names the file and the key.
+class MetadataReader {
+ public:
+  MetadataReader(const json& object, const std::filesystem::path& file) : object_(object), file_(file) {
+    if (!object.is_object()) bad(file, "its metadata is not a JSON object");
+  }
+
+  template <class T>
+  T get(const char* key) const {
+    const auto it = object_.find(key);
+    try {
+      if (it != object_.end() && has_type<T>(*it)) return it->template get<T>();
+    } catch (const json::exception&) {  // a list of other things
+    }
+    bad(file_, fmt::format("its metadata has no proper '{}'", key));
+  }
+  bool has(const char* key) const { return object_.contains(key); }
+  const json& child(const char* key) const {
+    const auto it = object_.find(key);
+    if (it == object_.end()) bad(file_, fmt::format("its metadata has no '{}'", key));
+    return *it;
+  }
+
+ private:
+  template <class T>
+  static bool has_type(const json& value) {
+    if constexpr (std::is_same_v<T, bool>) return value.is_boolean();
+    if constexpr (std::is_same_v<T, int64_t>) return value.is_number_integer();
+    if constexpr (std::is_same_v<T, std::string>) return value.is_string();
+    return value.is_array();
+  }
+
+  const json& object_;
+  const std::filesystem::path& file_;
+};
+
+json parse_metadata(const SafetensorsFile& in) {
+  const auto text = in.metadata().find("tyto");
+  if (text == in.metadata().end())
+    bad(in.path(), "not a features file (no tyto metadata); write one with `tyto extract`");
+  constexpr int kMaxNesting = 5;
+  const auto callback = [&](int depth, json::parse_event_t, json&) {
+    if (depth > kMaxNesting) bad(in.path(), "its metadata is nested too deeply");
+    return true;
+  };
+  try {
+    return json::parse(text->second, callback);
+  } catch (const json::exception&) {
+    bad(in.path(), "its tyto metadata is not valid JSON");
+  }
+}
+
+void read_making(const MetadataReader& from, const std::filesystem::path& file, Features& into) {
+  Making& m = into.making;
+  m.model = from.get<std::string>("model");
+  m.network = from.get<std::string>("network");
+  m.precision = from.get<std::string>("precision");
+  m.flip = from.get<bool>("flip");
+  m.scales = from.get<std::vector<double>>("scales");
+  m.dataset = from.get<std::string>("dataset");
+  if (m.scales.empty() || m.scales.size() > kMaxScales) bad(file, "its metadata has no proper 'scales'");
+  if (!from.has("shard")) return;
+  const MetadataReader shard(from.child("shard"), file);
+  into.shard = Shard{shard.get<int64_t>("index"), shard.get<int64_t>("count")};
+  if (into.shard->count < 1 || into.shard->count > kMaxShards || into.shard->index < 0 ||
+      into.shard->index >= into.shard->count)
+    bad(file, fmt::format("shard {} of {} does not exist", into.shard->index, into.shard->count));
+}
+
+// --- sets ---
+
+// One tensor of a set, of the type and shape promised.
+Tensor read_tensor(const SafetensorsFile& in, const std::string& name, DType dtype, size_t rank,
+                   int64_t rows) {
+  const auto spec = in.find(name);
+  if (!spec) bad(in.path(), fmt::format("has no tensor '{}'", name));
+  if (spec->dtype != dtype || spec->shape.rank() != rank || spec->shape[0] != rows)
+    bad(in.path(), fmt::format("'{}' is {} {}, but its metadata lists {} images", name, name_of(spec->dtype),
+                               spec->shape.str(), rows));
+  return in.read(name);
+}
+
+std::vector<int64_t> read_numbers(const SafetensorsFile& in, const std::string& name, int64_t rows) {
+  const Tensor t = read_tensor(in, name, DType::I64, 1, rows);
+  const auto values = t.as<int64_t>();
+  return {values.begin(), values.end()};
+}
+
+FeatureSet read_set(const SafetensorsFile& in, const json& metadata, const std::string& name) {
+  const MetadataReader from(metadata, in.path());
+  FeatureSet set;
+  set.root = from.get<std::string>("root");
+  set.paths = from.get<std::vector<std::string>>("paths");
+  set.features = read_tensor(in, name + ".features", DType::F32, 2, set.rows());
+  set.ids = read_numbers(in, name + ".ids", set.rows());
+  set.cameras = read_numbers(in, name + ".cameras", set.rows());
+  const auto disorder = std::adjacent_find(set.paths.begin(), set.paths.end(), std::greater_equal<>());
+  if (disorder != set.paths.end())
+    bad(in.path(), fmt::format("its {} paths are not sorted after '{}'", name, *disorder));
+  return set;
+}
+
+std::optional<SetKind> kind_from(const std::string& name) {
+  const auto it = std::find_if(kKinds.begin(), kKinds.end(), [&](SetKind k) { return name_of(k) == name; });
+  return it == kKinds.end() ? std::nullopt : std::optional(*it);
+}
+
+void check_writable(const std::filesystem::path& file, std::string_view name, const FeatureSet& set) {
+  const auto rows = set.paths.size();
+  if (set.ids.size() != rows || set.cameras.size() != rows || set.features.dtype() != DType::F32 ||
+      set.features.shape().rank() != 2 || set.features.dim(0) != set.rows())
+    throw Error(ErrorKind::Shape,
+                fmt::format("{}: the {} set has {} paths, {} identities, {} cameras and features {} {}",
+                            file.string(), name, rows, set.ids.size(), set.cameras.size(),
+                            name_of(set.features.dtype()), set.features.shape().str()));
+  const auto twice = std::adjacent_find(set.paths.begin(), set.paths.end());
+  if (twice != set.paths.end()) bad(file, fmt::format("{} image '{}' would stand in it twice", name, *twice));
+  if (!is_utf8(set.root))
+    throw Error(ErrorKind::Unsupported,
+                fmt::format("{}: the name of folder '{}' is not UTF-8; rename it", file.string(), set.root));
+  for (const std::string& path : set.paths)
+    if (!is_utf8(path))
+      throw Error(ErrorKind::Unsupported, fmt::format("{}: the name of {} image '{}' is not UTF-8; rename it",
+                                                      file.string(), name, path));
+}
+
+}  // namespace
+
+std::string_view name_of(SetKind kind) {
+  switch (kind) {
+    case SetKind::Query:
+      return "query";
+    case SetKind::Gallery:
+      return "gallery";
+    case SetKind::MultiQuery:
+      return "multi_query";
+  }
+  return "?";
+}
+
+std::filesystem::path FeatureSet::file(int64_t row) const {
+  return (std::filesystem::path(root) / paths[static_cast<size_t>(row)]).lexically_normal();
+}
+
+const FeatureSet& Features::set(SetKind kind, const std::string& origin) const {
+  const auto it = sets.find(kind);
+  if (it == sets.end())
+    throw Error(ErrorKind::Usage,
+                fmt::format("{} has no {} features; extract them with --{} DIR", origin, name_of(kind),
+                            kind == SetKind::MultiQuery ? "multi-query" : name_of(kind)));
+  return it->second;
+}
+
+bool is_utf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto byte = [&](size_t at) { return at < text.size() ? static_cast<uint8_t>(text[at]) : 0u; };
+    const unsigned lead = byte(i);
+    const size_t length = lead < 0x80                   ? 1
+                          : lead >= 0xC2 && lead < 0xE0 ? 2
+                          : (lead & 0xF0) == 0xE0       ? 3
+                          : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                        : 0;
+    if (length == 0) return false;
+    for (size_t k = 1; k < length; ++k)
+      if ((byte(i + k) & 0xC0) != 0x80) return false;
+    const unsigned second = byte(i + 1);
+    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second >= 0xA0) ||  // overlong; surrogates
+        (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second >= 0x90))    // overlong; past U+10FFFF
+      return false;
+    i += length;
+  }
+  return true;
+}
+
+void sort_by_path(FeatureSet& set) {
+  if (std::is_sorted(set.paths.begin(), set.paths.end())) return;
+  std::vector<size_t> order(set.paths.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return set.paths[a] < set.paths[b]; });
+
+  FeatureSet sorted;
+  sorted.root = set.root;
+  sorted.features = Tensor(DType::F32, set.features.shape());
+  const auto width = static_cast<size_t>(set.features.dim(1));
+  const std::span<const float> from = std::as_const(set.features).as<float>();
+  const std::span<float> to = sorted.features.as<float>();
+  for (size_t i = 0; i < order.size(); ++i) {
+    sorted.paths.push_back(std::move(set.paths[order[i]]));
+    sorted.ids.push_back(set.ids[order[i]]);
+    sorted.cameras.push_back(set.cameras[order[i]]);
+    std::copy_n(from.begin() + static_cast<int64_t>(order[i] * width), width,
+                to.begin() + static_cast<int64_t>(i * width));
+  }
+  set = std::move(sorted);
+}
+
+void write_features(const std::filesystem::path& path, Features features) {
+  SafetensorsWriter::Declared declared;
+  for (auto& [kind, set] : features.sets) {
+    const std::string name(name_of(kind));
+    sort_by_path(set);
+    check_writable(path, name, set);
+    declared.push_back({name + ".features", {DType::F32, set.features.shape()}});
+    declared.push_back({name + ".ids", {DType::I64, {set.rows()}}});
+    declared.push_back({name + ".cameras", {DType::I64, {set.rows()}}});
+  }
+  const std::string metadata = metadata_of(features);
+  if (metadata.size() > kMaxMetadataBytes)
+    throw Error(
+        ErrorKind::Unsupported,
+        fmt::format("{}: too many images for one features file; split the work with --shard i/n and give "
+                    "rank and evaluate all the files",
+                    path.string()));
+  SafetensorsWriter out(path, declared, {{"tyto", metadata}});
+  for (const auto& [kind, set] : features.sets) {
+    const std::string name(name_of(kind));
+    out.append(name + ".features", set.features);
+    out.append(name + ".ids", Tensor::of<int64_t>({set.rows()}, set.ids));
+    out.append(name + ".cameras", Tensor::of<int64_t>({set.rows()}, set.cameras));
+  }
+  out.commit();
+}
+
+Features read_features(const std::filesystem::path& path) {
+  const SafetensorsFile in(path);
+  const json metadata = parse_metadata(in);
+  const MetadataReader from(metadata, path);
+  if (!from.has("kind") || from.get<std::string>("kind") != kKind)
+    bad(path, "not a features file; write one with `tyto extract`");
+  if (const auto version = from.get<int64_t>("version"); version != kVersion)
+    throw Error(ErrorKind::Unsupported,
+                fmt::format("{}: features of format version {}, this tyto reads version {}", path.string(),
+                            version, kVersion));
+  Features features;
+  read_making(from, path, features);
+  const json& sets = from.child("sets");
+  if (!sets.is_object()) bad(path, "its metadata has no proper 'sets'");
+  for (const auto& [name, set] : sets.items()) {
+    const auto kind = kind_from(name);
+    if (!kind) bad(path, fmt::format("it has an unknown set '{}'", name));
+    features.sets[*kind] = read_set(in, set, name);
+  }
+  return features;
+}
+
+}  // namespace tyto::apps

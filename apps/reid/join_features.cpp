@@ -1,0 +1,135 @@
+// Several features files as one.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "apps/reid/features_file.h"
+
+namespace tyto::apps {
+namespace {
+
+struct Part {
+  std::string file;
+  Features features;
+};
+
+// What differs between two makings, or nothing. A plain folder's unknown identities mix with those of any
+// dataset.
+std::string difference(const Making& a, const Making& b) {
+  if (a.model != b.model)
+    return fmt::format("models {} and {}", a.model.substr(0, 12), b.model.substr(0, 12));
+  if (a.network != b.network) return fmt::format("networks {} and {}", a.network, b.network);
+  if (a.precision != b.precision) return fmt::format("precisions {} and {}", a.precision, b.precision);
+  if (a.flip != b.flip) return "and without flip averaging";
+  if (a.scales != b.scales)
+    return fmt::format("scales {} and {}", fmt::join(a.scales, ","), fmt::join(b.scales, ","));
+  if (a.dataset != b.dataset && a.dataset != "plain" && b.dataset != "plain")
+    return fmt::format("names of {} and {}, whose identities are unrelated", a.dataset, b.dataset);
+  return {};
+}
+
+// A set of kind `kind` that comes in shards must come in all of them.
+void check_shards(const std::vector<Part>& parts, SetKind kind) {
+  std::map<std::pair<std::string, int64_t>, std::set<int64_t>> found;  // (root, count) -> indices
+  for (const Part& part : parts) {
+    const auto set = part.features.sets.find(kind);
+    if (set == part.features.sets.end() || !part.features.shard) continue;
+    found[{set->second.root, part.features.shard->count}].insert(part.features.shard->index);
+  }
+  for (const auto& [group, indices] : found) {
+    std::vector<std::string> missing;
+    for (int64_t i = 0; i < group.second && missing.size() < 8; ++i)
+      if (!indices.contains(i)) missing.push_back(fmt::format("{}/{}", i, group.second));
+    if (!missing.empty())
+      throw Error(ErrorKind::Format,
+                  fmt::format("the {} features are not whole: missing shard {}; give all shards",
+                              name_of(kind), fmt::join(missing, ", ")));
+  }
+}
+
+// Roots move into the paths, so that equal names below different folders stay apart.
+void absorb_root(FeatureSet& set) {
+  for (int64_t i = 0; i < set.rows(); ++i) set.paths[static_cast<size_t>(i)] = set.file(i).generic_string();
+  set.root.clear();
+}
+
+void check_twice(const std::vector<std::pair<std::string, FeatureSet*>>& sets, SetKind kind) {
+  std::map<std::string_view, const std::string*> seen;
+  for (const auto& [file, set] : sets)
+    for (const std::string& path : set->paths) {
+      const auto [it, added] = seen.emplace(path, &file);
+      if (!added)
+        throw Error(ErrorKind::Format, fmt::format("{} image '{}' stands in both {} and {}", name_of(kind),
+                                                   path, *it->second, file));
+    }
+}
+
+FeatureSet join_sets(std::vector<std::pair<std::string, FeatureSet*>> sets, SetKind kind) {
+  const bool one_root = std::all_of(sets.begin(), sets.end(),
+                                    [&](const auto& s) { return s.second->root == sets[0].second->root; });
+  if (!one_root)
+    for (auto& [file, set] : sets) absorb_root(*set);
+  check_twice(sets, kind);
+
+  // An empty set of no width fits beside every other.
+  int64_t width = 0, rows = 0;
+  const std::string* wide = nullptr;
+  for (const auto& [file, set] : sets) {
+    rows += set->rows();
+    if (set->rows() == 0) continue;
+    if (wide && set->features.dim(1) != width)
+      throw Error(ErrorKind::Format, fmt::format("{} holds {} features of {} values, {} of {}", *wide,
+                                                 name_of(kind), width, file, set->features.dim(1)));
+    width = set->features.dim(1);
+    wide = &file;
+  }
+  if (!wide) width = sets[0].second->features.dim(1);
+
+  FeatureSet joined;
+  joined.root = sets[0].second->root;
+  joined.features = Tensor(DType::F32, {rows, width});
+  float* to = joined.features.as<float>().data();
+  for (const auto& [file, set] : sets) {
+    joined.paths.insert(joined.paths.end(), set->paths.begin(), set->paths.end());
+    joined.ids.insert(joined.ids.end(), set->ids.begin(), set->ids.end());
+    joined.cameras.insert(joined.cameras.end(), set->cameras.begin(), set->cameras.end());
+    const auto from = std::as_const(set->features).as<float>();
+    to = std::copy(from.begin(), from.end(), to);
+  }
+  sort_by_path(joined);
+  return joined;
+}
+
+}  // namespace
+
+Features join_features(std::span<const std::filesystem::path> paths) {
+  if (paths.empty()) throw Error(ErrorKind::Usage, "no features file was given");
+  std::vector<Part> parts;
+  for (const auto& path : paths) {
+    parts.push_back({path.string(), read_features(path)});
+    const auto what = difference(parts.front().features.making, parts.back().features.making);
+    if (!what.empty())
+      throw Error(ErrorKind::Format, fmt::format("{} and {} do not belong together: they were made with {}",
+                                                 parts.front().file, parts.back().file, what));
+  }
+
+  Features joined;
+  joined.making = parts.front().features.making;
+  for (const Part& part : parts)
+    if (joined.making.dataset == "plain") joined.making.dataset = part.features.making.dataset;
+  for (const SetKind kind : {SetKind::Query, SetKind::Gallery, SetKind::MultiQuery}) {
+    check_shards(parts, kind);
+    std::vector<std::pair<std::string, FeatureSet*>> sets;
+    for (Part& part : parts)
+      if (const auto set = part.features.sets.find(kind); set != part.features.sets.end())
+        sets.emplace_back(part.file, &set->second);
+    if (!sets.empty()) joined.sets[kind] = join_sets(std::move(sets), kind);
+  }
+  return joined;
+}
+
+}  // namespace tyto::apps

@@ -1,0 +1,97 @@
+#include "apps/reid/ranking_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
+
+#include "apps/console.h"
+#include "apps/reid/ranking_page.h"
+#include "apps/reid/ranking_picture.h"
+#include "engine/file.h"
+
+namespace tyto::apps {
+namespace {
+
+void make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error)
+    throw Error(ErrorKind::File,
+                fmt::format("{}: cannot make this folder: {}", folder.string(), error.message()));
+}
+
+void write_lines(const std::filesystem::path& path, const std::vector<Ranking>& rankings,
+                 const FeatureSet& queries, const FeatureSet& gallery) {
+  AtomicFile out(path);
+  for (const Ranking& ranking : rankings) out.write(json_line(ranking, queries, gallery) + '\n');
+  out.commit();
+}
+
+// "0012_leuvenA.jpg": the query's number keeps names apart and in order, its name tells people which it is.
+std::string picture_name(int64_t query, int64_t queries, const std::string& path) {
+  constexpr size_t kMaxStem = 60;
+  std::string stem = std::filesystem::path(path).stem().string().substr(0, kMaxStem);
+  for (char& c : stem)
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '.') c = '_';
+  return fmt::format("{:0{}}_{}.jpg", query + 1, fmt::formatted_size("{}", queries), stem);
+}
+
+void write_jpeg(const std::filesystem::path& path, const cv::Mat& picture) {
+  constexpr int kQuality = 88;
+  std::vector<uint8_t> bytes;
+  if (!cv::imencode(".jpg", picture, bytes, {cv::IMWRITE_JPEG_QUALITY, kQuality}))
+    throw Error(ErrorKind::File, fmt::format("{}: OpenCV cannot write JPEG", path.string()));
+  AtomicFile file(path);
+  file.write(bytes.data(), bytes.size());
+  file.commit();
+}
+
+// Draws the pictures of a chunk of queries at a time on all cores, and notes in `entries` where they are.
+int64_t draw_pictures(const RankingReport& report, const FeatureSet& queries, const FeatureSet& gallery,
+                      std::vector<RankingEntry>& entries) {
+  constexpr int64_t kChunk = 32;
+  make_folder(report.folder / "pictures");
+  Thumbnails thumbnails(report.images);
+  const auto total = static_cast<int64_t>(entries.size());
+  Progress progress("drawing", total);
+  for (int64_t first = 0; first < total; first += kChunk) {
+    check_interrupted();
+    const int64_t last = std::min(first + kChunk, total);
+    cv::parallel_for_({static_cast<int>(first), static_cast<int>(last)}, [&](const cv::Range& range) {
+      for (int i = range.start; i < range.end; ++i) {
+        RankingEntry& entry = entries[static_cast<size_t>(i)];
+        RankingPicture drawn = draw_ranking(entry.ranking, queries, gallery, thumbnails);
+        entry.picture =
+            "pictures/" + picture_name(i, total, queries.paths[static_cast<size_t>(entry.ranking.query)]);
+        entry.width = drawn.picture.cols;
+        entry.height = drawn.picture.rows;
+        entry.images = std::move(drawn.images);
+        write_jpeg(report.folder / entry.picture, drawn.picture);
+      }
+    });
+    progress.advance(last - first);
+  }
+  return thumbnails.unreadable();
+}
+
+}  // namespace
+
+int64_t write_ranking_report(const RankingReport& report, const std::vector<Ranking>& rankings,
+                             const Features& features) {
+  const FeatureSet& queries = features.sets.at(SetKind::Query);
+  const FeatureSet& gallery = features.sets.at(SetKind::Gallery);
+  make_folder(report.folder);
+  write_lines(report.folder / "ranking.jsonl", rankings, queries, gallery);
+
+  const Making& making = features.making;
+  RankingPage page{making.model, making.network, making.dataset, report.rule, {}};
+  for (const Ranking& ranking : rankings) page.entries.push_back({ranking, {}, 0, 0, {}});
+  const int64_t unreadable = report.pictures ? draw_pictures(report, queries, gallery, page.entries) : 0;
+  write_text(report.folder / "index.html", ranking_page(page, queries, gallery));
+  return unreadable;
+}
+
+}  // namespace tyto::apps
