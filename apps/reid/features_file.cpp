@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <tuple>
 
 #include "engine/safetensors.h"
 
@@ -224,8 +225,8 @@ void sort_by_path(FeatureSet& set) {
   if (std::is_sorted(set.paths.begin(), set.paths.end())) return;
   std::vector<size_t> order(set.paths.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return set.paths[a] < set.paths[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return std::tie(set.paths[a], a) < std::tie(set.paths[b], b); });
 
   FeatureSet sorted;
   sorted.root = set.root;

@@ -92,32 +92,35 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const Linear& op, const Node& node, int id) {
-  // A flattened image is read in its own layout; the weights are reordered to it instead.
-  Value x = node.inputs[0];
-  while (std::holds_alternative<Flatten>(graph_.node(x).op)) x = graph_.node(x).inputs[0];
-  const Shape& in = graph_.shape(x);
-  std::vector<int64_t> dims = in.dims();
-  dims[0] = node.weights[0].dim(0);
-  const Shape weight_shape(std::move(dims));
+  // As a 1x1 convolution over one image of N x 1 pixels, which row-major [N, C] is in NHWC: unlike oneDNN's
+  // matrix product, its convolutions give a row the same bits whatever its place in the batch.
+  const int64_t n = node.shape[0], outputs = node.shape[1], inputs = node.weights[0].dim(1);
+  const auto as_image = [&](int64_t channels) {
+    return memory::desc({1, channels, n, 1}, memory::data_type::f32, memory::format_tag::nhwc);
+  };
   const bool biased = node.weights.size() > 1;
   const memory::desc bias_layout = biased ? plain(node.weights[1].shape()) : memory::desc();
-
   dnnl::post_ops ops;
   append_activation(ops, op.activation);
-  const dnnl::inner_product_forward::primitive_desc pd(
-      {dnnl::prop_kind::forward_inference,
-       stored(x).layout,
-       {weight_shape.dims(), stored(x).layout.data_type(), memory::format_tag::any},
-       bias_layout,
-       {node.shape.dims(), memory::data_type::f32, memory::format_tag::any}},
-      attributes(ops), engine_);
-  const Stored source = in_layout(x, pd.src_desc()), result = fresh(pd.dst_desc());
-  Arguments arguments = {{DNNL_ARG_SRC, bind(source)},
-                         {DNNL_ARG_DST, bind(result)},
-                         {DNNL_ARG_WEIGHTS, pack(node.weights[0], plain(weight_shape), pd.weights_desc())}};
+  const memory::dims one = {1, 1}, zero = {0, 0}, weight_dims = {outputs, inputs, 1, 1};
+  const Convolution::desc d(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
+                            as_image(inputs), {weight_dims, memory::data_type::f32, memory::format_tag::any},
+                            bias_layout, as_image(outputs), one, zero, zero, zero);
+  const Convolution::primitive_desc pd(d, attributes(ops), engine_);
+
+  Stored source = in_layout(node.inputs[0], plain({n, inputs})), result = fresh(plain(node.shape));
+  const Stored used[] = {source, result};
+  source.layout = pd.src_desc();
+  Stored image = result;
+  image.layout = pd.dst_desc();
+  Arguments arguments = {
+      {DNNL_ARG_SRC, bind(source)},
+      {DNNL_ARG_DST, bind(image)},
+      {DNNL_ARG_WEIGHTS,
+       pack(node.weights[0], {weight_dims, memory::data_type::f32, memory::format_tag::oihw},
+            pd.weights_desc())}};
   if (biased) arguments.emplace_back(DNNL_ARG_BIAS, pack(node.weights[1], bias_layout, pd.bias_desc()));
-  add_primitive(node, pd.impl_info_str(), dnnl::inner_product_forward(pd), pd.scratchpad_desc(),
-                std::move(arguments), std::array{source, result});
+  add_primitive(node, pd.impl_info_str(), Convolution(pd), pd.scratchpad_desc(), std::move(arguments), used);
   store(id, result);
 }
 

@@ -48,12 +48,6 @@ void Lowering::lower(const AdaptiveAveragePool& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const Flatten&, const Node& node, int id) {
-  // Row-major [N, C, H, W] is [N, C*H*W] already. Linear layers read through a Flatten and need no step here.
-  bool needed = false;
-  for (const auto& [name, value] : graph_.outputs()) needed |= value.node == id;
-  for (const Node& reader : graph_.nodes())
-    for (Value in : reader.inputs) needed |= in.node == id && !std::holds_alternative<Linear>(reader.op);
-  if (!needed) return;
   Stored flat = in_layout(node.inputs[0], plain(graph_.shape(node.inputs[0])));
   flat.layout = plain(node.shape);
   store(id, flat);

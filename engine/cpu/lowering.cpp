@@ -43,11 +43,6 @@ Lowering::Lowering(const Graph& graph, Precision precision, const dnnl::engine& 
       last_reader_[static_cast<size_t>(in.node)] = static_cast<int>(id);
   for (const auto& [name, value] : graph.outputs())
     last_reader_[static_cast<size_t>(value.node)] = std::numeric_limits<int>::max();
-  for (size_t id = graph.nodes().size(); id-- > 0;)  // what reads a Flatten may read its input's buffer
-    if (std::holds_alternative<Flatten>(graph.nodes()[id].op)) {
-      int& last = last_reader_[static_cast<size_t>(graph.nodes()[id].inputs[0].node)];
-      last = std::max(last, last_reader_[id]);
-    }
 }
 
 Lowered Lowering::lower(const std::function<void(int64_t)>& admit) {

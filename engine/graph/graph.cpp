@@ -73,8 +73,8 @@ Value Graph::conv2d(Value x, const Weights& w, const Conv2d& op) {
 }
 
 Value Graph::linear(Value x, const Weights& w) {
-  const int64_t in = shape(x).elements() / std::max<int64_t>(1, shape(x)[0]);
-  std::vector<Weight> weights = {w("weight", {any, in})};
+  if (shape(x).rank() != 2) x = flatten(x);
+  std::vector<Weight> weights = {w("weight", {any, channels(x)})};
   if (w.has("bias")) weights.push_back(w("bias", {weights[0].dim(0)}));
   return append({.op = Linear{}, .inputs = {x}, .weights = std::move(weights), .name = layer(w)});
 }

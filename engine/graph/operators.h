@@ -31,7 +31,7 @@ struct Conv2d {
   Activation activation = Activation::None;
 };
 
-// Input: x [N, ...], taken as [N, in]. Weights: weight [out, in], optionally bias [out]. Output: [N, out].
+// Input: x [N, in]. Weights: weight [out, in], optionally bias [out]. Output: [N, out].
 struct Linear {
   Activation activation = Activation::None;
 };

@@ -50,8 +50,7 @@ struct Inference {
   Shape operator()(const Linear&) const {
     const Shape& x = in(0);
     const Shape& w = node.weights[0].shape();
-    if (x.rank() < 1 || x.elements() != x[0] * w[1])
-      fail(fmt::format("weight {} does not fit input {}", w.str(), x.str()));
+    if (x.rank() != 2 || x[1] != w[1]) fail(fmt::format("weight {} does not fit input {}", w.str(), x.str()));
     return {x[0], w[0]};
   }
 

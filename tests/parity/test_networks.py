@@ -1,0 +1,145 @@
+"""Every network against PyTorch: same checkpoint, same input, every raw output."""
+import json
+import os
+import tempfile
+import unittest
+
+import numpy as np
+import torch
+
+import reference_networks as ref
+from tyto_process import load_tensors, save_tensors, tyto
+
+# Largest difference over the output's largest value. A convolution sums K products in another order than PyTorch: the
+# difference grows with sqrt(K) * 2^-24 a layer (K up to 4608: 4e-6) and averages out over the layers; Winograd's
+# transforms multiply it by about five (Lavin and Gray, CVPR 2016).
+FP32_DIRECT = 2e-5
+FP32_WINOGRAD = 1e-4
+# bfloat16 keeps 8 bits: 2^-9 relative a rounding, two operands and a result in each of up to 53 layers, at random.
+BF16 = 3 * 2**-9 * 53**0.5
+
+
+class Networks(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        torch.manual_seed(0)
+
+    def path(self, name):
+        return os.path.join(self.folder.name, name)
+
+    def convert(self, state_dict, *options, legacy=False):
+        torch.save(state_dict, self.path("net.pth"), _use_new_zipfile_serialization=not legacy)
+        tyto("convert", self.path("net.pth"), "-o", self.path("model.safetensors"), *options)
+        os.remove(self.path("net.pth"))
+
+    def run_tyto(self, x, *options):
+        save_tensors(self.path("in.safetensors"), {"input": x.numpy()})
+        tyto("run", self.path("model.safetensors"), "--input", self.path("in.safetensors"), "--output", self.path("out.safetensors"),
+             *options)
+        return load_tensors(self.path("out.safetensors"))
+
+    def tolerance(self):
+        plan = json.loads(tyto("inspect", self.path("model.safetensors"), "--plan", "--json")[0])
+        return FP32_WINOGRAD if any("wino" in s["algorithm"] for s in plan["steps"]) else FP32_DIRECT
+
+    def compare(self, model, shape, options=()):
+        x = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            want = model(x)
+        got = self.run_tyto(x, *options)
+        self.assertEqual(set(got), set(want))
+        limit = self.tolerance()
+        for name, reference in want.items():
+            reference = reference.numpy()
+            self.assertEqual(got[name].shape, reference.shape)
+            error = np.abs(got[name] - reference).max() / np.abs(reference).max()
+            print(f"  {self.id().split('.')[-1]} {name} {list(reference.shape)}: {error:.1e}")
+            self.assertLess(error, limit, name)
+
+    def check(self, model, shapes, *options, legacy=False, rename=None):
+        ref.randomise(model, seed=3)
+        state = model.state_dict()
+        self.convert(rename(state) if rename else state, *options, legacy=legacy)
+        for shape in shapes:
+            self.compare(model, shape)
+
+    def test_ft_net(self):
+        self.check(ref.FtNet(), [(1, 3, 256, 128), (8, 3, 256, 128), (2, 3, 288, 144)])
+
+    def test_ft_net_stride_1(self):
+        self.check(ref.FtNet(stride=1), [(2, 3, 256, 128)], "--set", "stride=1", legacy=True)
+
+    def test_ft_net_without_projection(self):
+        self.check(ref.FtNet(width=0), [(3, 3, 256, 128)])
+
+    def test_ft_net_ibn(self):
+        self.check(ref.FtNet(ibn=True, width=256), [(1, 3, 256, 128), (8, 3, 128, 64)])
+
+    def test_resnet18(self):
+        self.check(ref.resnet(18), [(1, 3, 224, 224), (2, 3, 97, 161)])
+
+    def test_resnet34_trunk(self):
+        self.check(ref.resnet(34, classifier=False), [(2, 3, 224, 224)], legacy=True)
+
+    def test_resnet50(self):
+        self.check(ref.resnet(50), [(1, 3, 224, 224), (8, 3, 224, 224), (1, 3, 320, 480)])
+
+    def test_resnet101_trunk(self):
+        self.check(ref.resnet(101, classifier=False), [(1, 3, 224, 224)])
+
+    def test_resnet152(self):
+        self.check(ref.resnet(152), [(1, 3, 224, 224)])
+
+    def test_mobilenet_v2(self):
+        self.check(ref.mobilenet_v2(), [(1, 3, 224, 224), (8, 3, 224, 224), (3, 3, 161, 97)])
+
+    def test_mobilenet_v2_trunk_with_flat_names(self):
+        self.check(ref.mobilenet_v2(classifier=False), [(1, 3, 224, 224)], legacy=True, rename=ref.flatten_names)
+
+    def test_vgg16(self):
+        self.check(ref.vgg("vgg16"), [(1, 3, 224, 224), (2, 3, 300, 260)])
+
+    def test_vgg16_bn_trunk(self):
+        self.check(ref.vgg("vgg16_bn", classifier=False), [(2, 3, 224, 224)])
+
+    def test_neighbours_in_the_batch_change_nothing(self):
+        for model in (ref.FtNet(ibn=True), ref.mobilenet_v2()):
+            ref.randomise(model, seed=5)
+            self.convert(model.state_dict())
+            x = torch.randn((8, 3, 256, 128))
+            straight = self.run_tyto(x)
+            order = torch.randperm(8)
+            shuffled = self.run_tyto(x[order])
+            alone = torch.zeros_like(x)
+            alone[5] = x[2]
+            beside_zeros = self.run_tyto(alone)
+            for name, value in straight.items():
+                np.testing.assert_array_equal(shuffled[name], value[order.numpy()])
+                np.testing.assert_array_equal(beside_zeros[name][5], value[2])
+
+    def test_bf16_is_close_or_refused(self):
+        model = ref.randomise(ref.FtNet(), seed=3)
+        self.convert(model.state_dict())
+        x = torch.randn((2, 3, 256, 128))
+        if "bf16" not in json.loads(tyto("info", "--json")[0])["precisions"]:
+            save_tensors(self.path("in.safetensors"), {"input": x.numpy()})
+            _, message = tyto("run", self.path("model.safetensors"), "--input", self.path("in.safetensors"), "--output",
+                              self.path("out.safetensors"), "--precision", "bf16", expect=1)
+            self.assertIn("AVX512_BF16", message)
+            return
+        with torch.no_grad():
+            want = model(x)["features"].numpy()
+        got = self.run_tyto(x, "--precision", "bf16")["features"]
+        self.assertLess(np.abs(got - want).max() / np.abs(want).max(), BF16)
+
+    def test_activation_memory_is_near_its_bound(self):
+        for model, options in ((ref.FtNet(), ()), (ref.mobilenet_v2(), ()), (ref.vgg("vgg16_bn", classifier=False), ())):
+            self.convert(ref.randomise(model, seed=1).state_dict(), *options)
+            for batch in (1, 8):
+                plan = json.loads(tyto("inspect", self.path("model.safetensors"), "--plan", "--json", "--batch", batch)[0])
+                self.assertLessEqual(plan["activation_bytes"], 1.25 * plan["activation_bound"])
+
+
+if __name__ == "__main__":
+    unittest.main()

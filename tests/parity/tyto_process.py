@@ -1,0 +1,44 @@
+"""Runs the tyto command from tests, and reads and writes safetensors without a library."""
+import json
+import os
+import struct
+import subprocess
+
+import numpy as np
+
+TYTO = os.environ["TYTO"]
+DTYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64, "U8": np.uint8}
+
+
+def tyto(*args, expect=0, env=None):
+    """Runs `tyto ARGS`, insists on the exit code, returns (stdout, stderr)."""
+    done = subprocess.run([TYTO, *map(str, args)], capture_output=True, text=True, env={**os.environ, **(env or {})})
+    if done.returncode != expect:
+        raise AssertionError(f"tyto {' '.join(map(str, args))}: exit {done.returncode}, expected {expect}\n{done.stdout}{done.stderr}")
+    return done.stdout, done.stderr
+
+
+def save_tensors(path, tensors):
+    header, at = {}, 0
+    for name, array in tensors.items():
+        dtype = next(k for k, v in DTYPES.items() if v == array.dtype)
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
+        at += array.nbytes
+    text = json.dumps(header).encode()
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text)
+        for array in tensors.values():
+            f.write(np.ascontiguousarray(array).tobytes())
+
+
+def load_tensors(path):
+    with open(path, "rb") as f:
+        data = f.read()
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    header.pop("__metadata__", None)
+    out = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        out[name] = np.frombuffer(data[8 + length + begin : 8 + length + end], DTYPES[entry["dtype"]]).reshape(entry["shape"])
+    return out
