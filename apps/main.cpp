@@ -1,5 +1,11 @@
 // tyto: runs trained perception networks over files. One file a subcommand in commands/.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <new>
 
 #include "apps/command.h"
@@ -35,11 +41,20 @@ int run(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& e) {  // --help, --version
+    return app.exit(e);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? kDone : kWrongUsage;
+    std::string called = "tyto";
+    for (const CLI::App* subcommand : app.get_subcommands()) called += " " + subcommand->get_name();
+    warning(fmt::format("{}; see `{} --help`", e.what(), called));
+    return kWrongUsage;
   }
   if (quiet) set_quiet();
-  return command();
+  const int code = command();
+  if (std::fflush(stdout) != 0)  // a full disk shows here, or not at all
+    throw tyto::Error(tyto::ErrorKind::File,
+                      fmt::format("standard output: cannot write: {}", std::strerror(errno)));
+  return code;
 }
 
 }  // namespace
@@ -55,6 +70,8 @@ int main(int argc, char** argv) {
   } catch (const Interrupted& i) {
     warning("interrupted; what was finished is on disk");
     return kSignalBase + i.signal;
+  } catch (const std::filesystem::filesystem_error& e) {
+    warning(fmt::format("{}: {}", e.path1().string(), e.code().message()));
   } catch (const std::bad_alloc&) {
     warning("out of memory; use a smaller --batch or --memory-limit");
   } catch (const std::exception& e) {

@@ -161,7 +161,8 @@ void add_extract(CLI::App& app, Run& command) {
   c->add_option("--format", flags->format, "safetensors, npz or mat")->capture_default_str();
   c->add_flag("--no-flip", flags->no_flip, "do not add the features of the mirrored image");
   c->add_option("--multi-scale", flags->scales, "scales to sum over, each by its square root: 1,1.1")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   c->add_option("--batch", flags->batch, "images a run")->check(CLI::Range(1, 65536))->capture_default_str();
   c->add_option("--decoders", flags->decoders, "threads that decode images; 0: half the cores")
       ->check(CLI::Range(0, 1024));

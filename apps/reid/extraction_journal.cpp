@@ -34,11 +34,11 @@ ExtractionJournal::ExtractionJournal(std::filesystem::path path, const std::stri
     : path_(std::move(path)), width_(width) {
   const std::string head = fmt::format("tyto extraction journal 1\n{} {}\n", identity, width);
   const bool exists = std::filesystem::exists(path_);
-  if (resume && exists) read(head);
-  file_ = std::fopen(path_.c_str(), resume && exists ? "ab" : "wb");
+  const bool go_on = resume && exists && read(head);
+  file_ = std::fopen(path_.c_str(), go_on ? "ab" : "wb");
   if (!file_)
     throw Error(ErrorKind::File, fmt::format("{}: cannot write: {}", path_.string(), std::strerror(errno)));
-  if (!(resume && exists)) write(head.data(), head.size());
+  if (!go_on) write(head.data(), head.size());
   flush();
 }
 
@@ -46,10 +46,11 @@ ExtractionJournal::~ExtractionJournal() {
   if (file_) std::fclose(file_);
 }
 
-void ExtractionJournal::read(const std::string& head) {
+bool ExtractionJournal::read(const std::string& head) {
   const File file(path_);
   std::string found(std::min<uint64_t>(head.size(), file.size()), '\0');
   file.read(0, std::as_writable_bytes(std::span(found)));
+  if (found.size() < head.size() && head.starts_with(found)) return false;
   if (found != head)
     throw Error(ErrorKind::Usage,
                 fmt::format("{} belongs to a run with another model, other options or other folders; repeat "
@@ -74,6 +75,7 @@ void ExtractionJournal::read(const std::string& head) {
     at += body + sizeof checksum;
   }
   std::filesystem::resize_file(path_, at);  // a record cut short by the end of the run goes
+  return true;
 }
 
 const float* ExtractionJournal::find(SetKind set, const std::string& image) const {

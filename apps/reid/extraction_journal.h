@@ -35,7 +35,7 @@ class ExtractionJournal {
  private:
   using Key = std::pair<SetKind, std::string>;
 
-  void read(const std::string& head);
+  bool read(const std::string& head);  // false where the file ends within the head: nothing to go on with
   void write(const void* data, size_t bytes);
 
   std::filesystem::path path_;

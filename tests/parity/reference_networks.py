@@ -36,7 +36,7 @@ def randomise(model, seed):
                     normal(module.bias, 0.1)
             elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
                 uniform(module.weight, 0.3, 0.8)
-                uniform(module.bias, 0.0, 1.0)
+                uniform(module.bias, 0.3, 1.3)
                 module.momentum = None  # running statistics become plain averages
             elif isinstance(module, nn.InstanceNorm2d):
                 uniform(module.weight, 0.5, 1.5)

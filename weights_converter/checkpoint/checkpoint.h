@@ -47,13 +47,16 @@ class Checkpoint : public TensorSource {
   Checkpoint(Checkpoint&&) noexcept;
 
   CheckpointFormat format() const;
-  const std::vector<std::string>& globals()
-      const;                                   // "collections.OrderedDict" ..., sorted; none in safetensors
-  const std::string& state_dict_path() const;  // "" for the top level, "model.state_dict"
+  // Every class and function that the pickles name, "collections.OrderedDict" ..., sorted; none in
+  // safetensors.
+  const std::vector<std::string>& globals() const;
+  // Where the state_dict was: "" for the top level, "model.state_dict".
+  const std::string& state_dict_path() const;
   const std::vector<std::string>& stripped_prefixes() const;
-  const std::vector<std::pair<std::string, std::string>>& scalars()
-      const;                                                  // beside the state_dict: "epoch", "24"
-  const std::vector<UnsupportedTensor>& unsupported() const;  // not among names()
+  // Numbers and short texts beside the state_dict: "epoch", "24".
+  const std::vector<std::pair<std::string, std::string>>& scalars() const;
+  // Not among names().
+  const std::vector<UnsupportedTensor>& unsupported() const;
 
   std::vector<std::string> names() const override;
   std::optional<TensorSpec> find(const std::string& name) const override;

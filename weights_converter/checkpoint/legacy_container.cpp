@@ -19,9 +19,21 @@ constexpr int64_t kProtocolVersion = 1001;
   throw Error(ErrorKind::Format, fmt::format("{}: {}", origin, why));
 }
 
+// The first pickle of whatever file is no zip, no tar and no safetensors.
+const PickleValue* read_first(PickleInput& input, PickleSpace& space) {
+  try {
+    return unpickle(input, space);
+  } catch (const Error& error) {
+    fail(input.origin(),
+         fmt::format("not a checkpoint, or damaged at its very beginning: neither zip, tar nor "
+                     "safetensors, and read as a pickle: {}",
+                     std::string_view(error.what()).substr(input.origin().size() + 2)));
+  }
+}
+
 void check_preamble(PickleInput& input, PickleSpace& space) {
   const std::string& origin = input.origin();
-  const auto* magic = unpickle(input, space)->as<PickleLong>();
+  const auto* magic = read_first(input, space)->as<PickleLong>();
   if (!magic || magic->bytes != kMagic) fail(origin, "a pickle, but not one that torch.save wrote");
   const auto* version = unpickle(input, space)->as<int64_t>();
   if (!version || *version != kProtocolVersion)
@@ -55,11 +67,14 @@ void place_storages(const PickleItems& keys, PickleInput& input, Archive& archiv
     if (id == ids.end()) fail(origin, fmt::format("storage '{}' belongs to nothing", printable(key)));
     const auto count = input.little_endian<int64_t>();
     const auto element = static_cast<uint64_t>(id->second.type.bytes);
-    if (count < id->second.elements || static_cast<uint64_t>(count) > input.remaining() / element)
+    if (count < id->second.elements)
+      fail(origin, fmt::format("storage '{}' has {} elements at byte {}, where {} were announced",
+                               printable(key), count, input.position(), id->second.elements));
+    if (static_cast<uint64_t>(count) > input.remaining() / element)
       fail(origin,
            fmt::format(
-               "storage '{}' has {} elements at byte {}, where {} were announced and {} bytes are left",
-               printable(key), count, input.position(), id->second.elements, input.remaining()));
+               "truncated: storage '{}' has {} elements of {} bytes at byte {}, where {} bytes are left",
+               printable(key), count, element, input.position(), input.remaining()));
     const uint64_t bytes = static_cast<uint64_t>(count) * element;
     const Record record{.begin = input.position(), .stored_bytes = bytes, .bytes = bytes};
     const StoredStorage storage{.record = record, .elements = id->second.elements, .type = id->second.type};

@@ -27,7 +27,7 @@ class Machine {
     for (uint64_t count = 0;; ++count) {
       position_.at = in_.position();
       if (position_.at - begin > limits::kMaxPickleBytes || count > limits::kMaxPickleOpcodes)
-        fail(fmt::format("the pickle exceeds {} bytes or {} opcodes", limits::kMaxPickleBytes,
+        fail(fmt::format("more than {} bytes or {} opcodes", limits::kMaxPickleBytes,
                          limits::kMaxPickleOpcodes));
       position_.opcode = static_cast<Op>(in_.byte());
       if (position_.opcode == Op::STOP) return stack_.pop();
@@ -41,7 +41,7 @@ class Machine {
   template <class T>
   PickleRef make(T&& value) {
     if (space_.heap.size() >= limits::kMaxPickleValues)
-      fail(fmt::format("the pickles hold more than {} values", limits::kMaxPickleValues));
+      fail(fmt::format("more than {} values", limits::kMaxPickleValues));
     return &space_.heap.emplace_back(std::forward<T>(value));
   }
 
@@ -65,7 +65,7 @@ class Machine {
       fail(fmt::format("a global's name exceeds {} bytes", limits::kMaxLineBytes));
     const std::string_view full = space_.globals.named(module, name);
     if (space_.globals.size() > limits::kMaxGlobals)
-      fail(fmt::format("the pickles name more than {} globals", limits::kMaxGlobals));
+      fail(fmt::format("more than {} globals named", limits::kMaxGlobals));
     push_new(PickleGlobal{full});
   }
 
@@ -337,7 +337,7 @@ void Machine::step() {
     case Op::PERSID: push_persistent(make(PickleText{in_.line()})); break;
     case Op::BINPERSID: push_persistent(stack_.pop()); break;
     default:
-      fail("this opcode has no place in a checkpoint");
+      fail("this opcode has no place in it");
   }
 }
 

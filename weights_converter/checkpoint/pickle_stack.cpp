@@ -8,18 +8,21 @@
 namespace tyto {
 
 void PicklePosition::fail(const std::string& why) const {
-  throw Error(ErrorKind::Format, fmt::format("{}: {} (opcode {} {:#04x} at byte {} of the pickle stream)",
-                                             origin, why, name_of(opcode), static_cast<uint8_t>(opcode), at));
+  const std::string_view name = name_of(opcode);
+  throw Error(
+      ErrorKind::Format,
+      fmt::format("{}: its pickle is not one that PyTorch writes: {} (opcode {} at byte {})", origin, why,
+                  name.empty() ? fmt::format("{:#04x}", static_cast<uint8_t>(opcode)) : name, at));
 }
 
 void PickleStack::push(PickleRef value) {
   if (stack_.size() >= limits::kMaxPickleValues)
-    position_.fail(fmt::format("the pickle's stack exceeds {} entries", limits::kMaxPickleValues));
+    position_.fail(fmt::format("more than {} values on its stack", limits::kMaxPickleValues));
   stack_.push_back(value);
 }
 
 PickleRef PickleStack::top() const {
-  if (above_mark() == 0) position_.fail("the pickle's stack is empty");
+  if (above_mark() == 0) position_.fail("its stack is empty");
   return stack_.back();
 }
 
@@ -30,7 +33,7 @@ PickleRef PickleStack::pop() {
 }
 
 PickleItems PickleStack::pop_last(size_t n) {
-  if (above_mark() < n) position_.fail("the pickle's stack is empty");
+  if (above_mark() < n) position_.fail("its stack is empty");
   PickleItems items(stack_.end() - static_cast<ptrdiff_t>(n), stack_.end());
   stack_.resize(stack_.size() - n);
   return items;
@@ -43,7 +46,7 @@ void PickleStack::mark() {
 }
 
 PickleItems PickleStack::pop_mark() {
-  if (marks_.empty()) position_.fail("there is no MARK");
+  if (marks_.empty()) position_.fail("it lacks a MARK");
   PickleItems items = pop_last(above_mark());
   marks_.pop_back();
   return items;
@@ -58,7 +61,7 @@ void PickleStack::drop() {
 
 void PickleStack::put(uint64_t index) {
   if (memo_.size() >= limits::kMaxPickleValues)
-    position_.fail(fmt::format("the pickle's memo exceeds {} entries", limits::kMaxPickleValues));
+    position_.fail(fmt::format("more than {} memo entries", limits::kMaxPickleValues));
   memo_[index] = top();
 }
 

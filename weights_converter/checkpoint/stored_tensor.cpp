@@ -26,8 +26,8 @@ std::vector<Axis> storage_order(const StoredTensor& t) {
     if (t.shape[d] > 1) axes.push_back({t.shape[d], t.strides[d], to});
     to *= t.shape[d];
   }
-  std::reverse(axes.begin(), axes.end());
-  std::stable_sort(axes.begin(), axes.end(), [](const Axis& a, const Axis& b) { return a.from > b.from; });
+  std::sort(axes.begin(), axes.end(),
+            [](const Axis& a, const Axis& b) { return a.from != b.from ? a.from > b.from : a.to > b.to; });
   std::vector<Axis> merged;
   for (const Axis& axis : axes) {
     if (!merged.empty() && merged.back().from == axis.from * axis.size &&

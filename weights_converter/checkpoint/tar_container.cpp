@@ -42,6 +42,19 @@ bool is_sound(const std::array<char, 512>& header, const std::string& origin) {
   return sum == octal(field(header, kSumAt, kSumBytes), origin);
 }
 
+// PAX headers may give the next member another name or size, which only some readers would follow; PyTorch's
+// hold times.
+void check_extended(const File& file, const Record& record) {
+  constexpr uint64_t kMaxBytes = 64 << 10;
+  const std::string origin = file.path().string();
+  if (record.bytes > kMaxBytes) fail(origin, fmt::format("an extended header exceeds {} bytes", kMaxBytes));
+  std::string text(static_cast<size_t>(record.bytes), '\0');
+  file.read(record.begin, std::as_writable_bytes(std::span(text)));
+  for (const char* key : {" size=", " path=", " GNU.sparse"})
+    if (text.find(key) != std::string::npos)
+      fail(origin, fmt::format("an extended header changes the next member by '{}'", key + 1));
+}
+
 Members read_members(const File& file) {
   constexpr uint64_t kBlock = 512;
   const std::string origin = file.path().string();
@@ -59,8 +72,9 @@ Members read_members(const File& file) {
     std::string name(field(header, 0, 100));
     if (name.starts_with("./")) name.erase(0, 2);
     const char kind = header[156];
-    if ((kind == '0' || kind == '\0') &&
-        !members.emplace(name, Record{.begin = begin, .stored_bytes = bytes, .bytes = bytes}).second)
+    const Record record{.begin = begin, .stored_bytes = bytes, .bytes = bytes};
+    if (kind == 'x' || kind == 'g') check_extended(file, record);
+    if ((kind == '0' || kind == '\0') && !members.emplace(name, record).second)
       fail(origin, fmt::format("member '{}' stands twice", printable(name)));
     at = begin + (bytes + kBlock - 1) / kBlock * kBlock;
   }

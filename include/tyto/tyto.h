@@ -1,0 +1,17 @@
+// tyto's API: perception networks from PyTorch checkpoints, in plain C++. Start here.
+//
+//   Model             a trained network in a model file (`tyto convert` makes one); immutable, shared by
+//   threads Context           the device, its libraries, threads and memory limit; one thread at a time Plan
+//   a network compiled for one device, precision and input shape: raw tensors in and out FeatureExtractor
+//   images in, unit-length feature vectors out Tensor, Image     host memory Error             the one
+//   exception type; what() is a sentence for people
+#pragma once
+
+#include "tyto/context.h"
+#include "tyto/error.h"
+#include "tyto/feature_extractor.h"
+#include "tyto/image.h"
+#include "tyto/model.h"
+#include "tyto/plan.h"
+#include "tyto/tensor.h"
+#include "tyto/version.h"

@@ -1,0 +1,30 @@
+# What tyto needs from Debian 12; sourced by the other scripts. Installs what is missing and is quiet about what is there.
+
+build_packages="g++ cmake ninja-build ccache pkg-config git libdnnl-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev
+  libssl-dev libopencv-dev libzip-dev zlib1g-dev libmatio-dev"
+demo_packages="opencv-doc python3 python3-pip"
+test_packages="libgtest-dev libgmock-dev libbenchmark-dev python3 python3-numpy python3-scipy python3-pil python3-torch
+  python3-torchvision libopenblas0-pthread"
+
+# install_packages NAME...: as root or with sudo, else prints the one line that does it and stops.
+install_packages() {
+  missing=""
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing="$missing $package"
+  done
+  [ -n "$missing" ] || return 0
+  command="apt-get install -y --no-install-recommends$missing"
+  if [ "$(id -u)" = 0 ]; then
+    as_root=""
+  elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+    as_root="sudo"
+  else
+    echo "These packages are missing; install them and run this again:" >&2
+    echo "  sudo $command" >&2
+    exit 1
+  fi
+  echo "Installing:$missing"
+  export DEBIAN_FRONTEND=noninteractive
+  $as_root apt-get update -qq
+  $as_root env DEBIAN_FRONTEND=noninteractive $command -qq >/dev/null
+}
