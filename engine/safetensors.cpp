@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 namespace tyto {
 namespace {
@@ -132,8 +133,11 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path
 std::vector<std::string> SafetensorsFile::names() const {
   std::vector<std::string> out;
   for (const auto& [name, e] : entries_) out.push_back(name);
-  std::stable_sort(out.begin(), out.end(),
-                   [&](const auto& a, const auto& b) { return entries_.at(a).begin < entries_.at(b).begin; });
+  const auto place = [&](const std::string& name) {  // empty tensors may begin where others do
+    const Entry& e = entries_.at(name);
+    return std::tuple(e.begin, e.end, name);
+  };
+  std::sort(out.begin(), out.end(), [&](const auto& a, const auto& b) { return place(a) < place(b); });
   return out;
 }
 

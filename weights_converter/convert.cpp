@@ -51,6 +51,8 @@ std::string difference(const Recognition& r) {
 // Values may be bare words or JSON: size=[384,128], fit=stretch, mean=[0.5,0.5,0.5].
 std::string changed_rule(const std::string& rule, const std::map<std::string, std::string>& changes) {
   auto j = nlohmann::ordered_json::parse(rule);
+  if (changes.contains("fit"))  // the keys of the former way to fit go with it
+    for (const char* key : {"shorter_side", "fill"}) j.erase(key);
   for (const auto& [key, value] : changes) {
     auto parsed = nlohmann::ordered_json::parse(value, nullptr, /*allow_exceptions=*/false);
     j[key] = parsed.is_discarded() ? nlohmann::ordered_json(value) : parsed;

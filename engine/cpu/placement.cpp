@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace tyto::cpu {
 namespace {
@@ -32,8 +33,9 @@ Placement place(const std::vector<Lifetime>& values) {
 
   std::vector<size_t> order(values.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return values[a].bytes > values[b].bytes; });
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return std::pair(-values[a].bytes, a) < std::pair(-values[b].bytes, b);
+  });
 
   std::vector<size_t> placed;  // by rising offset
   for (size_t id : order) {
