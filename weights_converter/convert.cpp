@@ -60,11 +60,20 @@ std::string changed_rule(const std::string& rule, const std::map<std::string, st
   return to_json(preprocessing_from_json(j.dump()));
 }
 
+// What of the given options this network has.
+std::map<std::string, std::string> known_to(const Network& network,
+                                            const std::map<std::string, std::string>& given) {
+  std::map<std::string, std::string> known;
+  for (const OptionSpec& o : network.options)
+    if (const auto it = given.find(std::string(o.name)); it != given.end()) known.insert(*it);
+  return known;
+}
+
 Recognition recognise(const TensorSource& source, const ConvertOptions& options) {
   if (options.network) return probe(*options.network, options.set, source);
   std::vector<Recognition> all, matches;
   for (const Network& network : networks()) {
-    all.push_back(probe(std::string(network.name), {}, source));
+    all.push_back(probe(std::string(network.name), known_to(network, options.set), source));
     if (all.back().matches()) matches.push_back(all.back());
   }
   if (matches.size() == 1) return matches[0];
@@ -108,7 +117,7 @@ Recognition probe(const std::string& name, const std::map<std::string, std::stri
   for (const std::string& n : names) {
     if (seen.used.count(n))
       r.used.push_back(n);
-    else
+    else if (stopped.empty())
       (expected(seen, n) ? r.ignored : r.unused).push_back(n);
   }
   return r;
