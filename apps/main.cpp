@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <new>
+#include <system_error>
 
 #include "apps/command.h"
 #include "apps/console.h"
@@ -72,6 +73,9 @@ int main(int argc, char** argv) {
     return kSignalBase + i.signal;
   } catch (const std::filesystem::filesystem_error& e) {
     warning(fmt::format("{}: {}", e.path1().string(), e.code().message()));
+  } catch (const std::system_error& e) {
+    warning(std::ferror(stdout) != 0 ? fmt::format("standard output: cannot write: {}", e.code().message())
+                                     : e.what());
   } catch (const std::bad_alloc&) {
     warning("out of memory; use a smaller --batch or --memory-limit");
   } catch (const std::exception& e) {

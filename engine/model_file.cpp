@@ -39,7 +39,10 @@ ModelInfo read_model_info(const SafetensorsFile& file) {
   ModelInfo info;
   try {
     const ordered_json j = ordered_json::parse(it->second);
-    const int version = j.at("format").get<int>();
+    if (j.contains("kind"))
+      throw Error(ErrorKind::Format,
+                  fmt::format("this is not a tyto model but a file of {}", j.at("kind").get<std::string>()));
+    const auto version = j.at("format").get<int64_t>();
     if (version > ModelInfo::kFormatVersion)
       throw Error(ErrorKind::Unsupported,
                   fmt::format("{} has model format {}, this tyto knows up to {}; use a newer tyto",

@@ -57,7 +57,11 @@ std::string changed_rule(const std::string& rule, const std::map<std::string, st
     auto parsed = nlohmann::ordered_json::parse(value, nullptr, /*allow_exceptions=*/false);
     j[key] = parsed.is_discarded() ? nlohmann::ordered_json(value) : parsed;
   }
-  return to_json(preprocessing_from_json(j.dump()));
+  try {
+    return to_json(preprocessing_from_json(j.dump()));
+  } catch (const Error& e) {
+    throw Error(ErrorKind::Usage, fmt::format("--preprocess: {}", e.what()));
+  }
 }
 
 // What of the given options this network has.
@@ -76,7 +80,7 @@ Recognition recognise(const TensorSource& source, const ConvertOptions& options)
     all.push_back(probe(std::string(network.name), known_to(network, options.set), source));
     if (all.back().matches()) matches.push_back(all.back());
   }
-  if (matches.size() == 1) return matches[0];
+  if (matches.size() == 1) return probe(matches[0].network, options.set, source);
   if (matches.size() > 1) {
     std::vector<std::string> names;
     for (const Recognition& r : matches) names.push_back(r.network);
@@ -111,7 +115,10 @@ Recognition probe(const std::string& name, const std::map<std::string, std::stri
     if (e.kind() == ErrorKind::Usage) throw;
     stopped = e.what();
   }
-  for (const Probe::Miss& miss : seen.misses) r.missing.push_back(describe(miss, names, source));
+  std::vector<std::string> free;  // a tensor with a place of its own is no candidate for a missing one
+  for (const std::string& n : names)
+    if (!seen.used.contains(n)) free.push_back(n);
+  for (const Probe::Miss& miss : seen.misses) r.missing.push_back(describe(miss, free, source));
   if (r.missing.empty() && !stopped.empty()) r.missing.push_back(stopped);
   r.found = static_cast<int>(seen.used.size());
   for (const std::string& n : names) {

@@ -71,8 +71,7 @@ void add_convert(CLI::App& app, Run& command) {
   c->add_option("checkpoint", flags->checkpoint, "a .pth, .pt, .tar or .safetensors file")->required();
   c->add_option("-o,--output", flags->output, "the model file to write")->required();
   c->add_option("--network", flags->network, "the network, where the tensors do not tell");
-  c->add_option("--set", flags->set, "an option of the network: stride=1")
-      ->allow_extra_args(false);
+  c->add_option("--set", flags->set, "an option of the network: stride=1")->allow_extra_args(false);
   c->add_option("--preprocess", flags->preprocess,
                 "a key of the preprocessing rule: size=[384,128], resize=pil-bilinear")
       ->allow_extra_args(false);

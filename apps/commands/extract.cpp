@@ -60,12 +60,19 @@ Making making(const Flags& flags, const Model& model, const NameRule& rule) {
 }
 
 // What a run must share with the one whose journal it goes on with.
-std::string identity(const Flags& flags, const Making& m) {
-  return nlohmann::ordered_json{{"model", m.model},         {"precision", m.precision},
-                                {"flip", m.flip},           {"scales", m.scales},
-                                {"batch", flags.batch},     {"query", flags.query},
-                                {"gallery", flags.gallery}, {"multi_query", flags.multi_query},
-                                {"shard", flags.shard},     {"exif", flags.exif}}
+std::string identity(const Flags& flags, const ModelInfo& model, const Making& m) {
+  return nlohmann::ordered_json{{"model", m.model},
+                                {"options", model.options},
+                                {"preprocessing", model.preprocessing},
+                                {"precision", m.precision},
+                                {"flip", m.flip},
+                                {"scales", m.scales},
+                                {"batch", flags.batch},
+                                {"query", flags.query},
+                                {"gallery", flags.gallery},
+                                {"multi_query", flags.multi_query},
+                                {"shard", flags.shard},
+                                {"exif", flags.exif}}
       .dump();
 }
 
@@ -104,7 +111,7 @@ int run(const Flags& flags) {
   Context context(context_options(flags.engine));
   FeatureExtractor extractor(
       model, context, {precision_from(flags.engine.precision), flags.batch, !flags.no_flip, flags.scales});
-  ExtractionJournal journal(flags.output + ".journal", identity(flags, features.making),
+  ExtractionJournal journal(flags.output + ".journal", identity(flags, model.info(), features.making),
                             extractor.dimensions(), flags.resume);
   if (journal.size() > 0)
     notice(fmt::format("going on after {} images that were done before", journal.size()));

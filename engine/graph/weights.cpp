@@ -10,7 +10,7 @@ namespace {
 bool fits(const Shape& shape, const std::vector<int64_t>& dims) {
   if (shape.rank() != dims.size()) return false;
   for (size_t i = 0; i < dims.size(); ++i)
-    if (dims[i] != any && dims[i] != shape[i]) return false;
+    if (dims[i] == any ? shape[i] < 1 : dims[i] != shape[i]) return false;
   return true;
 }
 

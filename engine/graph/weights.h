@@ -11,7 +11,7 @@
 
 namespace tyto {
 
-inline constexpr int64_t any = -1;  // a size that the file decides
+inline constexpr int64_t any = -1;  // a size that the file decides, at least 1
 
 // A tensor with its real shape, whose values are read when a backend packs them.
 class Weight {

@@ -33,6 +33,8 @@ std::vector<Tensor> make_rescaled(const Shape& input, const std::vector<double>&
     if (s != 1) {
       shape[2] = kernels::bicubic_size(shape[2], std::sqrt(s));
       shape[3] = kernels::bicubic_size(shape[3], std::sqrt(s));
+      if (shape[2] < 1 || shape[3] < 1)
+        throw Error(ErrorKind::Usage, fmt::format("after scale {} nothing is left of the image", s));
     }
     out.push_back(s == 1 ? Tensor() : Tensor(DType::F32, shape));
   }
@@ -97,6 +99,11 @@ int64_t FeatureExtractor::dimensions() const { return impl_->features.dim(1); }
 
 const Tensor& FeatureExtractor::run(const Tensor& input) {
   Impl& m = *impl_;
+  const Shape expected = m.model.input_shape(m.options.batch);
+  if (input.dtype() != DType::F32 || input.shape() != expected)
+    throw Error(ErrorKind::Shape,
+                fmt::format("the extractor was made for an F32 input of {}, not {} {}", expected.str(),
+                            name_of(input.dtype()), input.shape().str()));
   std::ranges::fill(m.features.as<float>(), 0.0f);
   m.add_scales(input);
   if (m.options.flip) {

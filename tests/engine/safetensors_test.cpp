@@ -169,7 +169,7 @@ const Broken kBroken[] = {
      ErrorKind::Format, "overlap"},
 };
 INSTANTIATE_TEST_SUITE_P(Headers, SafetensorsRefuses, testing::ValuesIn(kBroken),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& test) { return test.param.name; });
 
 TEST(Safetensors, RefusesAShapeWhoseProductOverflows) {
   const TemporaryFolder folder;

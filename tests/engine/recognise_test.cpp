@@ -1,0 +1,221 @@
+// Which network a checkpoint holds, told by running the builders over its tensors.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "engine/compare.h"
+#include "engine/errors.h"
+#include "engine/sha256.h"
+#include "engine/small_resnet.h"
+#include "engine/temporary_folder.h"
+#include "weights_converter/convert.h"
+#include "weights_converter/nearest.h"
+
+namespace tyto {
+namespace {
+
+class Recognise : public testing::Test {
+ protected:
+  const TemporaryFolder folder;
+  Layout layout = small_resnet_layout();
+
+  std::filesystem::path checkpoint() const {
+    const auto source = invent(layout);
+    SafetensorsWriter::Declared declared;
+    for (const std::string& name : source->names()) declared.emplace_back(name, *source->find(name));
+    SafetensorsWriter writer(folder / "net.pth", declared, {});
+    for (const std::string& name : source->names()) writer.append(name, source->read(name));
+    writer.commit();
+    return folder / "net.pth";
+  }
+  Converted converted(const ConvertOptions& options = {}) const {
+    return convert(checkpoint(), folder / "model.safetensors", options);
+  }
+  void expect_refused(const std::vector<std::string>& words, const ConvertOptions& options = {}) const {
+    expect_error([&] { converted(options); }, ErrorKind::Format, words);
+    EXPECT_FALSE(std::filesystem::exists(folder / "model.safetensors"));
+  }
+  auto find(const std::string& name) {
+    return std::find_if(layout.begin(), layout.end(), [&](const auto& t) { return t.first == name; });
+  }
+};
+
+TEST_F(Recognise, AResnetByItsTensorsAlone) {
+  layout.push_back({"bn1.num_batches_tracked", {1}});
+  const Converted result = converted();
+  EXPECT_EQ(result.info.network, "resnet");
+  EXPECT_EQ(result.info.options, (std::map<std::string, std::string>{{"stride", "2"}}));
+  EXPECT_EQ(result.info.source_sha256, sha256_of_file(folder / "net.pth"));
+  EXPECT_EQ(result.recognition.ignored, (std::vector<std::string>{"bn1.num_batches_tracked"}));
+  const Model model(folder / "model.safetensors");
+  const auto source = invent(small_resnet_layout());
+  EXPECT_EQ(model.tensors()->names(), source->names());
+  EXPECT_EQ(model.actual_tensors_sha256(), model.info().tensors_sha256);
+  for (const std::string& name : source->names())
+    EXPECT_TRUE(same_bits(model.tensors()->read(name), source->read(name))) << name;
+}
+
+TEST_F(Recognise, AResnetWithoutItsClassifier) {
+  layout.erase(find("fc.weight"), layout.end());
+  EXPECT_EQ(converted().info.network, "resnet");
+}
+
+TEST_F(Recognise, NamesAMissingTensorAndTheOneItResembles) {
+  find("layer2.0.bn1.running_mean")->first = "layer2.0.bn1.runing_mean";
+  expect_refused({"net.pth", "resnet", "'layer2.0.bn1.running_mean' [16] is missing",
+                  "nearest: 'layer2.0.bn1.runing_mean' [16]"});
+}
+
+TEST_F(Recognise, NamesATensorOfAnotherShape) {
+  find("layer3.1.conv2.weight")->second = {32, 31, 3, 3};
+  expect_refused({"resnet", "'layer3.1.conv2.weight' is [32, 31, 3, 3], not [any, 32, 3, 3]"});
+}
+
+TEST_F(Recognise, NamesABlockWhoseSummandsDoNotFit) {
+  find("layer1.1.conv2.weight")->second = {9, 8, 3, 3};
+  for (const char* part : {"weight", "bias", "running_mean", "running_var"})
+    find(std::string("layer1.1.bn2.") + part)->second = {9};
+  expect_refused({"resnet", "layer1.1", "[1, 9, 56, 56]", "[1, 8, 56, 56]"});
+}
+
+TEST_F(Recognise, NamesTensorsThatNothingUsesUnlessTheyAreAllowed) {
+  layout.push_back({"attention.weight", {8, 8}});
+  expect_refused({"net.pth", "'attention.weight'"});
+  const ConvertOptions allowed{.network = "resnet", .allow_unused = true};
+  const Converted result = converted(allowed);
+  EXPECT_EQ(result.recognition.unused, (std::vector<std::string>{"attention.weight"}));
+  EXPECT_FALSE(Model(folder / "model.safetensors").tensors()->find("attention.weight"));
+}
+
+TEST_F(Recognise, AllowUnusedNeedsNoNetworksName) {
+  layout.push_back({"attention.weight", {8, 8}});
+  EXPECT_EQ(converted({.allow_unused = true}).info.network, "resnet");
+}
+
+TEST_F(Recognise, RefusesAnotherNetworkThanTheFileHolds) {
+  expect_refused({"net.pth is no vgg", "'features.0.weight'"}, {.network = "vgg"});
+  expect_error([&] { converted({.network = "resnext"}); }, ErrorKind::Unsupported, {"'resnext'", "resnet"});
+}
+
+TEST_F(Recognise, RefusesOptionsThatTheNetworkLacks) {
+  expect_error(
+      [&] {
+        converted({.network = "resnet", .set = {{"depth", "18"}}});
+      },
+      ErrorKind::Usage, {"'depth'", "stride"});
+  expect_error(
+      [&] {
+        converted({.network = "resnet", .set = {{"stride", "7"}}});
+      },
+      ErrorKind::Usage, {"stride=7"});
+}
+
+TEST_F(Recognise, TakesOptionsAndChangesToTheRule) {
+  const Converted result = converted({.network = "resnet",
+                                      .set = {{"stride", "1"}},
+                                      .preprocess = {{"size", "[64, 32]"}, {"fit", "stretch"}},
+                                      .class_names = {"owl"}});
+  const Model model(folder / "model.safetensors");
+  EXPECT_EQ(model.info().options.at("stride"), "1");
+  EXPECT_EQ(model.info().class_names, (std::vector<std::string>{"owl"}));
+  EXPECT_EQ(model.input_shape(1), (Shape{1, 3, 64, 32}));
+}
+
+TEST_F(Recognise, SetsOptionsOfARecognisedNetwork) {
+  EXPECT_EQ(converted({.set = {{"stride", "1"}}}).info.options.at("stride"), "1");
+}
+
+TEST_F(Recognise, RefusesWeightsThatAreNotFinite) {
+  Tensor bad = noise({10}, 1);
+  bad.as<float>()[0] = INFINITY;
+  layout.erase(find("fc.bias"));
+  const auto source = invent(layout);
+  SafetensorsWriter::Declared declared;
+  for (const std::string& name : source->names()) declared.emplace_back(name, *source->find(name));
+  declared.emplace_back("fc.bias", TensorSpec{DType::F32, {10}});
+  SafetensorsWriter writer(folder / "net.pth", declared, {});
+  for (const std::string& name : source->names()) writer.append(name, source->read(name));
+  writer.append("fc.bias", bad);
+  writer.commit();
+  expect_error([&] { convert(folder / "net.pth", folder / "m", {}); }, ErrorKind::Format,
+               {"'fc.bias'", "not finite"});
+  EXPECT_FALSE(std::filesystem::exists(folder / "m"));
+}
+
+TEST(Probe, OfNothingMatchesNoNetwork) {
+  const MemorySource nothing({});
+  for (const Network& network : networks()) {
+    const Recognition r = probe(std::string(network.name), {}, nothing);
+    EXPECT_FALSE(r.matches()) << network.name;
+    EXPECT_EQ(r.found, 0) << network.name;
+    EXPECT_FALSE(r.missing.empty()) << network.name;
+  }
+}
+
+// Names that the families look for, at shapes that no training code writes.
+TEST(Probe, OfAbsurdShapesMatchesNothingAndReturns) {
+  std::mt19937 random(7);
+  const int64_t sizes[] = {0, 1, 2, 3, 8, 5000000000};
+  for (const Network& network : networks())
+    for (int round = 0; round < 60; ++round) {
+      class Absurd : public TensorSource {
+       public:
+        explicit Absurd(std::map<std::string, Shape> shapes) : shapes_(std::move(shapes)) {}
+        std::vector<std::string> names() const override {
+          std::vector<std::string> out;
+          for (const auto& [name, shape] : shapes_) out.push_back(name);
+          return out;
+        }
+        std::optional<TensorSpec> find(const std::string& name) const override {
+          const auto it = shapes_.find(name);
+          return it == shapes_.end() ? std::nullopt : std::optional(TensorSpec{DType::F32, it->second});
+        }
+        Tensor read(const std::string&) const override { throw Error(ErrorKind::File, "never read"); }
+        std::string origin() const override { return "absurd"; }
+
+       private:
+        std::map<std::string, Shape> shapes_;
+      };
+      std::map<std::string, Shape> shapes;
+      Probe seen;  // asks an empty source, to learn the names
+      try {
+        Graph graph;
+        network.build(
+            graph,
+            Weights(std::make_shared<MemorySource>(std::vector<std::pair<std::string, Tensor>>()), &seen),
+            Options(network, {}), {1, 3, 64, 64});
+      } catch (const Error&) {
+      }
+      for (const Probe::Miss& miss : seen.misses) {
+        const size_t rank = static_cast<size_t>(std::count(miss.wanted.begin(), miss.wanted.end(), ',')) + 1;
+        std::vector<int64_t> dims(random() % 8 ? rank : random() % 6);
+        for (int64_t& d : dims) d = sizes[random() % std::size(sizes)];
+        if (rank == 4 && dims.size() == 4 && random() % 4) dims = {dims[0], 3, 3, 3};
+        shapes[miss.name] = Shape(dims);
+      }
+      EXPECT_FALSE(probe(std::string(network.name), {}, Absurd(shapes)).matches()) << network.name;
+    }
+}
+
+// A layer without channels must not become a group count.
+TEST(Probe, RefusesAWeightWithoutChannels) {
+  const MemorySource source({{"features.0.0.weight", Tensor(DType::F32, {0, 3, 3, 3})}});
+  const Recognition r = probe("mobilenet_v2", {}, source);
+  ASSERT_FALSE(r.missing.empty());
+  EXPECT_NE(r.missing[0].find("'features.0.0.weight' is [0, 3, 3, 3]"), std::string::npos) << r.missing[0];
+}
+
+TEST(NearestName, IsTheOneFewestEditsAway) {
+  const std::vector<std::string> names = {"layer1.0.conv1.weight", "layer1.0.conv2.weight", "fc.weight",
+                                          "bn1.bias"};
+  EXPECT_EQ(nearest_name("layer1.0.conv2.weigth", names), "layer1.0.conv2.weight");
+  EXPECT_EQ(nearest_name("fc.weight", names), "fc.weight");
+  EXPECT_EQ(nearest_name("layer1.0.conv3.weight", names), "layer1.0.conv1.weight");  // the first of equals
+  EXPECT_EQ(nearest_name("model.fc.weight", names), "fc.weight");
+  EXPECT_EQ(nearest_name("zzzzzz", names), "");
+  EXPECT_EQ(nearest_name("fc.weight", {}), "");
+}
+
+}  // namespace
+}  // namespace tyto
