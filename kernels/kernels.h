@@ -1,0 +1,22 @@
+// The door to kernels/: maths on raw memory. Every header is a contract that can be used without opening the
+// source; nothing in here knows tensors, graphs or files, and only OpenMP is linked.
+//
+//   common/     the channel-blocked image batch that the neural kernels share
+//   norm/       instance norm, per-channel affine maps
+//   pooling/    adaptive average pooling
+//   image/      Pillow's and OpenCV's resampling bit for bit, normalisation, flips, torch's bicubic
+//   retrieval/  ranking with ties, evaluation of rankings, unit-length rows
+#pragma once
+
+#include "kernels/common/channel_blocks.h"
+#include "kernels/image/bicubic.h"
+#include "kernels/image/flip.h"
+#include "kernels/image/normalize.h"
+#include "kernels/image/resize.h"
+#include "kernels/norm/norm.h"
+#include "kernels/pooling/adaptive_average_pool.h"
+#include "kernels/retrieval/hits.h"
+#include "kernels/retrieval/judge.h"
+#include "kernels/retrieval/metrics.h"
+#include "kernels/retrieval/normalise.h"
+#include "kernels/retrieval/rank.h"
