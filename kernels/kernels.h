@@ -18,5 +18,5 @@
 #include "kernels/retrieval/hits.h"
 #include "kernels/retrieval/judge.h"
 #include "kernels/retrieval/metrics.h"
-#include "kernels/retrieval/normalise.h"
+#include "kernels/retrieval/normalize_rows.h"
 #include "kernels/retrieval/rank.h"

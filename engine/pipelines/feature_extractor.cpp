@@ -10,7 +10,7 @@
 #include "engine/preprocessing.h"
 #include "kernels/image/bicubic.h"
 #include "kernels/image/flip.h"
-#include "kernels/retrieval/normalise.h"
+#include "kernels/retrieval/normalize_rows.h"
 
 namespace tyto {
 namespace {
@@ -112,7 +112,7 @@ const Tensor& FeatureExtractor::run(const Tensor& input) {
                                  m.mirrored.as<float>().data());
     m.add_scales(m.mirrored);
   }
-  kernels::normalise_rows_cpu(m.features.as<float>().data(), m.features.dim(0), m.features.dim(1));
+  kernels::normalize_rows_cpu(m.features.as<float>().data(), m.features.dim(0), m.features.dim(1));
   return m.features;
 }
 

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "engine/pipelines/retrieval.h"
-#include "kernels/retrieval/normalise.h"
+#include "kernels/retrieval/normalize_rows.h"
 #include "kernels/retrieval/rank.h"
 
 namespace {
@@ -29,7 +29,7 @@ Tensor golden_features(int first, int n) {
     for (int d = 0; d < 6; ++d)
       values.push_back(static_cast<float>(std::sin(0.37 * (i + 1) * (d + 1)) + 0.05 * i));
   Tensor t = Tensor::of<float>({n, 6}, values);
-  kernels::normalise_rows_cpu(t.as<float>().data(), n, 6);
+  kernels::normalize_rows_cpu(t.as<float>().data(), n, 6);
   return t;
 }
 

@@ -9,11 +9,11 @@
 #include <random>
 #include <vector>
 
-#include "kernels/retrieval/normalise.h"
+#include "kernels/retrieval/normalize_rows.h"
 
 namespace {
 
-using tyto::kernels::normalise_rows_cpu;
+using tyto::kernels::normalize_rows_cpu;
 using tyto::kernels::rank_all_cpu;
 using tyto::kernels::rank_top_cpu;
 
@@ -63,7 +63,7 @@ TEST(Rank, TopKIsTheBeginningOfTheWhole) {
 
 TEST(NormaliseRows, HaveUnitLengthAndExtremesDoNotOverflow) {
   std::vector<float> rows = {3, 4, 3e38f, 4e37f, 3e-42f, 4e-42f};
-  EXPECT_EQ(normalise_rows_cpu(rows.data(), 3, 2), 0);
+  EXPECT_EQ(normalize_rows_cpu(rows.data(), 3, 2), 0);
   EXPECT_EQ(rows[0], 0.6f);
   EXPECT_EQ(rows[1], 0.8f);
   for (int i = 0; i < 3; ++i) EXPECT_NEAR(std::hypot(rows[2 * i], rows[2 * i + 1]), 1, 1e-7) << "row " << i;
@@ -71,7 +71,7 @@ TEST(NormaliseRows, HaveUnitLengthAndExtremesDoNotOverflow) {
 
 TEST(NormaliseRows, AZeroRowStaysZeroAndABrokenOneIsCounted) {
   std::vector<float> rows = {0, 0, 1, kNaN, kInfinity, 1, 0, 2};
-  EXPECT_EQ(normalise_rows_cpu(rows.data(), 4, 2), 2);
+  EXPECT_EQ(normalize_rows_cpu(rows.data(), 4, 2), 2);
   EXPECT_EQ(rows[0], 0);
   EXPECT_EQ(rows[1], 0);
   for (int i = 2; i < 6; ++i) EXPECT_TRUE(std::isnan(rows[i])) << i;

@@ -1,4 +1,4 @@
-#include "kernels/retrieval/normalise.h"
+#include "kernels/retrieval/normalize_rows.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,7 @@
 
 namespace tyto::kernels {
 
-int64_t normalise_rows_cpu(float* rows, int64_t n, int64_t width) {
+int64_t normalize_rows_cpu(float* rows, int64_t n, int64_t width) {
   int64_t broken = 0;
   for (int64_t i = 0; i < n; ++i) {
     float* row = rows + i * width;
