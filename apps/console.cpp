@@ -72,7 +72,7 @@ double Progress::rate() const {
 void install_interrupt_handlers() {
   struct sigaction action {};
   action.sa_handler = [](int signal) { pending_signal = signal; };
-  action.sa_flags = SA_RESETHAND;  // the second signal ends the process
+  action.sa_flags = SA_RESETHAND | SA_RESTART;  // the second signal ends the process
   for (int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
 }
 

@@ -52,6 +52,7 @@ int run(int argc, char** argv) {
   }
   if (quiet) set_quiet();
   const int code = command();
+  check_interrupted();           // it may not have looked
   if (std::fflush(stdout) != 0)  // a full disk shows here, or not at all
     throw tyto::Error(tyto::ErrorKind::File,
                       fmt::format("standard output: cannot write: {}", std::strerror(errno)));

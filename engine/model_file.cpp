@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "engine/finite.h"
+#include "engine/json_text.h"
 #include "engine/preprocessing.h"
 #include "engine/sha256.h"
 
@@ -14,6 +13,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr const char* kKey = "tyto";
+constexpr int kMaxNesting = 8;
 
 std::string to_json(const ModelInfo& info) {
   ordered_json j;
@@ -27,6 +27,15 @@ std::string to_json(const ModelInfo& info) {
   return j.dump();
 }
 
+// The rule as this version writes it.
+std::string read_rule(const ordered_json& rule, const std::string& origin) {
+  try {
+    return tyto::to_json(preprocessing_from_json(rule.dump()));
+  } catch (const Error& e) {
+    throw Error(e.kind(), fmt::format("{}: {}", origin, e.what()));
+  }
+}
+
 }  // namespace
 
 ModelInfo read_model_info(const SafetensorsFile& file) {
@@ -37,40 +46,37 @@ ModelInfo read_model_info(const SafetensorsFile& file) {
         fmt::format("{} is not a tyto model: its metadata has no key 'tyto'; make one with `tyto convert`",
                     file.origin()));
   ModelInfo info;
+  const ordered_json j = parse_json(it->second, kMaxNesting, file.origin() + ": its model description");
   try {
-    const ordered_json j = ordered_json::parse(it->second);
-    if (j.contains("kind"))
-      throw Error(ErrorKind::Format,
-                  fmt::format("this is not a tyto model but a file of {}", j.at("kind").get<std::string>()));
-    const auto version = j.at("format").get<int64_t>();
+    const int64_t version = j.at("format").is_number_integer() ? j.at("format").get<int64_t>() : 0;
     if (version > ModelInfo::kFormatVersion)
       throw Error(ErrorKind::Unsupported,
                   fmt::format("{} has model format {}, this tyto knows up to {}; use a newer tyto",
                               file.origin(), version, ModelInfo::kFormatVersion));
+    if (version < 1)
+      throw Error(ErrorKind::Format, fmt::format("{} has no proper model format", file.origin()));
     info.network = j.at("network").get<std::string>();
     info.options = j.at("options").get<std::map<std::string, std::string>>();
-    info.preprocessing = tyto::to_json(preprocessing_from_json(j.at("preprocessing").dump()));
+    info.preprocessing = read_rule(j.at("preprocessing"), file.origin());
     if (j.contains("class_names")) info.class_names = j.at("class_names").get<std::vector<std::string>>();
     info.source_sha256 = j.at("source_sha256").get<std::string>();
     info.tensors_sha256 = j.at("tensors_sha256").get<std::string>();
   } catch (const ordered_json::exception& e) {
     throw Error(ErrorKind::Format,
                 fmt::format("{}: its model description is damaged ({})", file.origin(), e.what()));
-  } catch (const Error& e) {
-    if (e.kind() == ErrorKind::Unsupported) throw;
-    throw Error(e.kind(), fmt::format("{}: {}", file.origin(), e.what()));
   }
   return info;
 }
 
 void write_model(const std::filesystem::path& path, ModelInfo info, const TensorSource& source,
-                 const std::vector<std::string>& names) {
+                 const std::vector<std::string>& names, const std::function<void()>& poll) {
   SafetensorsWriter::Declared declared;
   for (const std::string& name : names) declared.emplace_back(name, source.find(name).value());
   info.tensors_sha256 = std::string(64, '0');
   SafetensorsWriter writer(path, declared, {{kKey, to_json(info)}});
   Sha256 sha;
   for (const std::string& name : names) {
+    if (poll) poll();
     const Tensor tensor = source.read(name);
     check_finite(tensor, name, source.origin());
     sha.update(tensor.data(), static_cast<size_t>(tensor.bytes()));
@@ -81,19 +87,28 @@ void write_model(const std::filesystem::path& path, ModelInfo info, const Tensor
 }
 
 Model::Model(const std::filesystem::path& path)
-    : file_(std::make_shared<SafetensorsFile>(path)), info_(read_model_info(*file_)) {}
+    : file_(std::make_shared<SafetensorsFile>(path)), info_(read_model_info(*file_)) {
+  const Preprocessing rule = preprocessing_from_json(info_.preprocessing);
+  height_ = rule.height;
+  width_ = rule.width;
+}
 
 const std::filesystem::path& Model::path() const { return file_->path(); }
 
-Shape Model::input_shape(int64_t batch) const {
-  const Preprocessing rule = preprocessing_from_json(info_.preprocessing);
-  return {batch, 3, rule.height, rule.width};
-}
+Shape Model::input_shape(int64_t batch) const { return {batch, 3, height_, width_}; }
 
 std::shared_ptr<const TensorSource> Model::tensors() const { return file_; }
 
-std::string Model::actual_tensors_sha256() const {
-  return sha256_of_file(file_->path(), file_->data_begin());
+bool Model::intact() const {
+  return sha256_of_file(file_->path(), file_->data_begin()) == info_.tensors_sha256;
+}
+
+void Model::verify() const {
+  if (!intact())
+    throw Error(ErrorKind::Format, fmt::format("{}: its tensors are not those that were written (SHA-256 "
+                                               "differs); the file was altered or damaged, "
+                                               "convert the checkpoint again",
+                                               path().string()));
 }
 
 }  // namespace tyto

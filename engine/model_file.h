@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,9 @@ namespace tyto {
 // know.
 ModelInfo read_model_info(const SafetensorsFile& file);
 
-// Writes these tensors of the source, one at a time, in the order given; values that are not finite are
-// refused. info.tensors_sha256 is computed on the way.
+// Writes these tensors of the source, one at a time, in the order given; values that are not finite are refused.
+// info.tensors_sha256 is computed on the way. `poll` is called before each tensor and may throw: nothing is written then.
 void write_model(const std::filesystem::path& path, ModelInfo info, const TensorSource& source,
-                 const std::vector<std::string>& names);
+                 const std::vector<std::string>& names, const std::function<void()>& poll = {});
 
 }  // namespace tyto

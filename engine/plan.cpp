@@ -35,6 +35,9 @@ namespace {
 
 // A network that cannot be built is the model file's fault, options and all, so the sentence names the file.
 Graph build(const Model& model, const Shape& input) {
+  if (input.rank() != 4 || input[1] != 3 || input[0] < 1 || input[2] < 1 || input[3] < 1)
+    throw Error(ErrorKind::Shape,
+                fmt::format("{} takes an input of [N, 3, H, W], not {}", model.info().network, input.str()));
   Graph graph;
   try {
     const Network& network = find_network(model.info().network);
@@ -70,6 +73,13 @@ const std::map<std::string, Tensor>& Plan::run(const Tensor& input) {
                             name_of(input.dtype()), input.shape().str()));
   executable_->run(input, outputs_);
   return outputs_;
+}
+
+const Shape& Plan::output_shape(const std::string& name) const {
+  const auto it = outputs_.find(name);
+  if (it == outputs_.end())
+    throw Error(ErrorKind::Usage, fmt::format("the plan computes no output '{}'", name));
+  return it->second.shape();
 }
 
 const PlanReport& Plan::report() const { return executable_->report(); }

@@ -131,8 +131,8 @@ std::shared_ptr<MemorySource> invent(const std::vector<std::pair<std::string, Sh
 }
 
 std::vector<SelfTestResult> compare(const Graph& graph, const Tensor& input, Context& context,
-                                    Precision precision, const std::string& name, double terms,
-                                    double layers) {
+                                    Precision precision, const std::string& name, double terms, double layers,
+                                    const std::function<void()>& poll = {}) {
   const Graph fused = optimise(graph);
   const auto executable = context.backend().compile(fused, precision);
   std::map<std::string, Tensor> got;
@@ -148,7 +148,7 @@ std::vector<SelfTestResult> compare(const Graph& graph, const Tensor& input, Con
     winograd |= step.algorithm.find("wino") != std::string::npos;
   }
   std::vector<SelfTestResult> results;
-  for (const auto& [output, want] : run_reference(graph, input)) {
+  for (const auto& [output, want] : run_reference(graph, input, poll)) {
     double difference = 0, scale = 0;
     const auto a = got.at(output).as<float>();
     const auto b = want.as<float>();
@@ -178,7 +178,8 @@ std::vector<SelfTestResult> self_test(Context& context, Precision precision) {
   return results;
 }
 
-std::vector<SelfTestResult> self_test(const Model& model, Context& context, Precision precision) {
+std::vector<SelfTestResult> self_test(const Model& model, Context& context, Precision precision,
+                                      const std::function<void()>& poll) {
   const Network& network = find_network(model.info().network);
   const Shape input = model.input_shape(1);
   Graph graph;
@@ -190,7 +191,8 @@ std::vector<SelfTestResult> self_test(const Model& model, Context& context, Prec
                                                 std::max<int64_t>(1, node.weights[0].dim(0))));
     ++layers;
   }
-  return compare(graph, noise(input, 1, -1, 1), context, precision, std::string(network.name), terms, layers);
+  return compare(graph, noise(input, 1, -1, 1), context, precision, std::string(network.name), terms, layers,
+                 poll);
 }
 
 }  // namespace tyto

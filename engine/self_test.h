@@ -2,6 +2,7 @@
 // against the naive reference.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,9 @@ struct SelfTestResult {
 
 std::vector<SelfTestResult> self_test(Context& context, Precision precision);
 
-// A model on this device, against the reference, on noise of the model's input shape.
-std::vector<SelfTestResult> self_test(const Model& model, Context& context, Precision precision);
+// A model on this device, against the reference, on noise of the model's input shape. `poll` is called now and then and
+// may throw to stop.
+std::vector<SelfTestResult> self_test(const Model& model, Context& context, Precision precision,
+                                      const std::function<void()>& poll = {});
 
 }  // namespace tyto

@@ -4,11 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "engine/json_text.h"
 #include "engine/model_file.h"
 #include "engine/networks/network.h"
 #include "engine/sha256.h"
+#include "engine/utf8.h"
 #include "weights_converter/checkpoint/checkpoint.h"
 #include "weights_converter/nearest.h"
 
@@ -16,6 +19,7 @@ namespace tyto {
 namespace {
 
 constexpr size_t kNamesInMessage = 6;
+constexpr int kMaxNesting = 4;  // of a preprocessing value
 
 std::string some(const std::vector<std::string>& items) {
   const size_t shown = std::min(items.size(), kNamesInMessage);
@@ -48,14 +52,22 @@ std::string difference(const Recognition& r) {
   return text;
 }
 
+void check_text(const std::string& text, const char* what) {
+  if (!is_utf8(text)) throw Error(ErrorKind::Usage, fmt::format("{} '{}' is not UTF-8", what, text));
+}
+
 // Values may be bare words or JSON: size=[384,128], fit=stretch, mean=[0.5,0.5,0.5].
 std::string changed_rule(const std::string& rule, const std::map<std::string, std::string>& changes) {
   auto j = nlohmann::ordered_json::parse(rule);
   if (changes.contains("fit"))  // the keys of the former way to fit go with it
     for (const char* key : {"shorter_side", "fill"}) j.erase(key);
   for (const auto& [key, value] : changes) {
-    auto parsed = nlohmann::ordered_json::parse(value, nullptr, /*allow_exceptions=*/false);
-    j[key] = parsed.is_discarded() ? nlohmann::ordered_json(value) : parsed;
+    check_text(key + "=" + value, "preprocessing");
+    try {
+      j[key] = parse_json(value, kMaxNesting, key);
+    } catch (const Error&) {
+      j[key] = value;
+    }
   }
   try {
     return to_json(preprocessing_from_json(j.dump()));
@@ -73,13 +85,26 @@ std::map<std::string, std::string> known_to(const Network& network,
   return known;
 }
 
+// A name from the command line.
+const std::string& named(const std::string& network) {
+  try {
+    find_network(network);
+  } catch (const Error& e) {
+    throw Error(ErrorKind::Usage, e.what());
+  }
+  return network;
+}
+
 Recognition recognise(const TensorSource& source, const ConvertOptions& options) {
-  if (options.network) return probe(*options.network, options.set, source);
+  if (options.network) return probe(named(*options.network), options.set, source);
   std::vector<Recognition> all, matches;
   for (const Network& network : networks()) {
     all.push_back(probe(std::string(network.name), known_to(network, options.set), source));
     if (all.back().matches()) matches.push_back(all.back());
   }
+  if (matches.empty() && options.allow_unused)
+    std::copy_if(all.begin(), all.end(), std::back_inserter(matches),
+                 [](const Recognition& r) { return r.missing.empty(); });
   if (matches.size() == 1) return probe(matches[0].network, options.set, source);
   if (matches.size() > 1) {
     std::vector<std::string> names;
@@ -132,6 +157,7 @@ Recognition probe(const std::string& name, const std::map<std::string, std::stri
 
 Converted convert(const std::filesystem::path& checkpoint, const std::filesystem::path& model,
                   const ConvertOptions& options) {
+  for (const std::string& name : options.class_names) check_text(name, "class name");
   const Checkpoint source(checkpoint);
   Converted result;
   result.recognition = recognise(source, options);
@@ -151,7 +177,7 @@ Converted convert(const std::filesystem::path& checkpoint, const std::filesystem
   info.preprocessing = changed_rule(to_json(network.preprocessing), options.preprocess);
   info.class_names = options.class_names;
   info.source_sha256 = sha256_of_file(checkpoint);
-  write_model(model, info, source, r.used);
+  write_model(model, info, source, r.used, options.poll);
   info = read_model_info(SafetensorsFile(model));
   return result;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -36,7 +37,8 @@ struct ConvertOptions {
   std::map<std::string, std::string>
       preprocess;  // keys of the preprocessing rule to change, values as JSON or bare text
   std::vector<std::string> class_names;
-  bool allow_unused = false;  // convert although tensors are left over
+  bool allow_unused = false;   // convert although tensors are left over
+  std::function<void()> poll;  // called now and then; what it throws stops the conversion
 };
 
 struct Converted {

@@ -3,12 +3,11 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "apps/command.h"
 #include "apps/commands/key_values.h"
 #include "apps/console.h"
 #include "engine/file.h"
+#include "engine/json_text.h"
 
 namespace tyto::apps {
 namespace {
@@ -39,6 +38,7 @@ int run(const Flags& flags) {
   options.set = key_values(flags.set);
   options.preprocess = key_values(flags.preprocess);
   options.allow_unused = flags.allow_unused;
+  options.poll = check_interrupted;
   if (!flags.classes.empty()) options.class_names = read_lines(flags.classes);
   const Converted done = convert(flags.checkpoint, flags.output, options);
 
@@ -52,7 +52,7 @@ int run(const Flags& flags) {
                                 {"used", r.used},
                                 {"ignored", r.ignored},
                                 {"unused", r.unused}};
-    fmt::print("{}\n", j.dump());
+    fmt::print("{}\n", dump_json(j));
     return kDone;
   }
   fmt::print("{}: {}", flags.output, done.info.network);

@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "apps/command.h"
@@ -12,6 +11,7 @@
 #include "apps/reid/export.h"
 #include "apps/reid/extraction.h"
 #include "engine/file.h"
+#include "engine/json_text.h"
 
 namespace tyto::apps {
 namespace {
@@ -53,27 +53,28 @@ std::vector<ImageFolder> list_folders(const Flags& flags, const NameRule& rule, 
 Making making(const Flags& flags, const Model& model, const NameRule& rule) {
   return {model.info().tensors_sha256,
           model.info().network,
+          dump_json({{"options", model.info().options},
+                     {"preprocessing", nlohmann::ordered_json::parse(model.info().preprocessing)}}),
           flags.engine.precision,
           !flags.no_flip,
           flags.scales,
+          flags.exif,
           rule.name()};
 }
 
 // What a run must share with the one whose journal it goes on with.
-std::string identity(const Flags& flags, const ModelInfo& model, const Making& m) {
-  return nlohmann::ordered_json{{"model", m.model},
-                                {"options", model.options},
-                                {"preprocessing", model.preprocessing},
-                                {"precision", m.precision},
-                                {"flip", m.flip},
-                                {"scales", m.scales},
-                                {"batch", flags.batch},
-                                {"query", flags.query},
-                                {"gallery", flags.gallery},
-                                {"multi_query", flags.multi_query},
-                                {"shard", flags.shard},
-                                {"exif", flags.exif}}
-      .dump();
+std::string identity(const Flags& flags, const Making& m) {
+  return dump_json({{"model", m.model},
+                    {"rule", m.rule},
+                    {"precision", m.precision},
+                    {"flip", m.flip},
+                    {"scales", m.scales},
+                    {"batch", flags.batch},
+                    {"query", flags.query},
+                    {"gallery", flags.gallery},
+                    {"multi_query", flags.multi_query},
+                    {"shard", flags.shard},
+                    {"exif", m.exif}});
 }
 
 void write_output(const Flags& flags, const Features& features) {
@@ -99,6 +100,7 @@ int run(const Flags& flags) {
   const NameRule rule =
       flags.name_pattern.empty() ? NameRule::dataset(flags.dataset) : NameRule::pattern(flags.name_pattern);
   const Model model(flags.model);
+  model.verify();
   SkippedImages skipped;
   const std::vector<ImageFolder> folders = list_folders(flags, rule, shard, skipped);
   int64_t images = static_cast<int64_t>(skipped.size());
@@ -111,7 +113,7 @@ int run(const Flags& flags) {
   Context context(context_options(flags.engine));
   FeatureExtractor extractor(
       model, context, {precision_from(flags.engine.precision), flags.batch, !flags.no_flip, flags.scales});
-  ExtractionJournal journal(flags.output + ".journal", identity(flags, model.info(), features.making),
+  ExtractionJournal journal(flags.output + ".journal", identity(flags, features.making),
                             extractor.dimensions(), flags.resume);
   if (journal.size() > 0)
     notice(fmt::format("going on after {} images that were done before", journal.size()));
@@ -123,7 +125,8 @@ int run(const Flags& flags) {
   const auto start = std::chrono::steady_clock::now();
   extract_folders(folders, model, extractor, flags.batch, {decoders, flags.exif}, journal, skipped);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  if (journal.size() == 0 && images > 0)
+  // A shard may well hold nothing else, and `merge` needs every shard.
+  if (journal.size() == 0 && images > 0 && flags.shard.empty())
     throw Error(ErrorKind::File,
                 fmt::format("none of {} images could be read; the first: {}", images, skipped.front()));
 
@@ -139,7 +142,7 @@ int run(const Flags& flags) {
     j["skipped"] = skipped.size();
     j["seconds"] = elapsed.count();
     j["images_per_second"] = rate;
-    fmt::print("{}\n", j.dump());
+    fmt::print("{}\n", dump_json(j));
   } else {
     for (const auto& [set, rows] : features.sets)
       fmt::print("{:12} {:>7} images, {} dimensions\n", name_of(set), rows.rows(), extractor.dimensions());

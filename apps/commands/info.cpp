@@ -1,16 +1,24 @@
 // tyto info: what would run here, and on what.
 #include <fmt/format.h>
-#include <opencv2/core/version.hpp>
-
-#include <nlohmann/json.hpp>
+#include <matio.h>
+#include <openssl/crypto.h>
+#include <zip.h>
+#include <opencv2/core/utility.hpp>
 
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
+#include "engine/json_text.h"
 #include "engine/networks/network.h"
 #include "tyto/version.h"
 
 namespace tyto::apps {
 namespace {
+
+std::string matio_version() {
+  int major = 0, minor = 0, release = 0;
+  Mat_GetLibraryVersion(&major, &minor, &release);
+  return fmt::format("{}.{}.{}", major, minor, release);
+}
 
 int run(const EngineFlags& flags, bool json) {
   ContextOptions quiet = context_options(flags);
@@ -19,14 +27,17 @@ int run(const EngineFlags& flags, bool json) {
   std::vector<std::pair<std::string, std::string>> facts = {{"tyto", kVersion}};
   for (auto& fact : context.describe()) facts.push_back(std::move(fact));
   facts.emplace_back("CUDA", "not built in");
-  facts.emplace_back("OpenCV", CV_VERSION);
+  facts.emplace_back("OpenCV", cv::getVersionString());
+  facts.emplace_back("OpenSSL", OpenSSL_version(OPENSSL_VERSION_STRING));
+  facts.emplace_back("libzip", zip_libzip_version());
+  facts.emplace_back("matio", matio_version());
   facts.emplace_back("compiler", __VERSION__);
 
   if (json) {
     nlohmann::ordered_json j;
     for (const auto& [name, value] : facts) j[name] = value;
     for (const Network& n : networks()) j["networks"].push_back({{"name", n.name}, {"summary", n.summary}});
-    fmt::print("{}\n", j.dump());
+    fmt::print("{}\n", dump_json(j));
     return kDone;
   }
   for (const auto& [name, value] : facts) fmt::print("{:16} {}\n", name, value);

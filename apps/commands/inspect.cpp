@@ -1,11 +1,10 @@
 // tyto inspect: what is in a checkpoint, a model file or any safetensors file; what a plan for a model does.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
 #include "apps/console.h"
+#include "engine/json_text.h"
 #include "engine/model_file.h"
 #include "tyto/plan.h"
 #include "weights_converter/checkpoint/checkpoint.h"
@@ -23,6 +22,7 @@ struct Flags {
 };
 
 constexpr double kMiB = 1 << 20;
+constexpr int kMaxNesting = 8;
 
 ordered_json describe_tensors(const TensorSource& source) {
   ordered_json list = ordered_json::array();
@@ -39,36 +39,42 @@ void print_tensors(const ordered_json& tensors) {
                Shape(t["shape"].get<std::vector<int64_t>>()).str(), t["name"].get<std::string>());
 }
 
-int inspect_safetensors(const Flags& flags, const SafetensorsFile& file) {
-  ordered_json out = {{"file", flags.file}, {"format", "safetensors"}};
-  if (file.metadata().count("tyto")) {
-    try {
-      const Model model(flags.file);
-      const ModelInfo& info = model.info();
-      out["format"] = "tyto model";
-      out["network"] = info.network;
-      out["options"] = info.options;
-      out["preprocessing"] = ordered_json::parse(info.preprocessing);
-      out["class_names"] = info.class_names;
-      out["source_sha256"] = info.source_sha256;
-      out["identity"] = info.tensors_sha256;
-      out["intact"] = model.actual_tensors_sha256() == info.tensors_sha256;
-    } catch (const Error&) {  // another file of ours: features
-      out["metadata"] = file.metadata();
-    }
-  } else if (!file.metadata().empty()) {
-    out["metadata"] = file.metadata();
+// A model's description where the file is one; other files' metadata as it stands.
+ordered_json describe(const SafetensorsFile& file) {
+  ordered_json out = {{"file", file.origin()}, {"format", "safetensors"}};
+  const auto key = file.metadata().find("tyto");
+  const bool features =
+      key != file.metadata().end() && parse_json(key->second, kMaxNesting, file.origin()).contains("kind");
+  if (key == file.metadata().end() || features) {
+    if (!file.metadata().empty()) out["metadata"] = file.metadata();
+    return out;
   }
+  const Model model(file.path());
+  const ModelInfo& info = model.info();
+  out["format"] = "tyto model";
+  out["network"] = info.network;
+  out["options"] = info.options;
+  out["preprocessing"] = ordered_json::parse(info.preprocessing);
+  out["class_names"] = info.class_names;
+  out["source_sha256"] = info.source_sha256;
+  out["identity"] = info.tensors_sha256;
+  out["intact"] = model.intact();
+  return out;
+}
+
+int inspect_safetensors(const Flags& flags, const SafetensorsFile& file) {
+  ordered_json out = describe(file);
   const ordered_json tensors = describe_tensors(file);
   if (flags.json) {
     out["tensors"] = tensors;
-    fmt::print("{}\n", out.dump());
-    return kDone;
+    fmt::print("{}\n", dump_json(out));
+  } else {
+    for (const auto& [key, value] : out.items())
+      fmt::print("{:14} {}\n", key, value.is_string() ? value.get<std::string>() : dump_json(value));
+    fmt::print("{} tensors\n", tensors.size());
+    print_tensors(tensors);
   }
-  for (const auto& [key, value] : out.items())
-    fmt::print("{:14} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
-  fmt::print("{} tensors\n", tensors.size());
-  print_tensors(tensors);
+  if (out.contains("intact") && !out["intact"].get<bool>()) Model(file.path()).verify();
   return kDone;
 }
 
@@ -86,12 +92,11 @@ int inspect_plan(const Flags& flags) {
                        {"algorithm", s.algorithm},
                        {"layout", s.layout},
                        {"shape", s.shape.dims()}});
-    fmt::print("{}\n", ordered_json{{"steps", steps},
-                                    {"activation_bytes", r.activation_bytes},
-                                    {"activation_bound", r.activation_bound},
-                                    {"workspace_bytes", r.workspace_bytes},
-                                    {"weight_bytes", r.weight_bytes}}
-                           .dump());
+    fmt::print("{}\n", dump_json({{"steps", steps},
+                                  {"activation_bytes", r.activation_bytes},
+                                  {"activation_bound", r.activation_bound},
+                                  {"workspace_bytes", r.workspace_bytes},
+                                  {"weight_bytes", r.weight_bytes}}));
     return kDone;
   }
   fmt::print("{:4} {:36} {:22} {:26} {:10} {}\n", "step", "layer", "operation", "algorithm", "layout",
@@ -122,7 +127,7 @@ int inspect_pickles(const Flags& flags, const CheckpointSummary& summary) {
     out["dangerous_globals"] = dangerous;
     if (!summary.problem.empty()) out["problem"] = summary.problem;
     out["tensors"] = tensors;
-    fmt::print("{}\n", out.dump());
+    fmt::print("{}\n", dump_json(out));
     return kDone;
   }
   for (const auto& [key, value] : out.items()) fmt::print("{:14} {}\n", key, value.get<std::string>());

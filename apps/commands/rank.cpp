@@ -72,9 +72,10 @@ int rank(const Options& options) {
       check_interrupted();
     });
   }
+  int64_t unreadable = 0;
   if (!options.out.empty()) {
-    const int64_t unreadable = write_ranking_report(
-        {options.out, options.images, !options.no_pictures, in_words(rule)}, rankings, features);
+    unreadable = write_ranking_report({options.out, options.images, !options.no_pictures, in_words(rule)},
+                                      rankings, features);
     if (unreadable > 0)
       warning(fmt::format(
           "{} images could not be read and are grey in the pictures; --images DIR says where they are",
@@ -87,7 +88,7 @@ int rank(const Options& options) {
     notice(fmt::format("{} queries against {} images, {}; open {}", queries.rows(), gallery.rows(),
                        in_words(rule), (std::filesystem::path(options.out) / "index.html").string()));
   }
-  return kDone;
+  return unreadable > 0 ? kSkipped : kDone;
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ struct Flags {
 
 int run(const Flags& flags) {
   const Model model(flags.model);
+  model.verify();
   const SafetensorsFile file(flags.input);
   const Tensor input = file.read("input").to_f32();
   Context context(context_options(flags.engine));

@@ -4,10 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
+#include "apps/console.h"
+#include "engine/json_text.h"
 
 namespace tyto::apps {
 namespace {
@@ -23,7 +24,7 @@ int run(const Flags& flags) {
   const Precision precision = precision_from(flags.engine.precision);
   std::vector<SelfTestResult> results = self_test(context, precision);
   if (!flags.model.empty()) {
-    const auto more = self_test(Model(flags.model), context, precision);
+    const auto more = self_test(Model(flags.model), context, precision, check_interrupted);
     results.insert(results.end(), more.begin(), more.end());
   }
   const auto failed =
@@ -36,7 +37,7 @@ int run(const Flags& flags) {
                       {"error", r.error},
                       {"tolerance", r.tolerance},
                       {"passed", r.passed()}});
-    fmt::print("{}\n", nlohmann::ordered_json{{"failed", failed}, {"checks", list}}.dump());
+    fmt::print("{}\n", dump_json({{"failed", failed}, {"checks", list}}));
   } else {
     for (const auto& r : results)
       fmt::print("{:6} {:44} {:24} error {:.1e} of at most {:.1e}\n", r.passed() ? "ok" : "WRONG", r.name,

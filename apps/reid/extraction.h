@@ -34,8 +34,7 @@ struct ExtractionOptions {
   bool apply_exif_orientation = false;
 };
 
-// Extracts what the journal lacks, in batches, and appends it there. `total`: images of all folders, for the
-// progress bar. Throws Interrupted between batches.
+// Extracts what the journal lacks, in batches, and appends it there. Throws Interrupted between batches.
 void extract_folders(const std::vector<ImageFolder>& folders, const Model& model, FeatureExtractor& extractor,
                      int batch, const ExtractionOptions& options, ExtractionJournal& journal,
                      SkippedImages& skipped);

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "apps/reid/stable_hash.h"
 #include "engine/file.h"
@@ -34,12 +35,24 @@ ExtractionJournal::ExtractionJournal(std::filesystem::path path, const std::stri
     : path_(std::move(path)), width_(width) {
   const std::string head = fmt::format("tyto extraction journal 1\n{} {}\n", identity, width);
   const bool exists = std::filesystem::exists(path_);
+  if (exists && !resume) refuse_finished_images();
   const bool go_on = resume && exists && read(head);
   file_ = std::fopen(path_.c_str(), go_on ? "ab" : "wb");
   if (!file_)
     throw Error(ErrorKind::File, fmt::format("{}: cannot write: {}", path_.string(), std::strerror(errno)));
   if (!go_on) write(head.data(), head.size());
   flush();
+}
+
+void ExtractionJournal::refuse_finished_images() const {
+  std::ifstream file(path_, std::ios::binary);
+  std::string line;
+  std::getline(file, line);
+  std::getline(file, line);
+  if (file.peek() == std::ifstream::traits_type::eof()) return;
+  throw Error(ErrorKind::Usage,
+              fmt::format("{} holds images of a run that was stopped; --resume goes on with it, or delete it",
+                          path_.string()));
 }
 
 ExtractionJournal::~ExtractionJournal() {
@@ -54,7 +67,7 @@ bool ExtractionJournal::read(const std::string& head) {
   if (found != head)
     throw Error(ErrorKind::Usage,
                 fmt::format("{} belongs to a run with another model, other options or other folders; repeat "
-                            "those, or leave --resume away to start anew",
+                            "those, or delete it to start anew",
                             path_.string()));
   uint64_t at = head.size();
   RecordHead r;

@@ -17,9 +17,9 @@ namespace tyto::apps {
 
 class ExtractionJournal {
  public:
-  // identity: what the run computes (model, options, folders); width: floats a feature has. With `resume` an
-  // existing journal is read up to the first record that is not whole, and Error{Usage} if its identity is
-  // another; without, it is started anew. Error{File} where the folder cannot be written.
+  // identity: what the run computes (model, options, folders); width: floats a feature has. With `resume` an existing
+  // journal is read up to the first record that is not whole, and Error{Usage} if its identity is another; without,
+  // one that holds images is Error{Usage}, lest they be lost. Error{File} where the folder cannot be written.
   ExtractionJournal(std::filesystem::path path, const std::string& identity, int64_t width, bool resume);
   ~ExtractionJournal();
   ExtractionJournal(const ExtractionJournal&) = delete;
@@ -36,6 +36,7 @@ class ExtractionJournal {
   using Key = std::pair<SetKind, std::string>;
 
   bool read(const std::string& head);  // false where the file ends within the head: nothing to go on with
+  void refuse_finished_images() const;
   void write(const void* data, size_t bytes);
 
   std::filesystem::path path_;

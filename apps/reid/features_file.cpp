@@ -9,7 +9,9 @@
 #include <numeric>
 #include <tuple>
 
+#include "engine/json_text.h"
 #include "engine/safetensors.h"
+#include "engine/utf8.h"
 
 namespace tyto::apps {
 namespace {
@@ -36,9 +38,11 @@ std::string metadata_of(const Features& f) {
   j["version"] = kVersion;
   j["model"] = f.making.model;
   j["network"] = f.making.network;
+  j["rule"] = f.making.rule;
   j["precision"] = f.making.precision;
   j["flip"] = f.making.flip;
   j["scales"] = f.making.scales;
+  j["exif"] = f.making.exif;
   j["dataset"] = f.making.dataset;
   if (f.shard) j["shard"] = {{"index", f.shard->index}, {"count", f.shard->count}};
   j["sets"] = nlohmann::ordered_json::object();
@@ -88,24 +92,18 @@ json parse_metadata(const SafetensorsFile& in) {
   if (text == in.metadata().end())
     bad(in.path(), "not a features file (no tyto metadata); write one with `tyto extract`");
   constexpr int kMaxNesting = 5;
-  const auto callback = [&](int depth, json::parse_event_t, json&) {
-    if (depth > kMaxNesting) bad(in.path(), "its metadata is nested too deeply");
-    return true;
-  };
-  try {
-    return json::parse(text->second, callback);
-  } catch (const json::exception&) {
-    bad(in.path(), "its tyto metadata is not valid JSON");
-  }
+  return parse_json(text->second, kMaxNesting, in.path().string() + ": its tyto metadata");
 }
 
 void read_making(const MetadataReader& from, const std::filesystem::path& file, Features& into) {
   Making& m = into.making;
   m.model = from.get<std::string>("model");
   m.network = from.get<std::string>("network");
+  m.rule = from.get<std::string>("rule");
   m.precision = from.get<std::string>("precision");
   m.flip = from.get<bool>("flip");
   m.scales = from.get<std::vector<double>>("scales");
+  m.exif = from.get<bool>("exif");
   m.dataset = from.get<std::string>("dataset");
   if (m.scales.empty() || m.scales.size() > kMaxScales) bad(file, "its metadata has no proper 'scales'");
   if (!from.has("shard")) return;
@@ -198,27 +196,6 @@ const FeatureSet& Features::set(SetKind kind, const std::string& origin) const {
                 fmt::format("{} has no {} features; extract them with --{} DIR", origin, name_of(kind),
                             kind == SetKind::MultiQuery ? "multi-query" : name_of(kind)));
   return it->second;
-}
-
-bool is_utf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto byte = [&](size_t at) { return at < text.size() ? static_cast<uint8_t>(text[at]) : 0u; };
-    const unsigned lead = byte(i);
-    const size_t length = lead < 0x80                   ? 1
-                          : lead >= 0xC2 && lead < 0xE0 ? 2
-                          : (lead & 0xF0) == 0xE0       ? 3
-                          : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                        : 0;
-    if (length == 0) return false;
-    for (size_t k = 1; k < length; ++k)
-      if ((byte(i + k) & 0xC0) != 0x80) return false;
-    const unsigned second = byte(i + 1);
-    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second >= 0xA0) ||  // overlong; surrogates
-        (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second >= 0x90))    // overlong; past U+10FFFF
-      return false;
-    i += length;
-  }
-  return true;
 }
 
 void sort_by_path(FeatureSet& set) {

@@ -37,11 +37,14 @@ struct FeatureSet {
 // How features were made. Scores between features of different making mean nothing, so such files do not
 // join.
 struct Making {
-  std::string model;      // the model's identity, its SHA-256 in hex
-  std::string network;    // "ft_net"
+  std::string model;    // the model's identity, its SHA-256 in hex
+  std::string network;  // "ft_net"
+  std::string
+      rule;  // the network's options and the preprocessing, JSON: the same tensors can be run in several ways
   std::string precision;  // "fp32"
   bool flip = true;       // the mirrored image was added
   std::vector<double> scales = {1};
+  bool exif = false;    // photographs were turned as their EXIF data says
   std::string dataset;  // the rule that read ids and cameras off the paths: "market1501", "plain" ...
 };
 
@@ -58,8 +61,6 @@ struct Features {
   // Error{Usage} names `origin` and what is missing.
   const FeatureSet& set(SetKind kind, const std::string& origin) const;
 };
-
-bool is_utf8(std::string_view text);
 
 // Sorts the rows of a set by path, in place.
 void sort_by_path(FeatureSet& set);

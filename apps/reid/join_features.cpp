@@ -23,10 +23,12 @@ std::string difference(const Making& a, const Making& b) {
   if (a.model != b.model)
     return fmt::format("models {} and {}", a.model.substr(0, 12), b.model.substr(0, 12));
   if (a.network != b.network) return fmt::format("networks {} and {}", a.network, b.network);
+  if (a.rule != b.rule) return fmt::format("network options or preprocessing {} and {}", a.rule, b.rule);
   if (a.precision != b.precision) return fmt::format("precisions {} and {}", a.precision, b.precision);
   if (a.flip != b.flip) return "and without flip averaging";
   if (a.scales != b.scales)
     return fmt::format("scales {} and {}", fmt::join(a.scales, ","), fmt::join(b.scales, ","));
+  if (a.exif != b.exif) return "and without regard to EXIF orientation";
   if (a.dataset != b.dataset && a.dataset != "plain" && b.dataset != "plain")
     return fmt::format("names of {} and {}, whose identities are unrelated", a.dataset, b.dataset);
   return {};

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 #include <omp.h>
-#include <unistd.h>
 
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
@@ -19,6 +18,18 @@ constexpr double kMiB = 1 << 20;
 // Bytes of arenas and workspaces of living plans, given back as plans die.
 using Tally = std::shared_ptr<int64_t>;
 
+// The calling thread's OpenMP thread count while it works for us.
+class ThreadCount {
+ public:
+  explicit ThreadCount(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
+  ~ThreadCount() { omp_set_num_threads(before_); }
+  ThreadCount(const ThreadCount&) = delete;
+  ThreadCount& operator=(const ThreadCount&) = delete;
+
+ private:
+  int before_;
+};
+
 class CpuExecutable : public Executable {
  public:
   CpuExecutable(cpu::Lowered lowered, dnnl::stream stream, int threads, Tally tally)
@@ -31,11 +42,15 @@ class CpuExecutable : public Executable {
   ~CpuExecutable() override { *tally_ -= own_bytes(); }
 
   void run(const Tensor& input, std::map<std::string, Tensor>& outputs) override {
-    omp_set_num_threads(threads_);
+    const ThreadCount threads(threads_);
     for (dnnl::memory& m : lowered_.input) m.set_data_handle(const_cast<std::byte*>(input.data()));
     for (auto& [name, m] : lowered_.outputs) m.set_data_handle(outputs.at(name).data());
-    for (const cpu::Step& step : lowered_.steps) step.run(stream_);
-    stream_.wait();
+    try {
+      for (const cpu::Step& step : lowered_.steps) step.run(stream_);
+      stream_.wait();
+    } catch (const dnnl::error& e) {
+      throw Error(ErrorKind::Device, fmt::format("oneDNN failed: {}", e.message));
+    }
   }
 
   const PlanReport& report() const override { return lowered_.report; }
@@ -52,7 +67,7 @@ class CpuExecutable : public Executable {
 class CpuBackend : public Backend {
  public:
   CpuBackend(int threads, int64_t memory_limit)
-      : threads_(threads > 0 ? threads : physical_cores()),
+      : threads_(threads > 0 ? threads : cpu::physical_cores()),
         memory_limit_(memory_limit),
         engine_(dnnl::engine::kind::cpu, 0),
         stream_(engine_),
@@ -60,7 +75,8 @@ class CpuBackend : public Backend {
 
   std::unique_ptr<Executable> compile(const Graph& graph, Precision precision) override {
     check_precision(precision);
-    omp_set_num_threads(threads_);  // primitives are made for the number of threads that runs them
+    const ThreadCount threads(threads_);  // primitives are made for the number of threads that runs them
+    packed_.forget_unused();
     cpu::Lowering lowering(graph, precision, engine_, packed_);
     cpu::Lowered lowered = lowering.lower([&](int64_t bytes) { admit(bytes); });
     return std::make_unique<CpuExecutable>(std::move(lowered), stream_, threads_, arenas_);
@@ -76,8 +92,6 @@ class CpuBackend : public Backend {
   }
 
  private:
-  static int physical_cores() { return std::max(1, omp_get_num_procs()); }
-
   static void check_precision(Precision precision) {
     if (precision == Precision::Fp32) return;
     if (precision != Precision::Bf16)

@@ -1,6 +1,12 @@
 #include "engine/cpu/instruction_set.h"
 
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <fstream>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <set>
 
 namespace tyto::cpu {
 
@@ -25,6 +31,21 @@ std::string instruction_set() {
     default:
       return "x86-64";
   }
+}
+
+int physical_cores() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
+  std::set<std::string> cores;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed)) continue;
+    std::ifstream file(fmt::format("/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", cpu));
+    std::string siblings = fmt::format("cpu {}", cpu);  // where the kernel does not tell, each is a core
+    std::getline(file, siblings);
+    cores.insert(siblings);
+  }
+  return std::max(1, static_cast<int>(cores.size()));
 }
 
 bool has_bf16() {

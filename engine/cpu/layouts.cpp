@@ -8,6 +8,13 @@
 namespace tyto::cpu {
 namespace {
 
+// NHWC; an image of one pixel is so only where its pixel stride says it, one of one channel never.
+bool channels_last(const memory::desc& layout) {
+  const auto& b = layout.data.format_desc.blocking;
+  return layout.data.ndims == 4 && b.inner_nblks == 0 && layout.data.dims[1] > 1 && b.strides[1] == 1 &&
+         b.strides[3] == layout.data.dims[1];
+}
+
 // The layout as channel blocks, where it is one: NCHW, NHWC, nChw8c, nChw16c or [N, C].
 std::optional<kernels::ChannelBlocks<float>> channel_blocks(const memory::desc& layout) {
   const dnnl_memory_desc_t& d = layout.data;
@@ -21,9 +28,8 @@ std::optional<kernels::ChannelBlocks<float>> channel_blocks(const memory::desc& 
   out.image_stride = b.strides[0];
   if (d.ndims != 2 && d.ndims != 4) return std::nullopt;
   if (b.inner_nblks == 0) {
-    const bool channels_last = d.ndims == 4 && b.strides[1] == 1 && b.strides[3] == out.channels;
-    out.block = channels_last ? out.channels : 1;
-    out.block_stride = channels_last ? out.channels : b.strides[1];
+    out.block = channels_last(layout) ? out.channels : 1;
+    out.block_stride = channels_last(layout) ? out.channels : b.strides[1];
   } else if (b.inner_nblks == 1 && b.inner_idxs[0] == 1) {
     out.block = b.inner_blks[0];
     out.block_stride = b.strides[1];
@@ -53,7 +59,7 @@ Stored Lowering::as_blocks(Value v) {
 memory::desc with_area(const memory::desc& layout, int64_t height, int64_t width) {
   using Tag = memory::format_tag;
   const auto& blocking = layout.data.format_desc.blocking;
-  Tag tag = blocking.strides[1] == 1 ? Tag::nhwc : Tag::nchw;
+  Tag tag = channels_last(layout) ? Tag::nhwc : Tag::nchw;
   if (blocking.inner_nblks > 0)
     tag = blocking.inner_blks[0] == 16  ? Tag::nChw16c
           : blocking.inner_blks[0] == 8 ? Tag::nChw8c
@@ -68,7 +74,7 @@ std::string layout_name(const memory::desc& layout) {
   const auto& b = d.format_desc.blocking;
   if (d.ndims != 4) return fmt::format("{}d{}", d.ndims, type);
   if (b.inner_nblks == 1 && b.inner_idxs[0] == 1) return fmt::format("nChw{}c{}", b.inner_blks[0], type);
-  if (b.inner_nblks == 0 && b.strides[1] == 1 && d.dims[1] != 1) return "nhwc" + type;
+  if (channels_last(layout)) return "nhwc" + type;
   return (b.inner_nblks == 0 ? "nchw" : "blocked") + type;
 }
 

@@ -20,6 +20,17 @@ std::shared_ptr<std::byte> allocate(int64_t bytes) {
   return {p, [](std::byte* q) { ::operator delete (q, std::align_val_t{kAlignment}); }};
 }
 
+// oneDNN's errors as ours, naming what was being lowered.
+template <class F>
+void lower_named(const std::string& what, const F& lower) {
+  try {
+    lower();
+  } catch (const dnnl::error& e) {
+    throw Error(e.status == dnnl_out_of_memory ? ErrorKind::Memory : ErrorKind::Unsupported,
+                fmt::format("{}: oneDNN: {}", what, e.message));
+  }
+}
+
 // Through the C interface, whose argument list can be made once: dnnl::primitive::execute allocates one per
 // call.
 std::function<void(dnnl::stream&)> execution(const dnnl::primitive& primitive,
@@ -48,14 +59,11 @@ Lowering::Lowering(const Graph& graph, Precision precision, const dnnl::engine& 
 Lowered Lowering::lower(const std::function<void(int64_t)>& admit) {
   for (size_t id = 0; id < graph_.nodes().size(); ++id) {
     const Node& node = graph_.nodes()[id];
-    try {
-      std::visit([&](const auto& op) { lower(op, node, static_cast<int>(id)); }, node.op);
-    } catch (const dnnl::error& e) {
-      throw Error(ErrorKind::Unsupported, fmt::format("layer '{}' ({} {}): oneDNN: {}", node.name,
-                                                      name_of(node.op), node.shape.str(), e.message));
-    }
+    lower_named(fmt::format("layer '{}' ({} {})", node.name, name_of(node.op), node.shape.str()),
+                [&] { std::visit([&](const auto& op) { lower(op, node, static_cast<int>(id)); }, node.op); });
   }
-  for (size_t i = 0; i < graph_.outputs().size(); ++i) lower_output(i);
+  for (size_t i = 0; i < graph_.outputs().size(); ++i)
+    lower_named("output '" + graph_.outputs()[i].first + "'", [&] { lower_output(i); });
 
   std::vector<Lifetime> lives;
   for (const Buffer& b : buffers_) lives.push_back(b.life);

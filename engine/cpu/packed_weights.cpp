@@ -4,7 +4,6 @@ namespace tyto::cpu {
 
 std::shared_ptr<const dnnl::memory> PackedWeights::get(const Weight& weight, const dnnl::memory::desc& plain,
                                                        const dnnl::memory::desc& wanted) {
-  std::erase_if(entries_, [](const auto& e) { return e.second.memory.expired(); });
   const auto [begin, end] = entries_.equal_range(weight.key());
   for (auto it = begin; it != end; ++it)
     if (it->second.owner == weight.owner() && it->second.layout == wanted)
@@ -18,6 +17,10 @@ std::shared_ptr<const dnnl::memory> PackedWeights::get(const Weight& weight, con
   auto shared = std::make_shared<const dnnl::memory>(std::move(packed));
   entries_.emplace(weight.key(), Entry{weight.owner(), wanted, shared});
   return shared;
+}
+
+void PackedWeights::forget_unused() {
+  std::erase_if(entries_, [](const auto& e) { return e.second.memory.expired(); });
 }
 
 int64_t PackedWeights::bytes() const {

@@ -20,6 +20,7 @@ class PackedWeights {
   std::shared_ptr<const dnnl::memory> get(const Weight& weight, const dnnl::memory::desc& plain,
                                           const dnnl::memory::desc& wanted);
 
+  void forget_unused();   // what no plan holds any more
   int64_t bytes() const;  // of what plans hold at present
 
  private:

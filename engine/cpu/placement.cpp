@@ -1,6 +1,7 @@
 #include "engine/cpu/placement.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <utility>
 
@@ -12,15 +13,13 @@ constexpr int64_t kAlignment = 64;
 int64_t rounded(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 int64_t most_alive(const std::vector<Lifetime>& values) {
-  int last = 0;
-  for (const Lifetime& v : values) last = std::max(last, v.last);
-  int64_t most = 0;
-  for (int step = 0; step <= last; ++step) {
-    int64_t alive = 0;
-    for (const Lifetime& v : values)
-      if (v.first <= step && step <= v.last) alive += rounded(v.bytes);
-    most = std::max(most, alive);
+  std::map<int, int64_t> change;  // of the bytes alive, when a step begins
+  for (const Lifetime& v : values) {
+    change[v.first] += rounded(v.bytes);
+    change[v.last + 1] -= rounded(v.bytes);
   }
+  int64_t alive = 0, most = 0;
+  for (const auto& [step, bytes] : change) most = std::max(most, alive += bytes);
   return most;
 }
 

@@ -18,7 +18,7 @@ bool foldable(const Node& node) {
   return false;
 }
 
-void check_finite(const Tensor& folded, const std::string& layer) {
+void check_folded(const Tensor& folded, const std::string& layer) {
   for (float v : folded.as<float>())
     if (!std::isfinite(v))
       throw Error(
@@ -49,7 +49,7 @@ Weight folded_weight(const Node& layer, const Node& norm) {
     float* v = values.as<float>().data();
     for (double s : scale)
       for (int64_t i = 0; i < row; ++i, ++v) *v = static_cast<float>(*v * s);
-    check_finite(values, norm.name);
+    check_folded(values, norm.name);
     return values;
   });
 }
@@ -70,7 +70,7 @@ Weight folded_bias(const Node& layer, const Node& norm) {
                     v = static_cast<float>(beta.as<float>()[i] +
                                            (double{v} - mean.as<float>()[i]) * scale[static_cast<size_t>(c)]);
                   }
-                  check_finite(values, norm.name);
+                  check_folded(values, norm.name);
                   return values;
                 });
 }

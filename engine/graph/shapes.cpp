@@ -76,10 +76,15 @@ struct Inference {
   Shape operator()(const MaxPool& op) const {
     const Shape& x = image();
     const auto pooled = [&](int64_t size, int before, int after, const char* axis) {
-      const int64_t floor = window(size, op.kernel, op.stride, 1, before, after, axis);
-      const int64_t rest = (size + before + after - op.kernel) % op.stride;
-      const bool extra = op.ceil && rest != 0 && floor * op.stride < size + before;
-      return floor + extra;
+      if (!op.ceil) return window(size, op.kernel, op.stride, 1, before, after, axis);
+      const int64_t reach =
+          size + before + after - op.kernel + op.stride - 1;  // PyTorch's pooling_output_shape
+      int64_t cells = reach < 0 ? 0 : reach / op.stride + 1;
+      if ((cells - 1) * op.stride >= size + before) --cells;
+      if (cells < 1)
+        fail(fmt::format("a window of {} does not fit into a {} of {}; use larger images", op.kernel, axis,
+                         size));
+      return cells;
     };
     return {x[0], x[1], pooled(x[2], op.padding.top, op.padding.bottom, "height"),
             pooled(x[3], op.padding.left, op.padding.right, "width")};

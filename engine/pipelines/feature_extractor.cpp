@@ -101,9 +101,8 @@ const Tensor& FeatureExtractor::run(const Tensor& input) {
   Impl& m = *impl_;
   const Shape expected = m.model.input_shape(m.options.batch);
   if (input.dtype() != DType::F32 || input.shape() != expected)
-    throw Error(ErrorKind::Shape,
-                fmt::format("the extractor was made for an F32 input of {}, not {} {}", expected.str(),
-                            name_of(input.dtype()), input.shape().str()));
+    throw Error(ErrorKind::Shape, fmt::format("the extractor was made for an F32 input of {}, not {} {}",
+                                              expected.str(), name_of(input.dtype()), input.shape().str()));
   std::ranges::fill(m.features.as<float>(), 0.0f);
   m.add_scales(input);
   if (m.options.flip) {

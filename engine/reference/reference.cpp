@@ -195,9 +195,11 @@ struct Interpreter {
 
 }  // namespace
 
-std::map<std::string, Tensor> run_reference(const Graph& graph, const Tensor& input) {
+std::map<std::string, Tensor> run_reference(const Graph& graph, const Tensor& input,
+                                            const std::function<void()>& poll) {
   std::vector<Array> values;
   for (const Node& node : graph.nodes()) {
+    if (poll) poll();
     Interpreter interpreter{node, {}};
     for (Value v : node.inputs) interpreter.in.push_back(&values[static_cast<size_t>(v.node)]);
     Array value = std::holds_alternative<Input>(node.op) ? array_of(input) : std::visit(interpreter, node.op);

@@ -2,6 +2,7 @@
 // and the tests.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 
@@ -9,7 +10,8 @@
 
 namespace tyto {
 
-// Runs a graph of one input. Slow: one multiply-add at a time.
-std::map<std::string, Tensor> run_reference(const Graph& graph, const Tensor& input);
+// Runs a graph of one input. Slow: one multiply-add at a time. `poll` is called before each node and may throw.
+std::map<std::string, Tensor> run_reference(const Graph& graph, const Tensor& input,
+                                            const std::function<void()>& poll = {});
 
 }  // namespace tyto

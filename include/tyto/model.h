@@ -35,12 +35,15 @@ class Model {
   const std::filesystem::path& path() const;
   Shape input_shape(int64_t batch) const;  // [batch, 3, height, width] of the preprocessing rule
   std::shared_ptr<const TensorSource> tensors() const;
-  std::string actual_tensors_sha256()
-      const;  // reads the whole file; differs from the info's where it was altered
+
+  // Whether the tensors' bytes still have the SHA-256 they were written with; reads the whole file.
+  bool intact() const;
+  void verify() const;  // Error{Format} where they have not
 
  private:
   std::shared_ptr<const SafetensorsFile> file_;
   ModelInfo info_;
+  int64_t height_ = 0, width_ = 0;
 };
 
 }  // namespace tyto

@@ -45,7 +45,7 @@ class Plan {
   Plan(Plan&&) noexcept;
 
   const Shape& input_shape() const { return input_shape_; }
-  const Shape& output_shape(const std::string& name) const { return outputs_.at(name).shape(); }
+  const Shape& output_shape(const std::string& name) const;  // Error{Usage} where it is not computed
 
   // input: F32 of the plan's shape. The outputs (F32, by name) are the plan's own and live until its next
   // run.

@@ -1,6 +1,7 @@
 // A dense, contiguous, row-major array in host memory, and its shape.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>

@@ -10,10 +10,11 @@ struct Clamp {
   float low, high;
 };
 
-// y = (x - mean) / sqrt(variance + epsilon) * scale[c] + shift[c] for channels c < count, with the mean and
-// biased variance of each image's channel over height x width (Ulyanov et al. 2016); the channels from count
-// on pass unchanged. All results are clamped. Accumulates in double, in a fixed order. x, y   same layout;
-// padding channels of the last block become clamp(0) scale, shift  [count]
+// y = (x - mean) / sqrt(variance + epsilon) * scale[c] + shift[c] for channels c < count, with the mean and biased
+// variance of each image's channel over height x width (Ulyanov et al. 2016); the channels from count on pass
+// unchanged. All results are clamped. Accumulates in double, in a fixed order.
+// x, y          the same layout; padding channels of the last block become clamp(0)
+// scale, shift  [count]
 void instance_norm_cpu(const ChannelBlocks<const float>& x, const float* scale, const float* shift,
                        int64_t count, float epsilon, Clamp clamp, const ChannelBlocks<float>& y);
 

@@ -19,8 +19,8 @@ const Shape kInput = {kBatch, 3, kSmallHeight, kSmallWidth};
 
 Image picture(uint32_t seed, int width = 40, int height = 50) {
   Image image{width, height, {}};
-  for (float v : noise({height, width, 3}, seed, 0, 255.9f).as<float>())
-    image.rgb.push_back(static_cast<uint8_t>(v));
+  const Tensor pixels = noise({height, width, 3}, seed, 0, 255.9f);
+  for (float v : pixels.as<float>()) image.rgb.push_back(static_cast<uint8_t>(v));
   return image;
 }
 

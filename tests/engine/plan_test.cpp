@@ -88,16 +88,18 @@ TEST_F(PlanTest, RefusesANetworkAndOptionsThatAreNotThere) {
   expect_error([&] { plan_described(info); }, ErrorKind::Unsupported, {"'resnext'", "resnet"});
   info = small_resnet_info();
   info.options = {{"strides", "2"}};
-  expect_error([&] { plan_described(info); }, ErrorKind::Usage, {"resnet", "'strides'", "stride"});
+  expect_error([&] { plan_described(info); }, ErrorKind::Format,
+               {"other.safetensors", "resnet", "'strides'", "stride"});
   for (const char* stride : {"3", "0", "-1", "two", "", "1.5", "99999999999999999999"}) {
     info.options = {{"stride", stride}};
-    expect_error([&] { plan_described(info); }, ErrorKind::Usage, {"stride", stride});
+    expect_error([&] { plan_described(info); }, ErrorKind::Format, {"other.safetensors", "stride", stride});
   }
 }
 
 TEST_F(PlanTest, NamesATensorThatIsMissing) {
   ModelInfo info = small_resnet_info();
   info.network = "vgg";
+  info.options.clear();
   expect_error([&] { plan_described(info); }, ErrorKind::Format,
                {"other.safetensors", "'features.0.weight'"});
 }
@@ -139,7 +141,7 @@ TEST_F(PlanTest, SaysHowMuchMemoryALimitForbids) {
   Context tight({.device = "cpu", .threads = 1, .memory_limit = int64_t{2} << 20});
   expect_error(
       [&] {
-        Plan(model, tight, {64, 3, kSmallHeight, kSmallWidth});
+        Plan(model, tight, {256, 3, kSmallHeight, kSmallWidth});
       },
       ErrorKind::Memory, {"MiB", "limit of 2 MiB", "--memory-limit"});
   Plan small(model, tight, {1, 3, kSmallHeight, kSmallWidth});  // the context is none the worse for it

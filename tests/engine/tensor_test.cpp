@@ -57,7 +57,8 @@ TEST(Tensor, KnowsTheSizeOfEveryType) {
   for (DType dtype : kAll) {
     const Tensor t = Tensor::zeros(dtype, {3});
     EXPECT_EQ(t.bytes(), 3 * size_of(dtype)) << name_of(dtype);
-    for (float v : t.to_f32().as<float>()) EXPECT_EQ(v, 0.0f) << name_of(dtype);
+    const Tensor converted = t.to_f32();
+    for (float v : converted.as<float>()) EXPECT_EQ(v, 0.0f) << name_of(dtype);
   }
 }
 

@@ -10,7 +10,7 @@
 
 #include "tyto/error.h"
 #include "weights_converter/checkpoint/limits.h"
-#include "weights_converter/checkpoint/utf8.h"
+#include "engine/utf8.h"
 
 namespace tyto {
 namespace {

@@ -1,5 +1,6 @@
 """tyto extract, end to end from image files."""
 import os
+import subprocess
 import unittest
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch.nn.functional import interpolate
 from torchvision import transforms
 
 import reference_networks as ref
-from tyto_process import load_tensors, tyto
+from tyto_process import TYTO, load_tensors, tyto
 from workplace import Workplace, feature_paths, picture, read_bytes
 
 # Cosine of the same image's features. Raw outputs agree within 1e-4 (test_networks.py), which costs a cosine 1e-8.
@@ -201,6 +202,18 @@ class Shards(Workplace):
         self.assertTrue(all(galleries))
         tyto("merge", *reversed(parts), "-o", self.at("merged"))
         self.assertEqual(read_bytes(self.at("merged")), read_bytes(whole))
+
+    def test_a_shard_of_unreadable_images_only_does_not_stop_the_merge(self):
+        folder = self.make_images("damaged", ["a.png"], width=16, height=32)
+        self.write("damaged/b.png", b"no image")  # the two names fall into different halves
+        whole, _ = self.extract("damaged.whole", "--gallery", folder, expect=3)
+        codes, parts = [], [self.at("half0"), self.at("half1")]
+        for i, part in enumerate(parts):
+            codes.append(subprocess.run([TYTO, "extract", self.model, "--gallery", folder, "-o", part, "--shard",
+                                         f"{i}/2"], capture_output=True).returncode)
+        self.assertEqual(sorted(codes), [0, 3])
+        tyto("merge", *parts, "-o", self.at("damaged.merged"))
+        self.assertEqual(read_bytes(self.at("damaged.merged")), read_bytes(whole))
 
     def test_a_missing_or_doubled_shard_is_named(self):
         parts = [self.extract(f"part{i}", *self.folders, "--shard", f"{i}/3")[0] for i in range(3)]

@@ -16,8 +16,8 @@ TYTO = sys.argv.pop(1)
 
 def write_features(path, sets, shard=None, **making):
     """The format as apps/reid/features_file.h states it. sets: name -> (root, paths, ids, cameras, features)"""
-    metadata = {"kind": "features", "version": 1, "model": "ab12", "network": "ft_net", "precision": "fp32",
-                "flip": True, "scales": [1.0], "dataset": "market1501", **making}
+    metadata = {"kind": "features", "version": 1, "model": "ab12", "network": "ft_net", "rule": "{}", "precision": "fp32",
+                "flip": True, "scales": [1.0], "exif": False, "dataset": "market1501", **making}
     if shard:
         metadata["shard"] = {"index": shard[0], "count": shard[1]}
     metadata["sets"] = {name: {"root": s[0], "paths": s[1]} for name, s in sets.items()}

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "apps/reid/sample_features.h"
+#include "engine/utf8.h"
 #include "engine/file.h"
 #include "engine/safetensors.h"
 
@@ -172,8 +173,8 @@ TEST(FeaturesFile, MetadataThatContradictsTheTensorsIsNamed) {
     out.commit();
   };
   const std::string start =
-      R"({"kind": "features", "version": 1, "model": "m", "network": "n", "precision": "fp32",)"
-      R"( "flip": true, "scales": [1.0], "dataset": "plain")";
+      R"({"kind": "features", "version": 1, "model": "m", "network": "n", "rule": "{}", "precision": "fp32",)"
+      R"( "flip": true, "scales": [1.0], "exif": false, "dataset": "plain")";
   const auto with_sets = [&](const std::string& sets) { return start + R"(, "sets": )" + sets + "}"; };
   write(with_sets(R"({"query": {"root": "", "paths": ["a", "b"]}})"));
   EXPECT_EQ(read_features(folder / "f").sets.at(SetKind::Query).rows(), 2);

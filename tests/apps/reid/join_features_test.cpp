@@ -97,6 +97,8 @@ TEST_F(Join, RefusesFeaturesThatWereMadeDifferently) {
   };
   EXPECT_NE(with([](Making& m) { m.model = "ffff"; }).find("models"), std::string::npos);
   EXPECT_NE(with([](Making& m) { m.network = "mobilenet_v2"; }).find("networks"), std::string::npos);
+  EXPECT_NE(with([](Making& m) { m.rule = R"({"stride":"1"})"; }).find("stride"), std::string::npos);
+  EXPECT_NE(with([](Making& m) { m.exif = true; }).find("EXIF"), std::string::npos);
   EXPECT_NE(with([](Making& m) { m.precision = "bf16"; }).find("precisions"), std::string::npos);
   EXPECT_NE(with([](Making& m) { m.flip = false; }).find("flip"), std::string::npos);
   EXPECT_NE(with([](Making& m) { m.scales = {1}; }).find("scales 1,1.1 and 1"), std::string::npos);

@@ -1,4 +1,4 @@
-// UTF-8 validity: tensor names end up in JSON.
+// UTF-8 validity: names end up in JSON.
 #pragma once
 
 #include <string_view>

@@ -1,4 +1,4 @@
-#include "weights_converter/checkpoint/utf8.h"
+#include "engine/utf8.h"
 
 #include <cstdint>
 
