@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <type_traits>
+
 #include "engine/finite.h"
 #include "engine/json_text.h"
 #include "engine/preprocessing.h"
@@ -27,6 +29,25 @@ std::string to_json(const ModelInfo& info) {
   return j.dump();
 }
 
+// Reads keys, naming the one that is missing or of another type.
+struct Description {
+  const ordered_json& json;
+  const std::string& origin;
+
+  template <class T>
+  T get(const char* key) const {
+    try {
+      if constexpr (std::is_integral_v<T>) {
+        if (json.at(key).is_number_integer()) return json.at(key).template get<T>();
+      } else {
+        return json.at(key).template get<T>();
+      }
+    } catch (const ordered_json::exception&) {  // said below
+    }
+    throw Error(ErrorKind::Format, fmt::format("{}: its model description has no proper '{}'", origin, key));
+  }
+};
+
 // The rule as this version writes it.
 std::string read_rule(const ordered_json& rule, const std::string& origin) {
   try {
@@ -47,24 +68,24 @@ ModelInfo read_model_info(const SafetensorsFile& file) {
                     file.origin()));
   ModelInfo info;
   const ordered_json j = parse_json(it->second, kMaxNesting, file.origin() + ": its model description");
-  try {
-    const int64_t version = j.at("format").is_number_integer() ? j.at("format").get<int64_t>() : 0;
-    if (version > ModelInfo::kFormatVersion)
-      throw Error(ErrorKind::Unsupported,
-                  fmt::format("{} has model format {}, this tyto knows up to {}; use a newer tyto",
-                              file.origin(), version, ModelInfo::kFormatVersion));
-    if (version < 1)
-      throw Error(ErrorKind::Format, fmt::format("{} has no proper model format", file.origin()));
-    info.network = j.at("network").get<std::string>();
-    info.options = j.at("options").get<std::map<std::string, std::string>>();
-    info.preprocessing = read_rule(j.at("preprocessing"), file.origin());
-    if (j.contains("class_names")) info.class_names = j.at("class_names").get<std::vector<std::string>>();
-    info.source_sha256 = j.at("source_sha256").get<std::string>();
-    info.tensors_sha256 = j.at("tensors_sha256").get<std::string>();
-  } catch (const ordered_json::exception& e) {
+  if (j.is_object() && j.contains("kind"))
     throw Error(ErrorKind::Format,
-                fmt::format("{}: its model description is damaged ({})", file.origin(), e.what()));
-  }
+                fmt::format("{} is not a tyto model but a file of {}", file.origin(),
+                            j["kind"].is_string() ? j["kind"].get<std::string>() : "another kind"));
+  const Description description{j, file.origin()};
+  const auto version = description.get<int64_t>("format");
+  if (version > ModelInfo::kFormatVersion)
+    throw Error(ErrorKind::Unsupported,
+                fmt::format("{} has model format {}, this tyto knows up to {}; use a newer tyto",
+                            file.origin(), version, ModelInfo::kFormatVersion));
+  if (version < 1)
+    throw Error(ErrorKind::Format, fmt::format("{} has no proper model format", file.origin()));
+  info.network = description.get<std::string>("network");
+  info.options = description.get<std::map<std::string, std::string>>("options");
+  info.preprocessing = read_rule(description.get<ordered_json>("preprocessing"), file.origin());
+  if (j.contains("class_names")) info.class_names = description.get<std::vector<std::string>>("class_names");
+  info.source_sha256 = description.get<std::string>("source_sha256");
+  info.tensors_sha256 = description.get<std::string>("tensors_sha256");
   return info;
 }
 

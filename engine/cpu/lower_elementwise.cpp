@@ -20,6 +20,7 @@ void Lowering::lower(const Add& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const Activate& op, const Node& node, int id) {
+  if (op.activation == Activation::None) return store(id, stored(node.inputs[0]));
   const Stored x = stored(node.inputs[0]), result = fresh(x.layout);
   const auto algorithm =
       op.activation == Activation::Relu6 ? dnnl::algorithm::eltwise_clip : dnnl::algorithm::eltwise_relu;

@@ -77,7 +77,7 @@ TEST(Model, RefusesADamagedDescription) {
   for (const std::string& bad : {std::string(), std::string("[]"), std::string("null"), good.substr(1),
                                  good.substr(0, good.size() / 2), std::string(100'000, '[')}) {
     const auto path = write_described(folder / "bad.safetensors", "tyto", bad);
-    expect_error([&] { Model{path}; }, ErrorKind::Format, {"bad.safetensors", "description is damaged"});
+    expect_error([&] { Model{path}; }, ErrorKind::Format, {"bad.safetensors", "model description"});
   }
 }
 

@@ -169,7 +169,7 @@ class Options(BadInput):
         self.fails("extract", self.model, "-o", self.at("out"), code=2)
         for options in (["--set", "strid=1"], ["--set", "stride=3"], ["--set", "stride"]):
             self.fails("convert", self.checkpoint, "-o", self.at("out"), *options, code=2)
-        self.assertIn("resnet", self.fails("convert", self.checkpoint, "-o", self.at("out"), "--network", "ft-net"))
+        self.assertIn("resnet", self.fails("convert", self.checkpoint, "-o", self.at("out"), "--network", "ft-net", code=2))
         for options in (["--preprocess", "fit=wide"], ["--preprocess", "siez=[1,2]"], ["--preprocess", "size=0"]):
             self.fails("convert", self.checkpoint, "-o", self.at("out"), *options, code=2)
         self.assertIn("stride", self.fails("convert", self.checkpoint, "-o", self.at("out"), "--set", "strid=1", code=2))

@@ -134,7 +134,11 @@ class Inspect(Workplace):
         self.assertNotIn("classifier.classifier.0.weight", [t["name"] for t in found["tensors"]])
         changed = bytearray(read_bytes(self.model))
         changed[-1] ^= 1
-        self.assertFalse(inspect(self.write("changed.safetensors", changed))["intact"])
+        path = self.write("changed.safetensors", changed)
+        printed, message = tyto("inspect", path, "--json", expect=1)
+        self.assertFalse(json.loads(printed)["intact"])
+        self.assertIn("altered", message)
+        self.assertIn("altered", self.fails("extract", path, "--query", self.folder, "-o", self.at("features")))
 
     def test_features(self):
         folder = self.make_images("images", ["a.png", "b.png", "c.png"], width=8, height=16)

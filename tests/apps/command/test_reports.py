@@ -126,7 +126,7 @@ class Reports(Workplace):
         for set_, folder in self.folders.items():
             os.rename(folder, folder + "-moved")
         try:
-            messages = tyto("rank", self.features, "-o", self.at("moved"))[1]
+            messages = tyto("rank", self.features, "-o", self.at("moved"), expect=3)[1]
             self.assertIn("images could not be read and are grey", messages)
         finally:
             for folder in self.folders.values():
