@@ -8,9 +8,9 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "engine/utf8.h"
 #include "tyto/error.h"
 #include "weights_converter/checkpoint/limits.h"
-#include "engine/utf8.h"
 
 namespace tyto {
 namespace {
