@@ -99,6 +99,8 @@ int run(const Flags& flags) {
   const Shard shard = flags.shard.empty() ? Shard{} : parse_shard(flags.shard);
   const NameRule rule =
       flags.name_pattern.empty() ? NameRule::dataset(flags.dataset) : NameRule::pattern(flags.name_pattern);
+  if (std::filesystem::is_directory(flags.output))
+    throw Error(ErrorKind::Usage, fmt::format("-o {} is a folder; name a file", flags.output));
   const Model model(flags.model);
   model.verify();
   SkippedImages skipped;

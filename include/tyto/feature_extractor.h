@@ -31,8 +31,8 @@ class FeatureExtractor {
 
   int64_t dimensions() const;
 
-  // input: [batch, 3, H, W], preprocessed; rows that hold no image are zero. features: [batch, dimensions],
-  // the extractor's own until the next call.
+  // input: F32 [batch, 3, H, W], preprocessed, rows that hold no image being zero; Error{Shape} for any other.
+  // features: [batch, dimensions], the extractor's own until the next call.
   const Tensor& run(const Tensor& input);
 
   // Preprocesses by the model's rule, in batches. Returns [images.size(), dimensions].
