@@ -24,7 +24,8 @@ install_packages() {
     exit 1
   fi
   echo "Installing:$missing"
-  export DEBIAN_FRONTEND=noninteractive
-  $as_root apt-get update -qq
-  $as_root env DEBIAN_FRONTEND=noninteractive $command -qq >/dev/null
+  log=$(mktemp)
+  { $as_root apt-get update && $as_root env DEBIAN_FRONTEND=noninteractive $command; } >"$log" 2>&1 ||
+    { tail -n 20 "$log" >&2; rm -f "$log"; exit 1; }
+  rm -f "$log"
 }
