@@ -88,10 +88,12 @@ class Journal(Workplace):
         cls.arguments = ("--gallery", cls.gallery, "--query", cls.query, "--batch", "2")
         tyto("extract", cls.model, "-o", cls.at("whole"), "--threads", 1, *cls.arguments)
         cls.whole = read_bytes(cls.at("whole"))
-        # An output that cannot take its place at the end leaves the journal of all images.
-        os.mkdir(cls.at("taken"))
-        tyto("extract", cls.model, "-o", cls.at("taken"), "--threads", 1, *cls.arguments, expect=1)
-        cls.journal = read_bytes(cls.at("taken.journal"))
+        # A disk that is full when the output is written, the larger of the two, leaves the journal of all images.
+        done = subprocess.run([TYTO, "extract", cls.model, "-o", cls.at("full"), "--threads", "1", *cls.arguments],
+                              capture_output=True, text=True, preexec_fn=limit_file_size(len(cls.whole) - 1))
+        if done.returncode != 1 or "full: cannot write" not in done.stderr:
+            raise AssertionError(done.stderr)
+        cls.journal = read_bytes(cls.at("full.journal"))
 
     def check_resumes_from(self, journal, about):
         self.write("out.journal", journal)
@@ -122,6 +124,12 @@ class Journal(Workplace):
             self.assertEqual(read_bytes(self.at("out.journal")), self.journal)
         self.fails("extract", self.at("other.safetensors"), "-o", self.at("out"), *self.arguments, "--resume", code=2)
         tyto("extract", self.at("same.safetensors"), "-o", self.at("out"), *self.arguments, "--resume")
+
+    def test_without_resume_finished_images_are_not_thrown_away(self):
+        self.write("out.journal", self.journal)
+        message = self.fails("extract", self.model, "-o", self.at("out"), *self.arguments, code=2)
+        self.assertIn("--resume", message)
+        self.assertEqual(read_bytes(self.at("out.journal")), self.journal)
 
     def test_without_resume_it_starts_anew(self):
         self.write("new.journal", b"something else")
