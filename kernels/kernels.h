@@ -2,17 +2,24 @@
 // source; nothing in here knows tensors, graphs or files, and only OpenMP is linked.
 //
 //   common/     the channel-blocked image batch that the neural kernels share
-//   norm/       instance norm, per-channel affine maps
+//   norm/       instance norm, per-channel affine maps, unit length over channels
 //   pooling/    adaptive average pooling
+//   detection/  heads, box decoding, class scores, non-maximum suppression
 //   image/      Pillow's and OpenCV's resampling bit for bit, normalisation, flips, torch's bicubic
 //   retrieval/  ranking with ties, evaluation of rankings, unit-length rows
 #pragma once
 
 #include "kernels/common/channel_blocks.h"
+#include "kernels/detection/class_scores.h"
+#include "kernels/detection/concat_heads.h"
+#include "kernels/detection/decode_boxes.h"
+#include "kernels/detection/select_detections.h"
 #include "kernels/image/bicubic.h"
 #include "kernels/image/flip.h"
 #include "kernels/image/normalize.h"
 #include "kernels/image/resize.h"
+#include "kernels/image/resize_torch.h"
+#include "kernels/norm/l2_normalize.h"
 #include "kernels/norm/norm.h"
 #include "kernels/pooling/adaptive_average_pool.h"
 #include "kernels/retrieval/hits.h"

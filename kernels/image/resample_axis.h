@@ -6,7 +6,7 @@
 
 namespace tyto::kernels {
 
-enum class Resampling : uint8_t { PilBilinear, PilBicubic, PilLanczos, CvBilinear };
+enum class Resampling : uint8_t { PilBilinear, PilBicubic, PilLanczos, CvBilinear, TorchBilinear };
 
 inline constexpr int kPilPrecisionBits = 32 - 8 - 2;  // Pillow's PRECISION_BITS
 inline constexpr int kCvCoefficientBits = 11;         // OpenCV's INTER_RESIZE_COEF_BITS

@@ -113,20 +113,22 @@ void copy(const uint8_t* image, uint8_t* out, int64_t out_row_bytes, const Resiz
                 static_cast<size_t>(p.window_width) * 3);
 }
 
-void check(const ResizeParams& p) {
+}  // namespace
+
+void check_window(const ResizeParams& p) {
   auto inside = [](int begin, int size, int whole) {
     return begin >= 0 && size >= 1 && begin <= whole - size;
   };
   if (p.in_width < 1 || p.in_height < 1 || !inside(p.window_x, p.window_width, p.out_width) ||
       !inside(p.window_y, p.window_height, p.out_height))
-    throw std::invalid_argument("resize_cpu: an empty image, or a window outside the resampled image");
+    throw std::invalid_argument("resampling an empty image, or a window outside the resampled image");
 }
-
-}  // namespace
 
 void resize_cpu(const uint8_t* image, uint8_t* out, int64_t out_row_bytes, const ResizeParams& p,
                 ResizeScratch& scratch) {
-  check(p);
+  check_window(p);
+  if (p.resampling == Resampling::TorchBilinear)
+    throw std::invalid_argument("resize_cpu: TorchBilinear gives floats, not bytes");
   const bool across = p.in_width != p.out_width, down = p.in_height != p.out_height;
   if (!across && !down) return copy(image, out, out_row_bytes, p);
   if (p.resampling == Resampling::CvBilinear) return resize_opencv_cpu(image, out, out_row_bytes, p, scratch);

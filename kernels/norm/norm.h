@@ -1,4 +1,4 @@
-// Normalisation that cannot be folded into the layer before it. Each may run in place.
+// Normalisation and scaling that cannot be folded into the layer before it. Each may run in place.
 #pragma once
 
 #include "kernels/common/channel_blocks.h"
@@ -22,5 +22,11 @@ void instance_norm_cpu(const ChannelBlocks<const float>& x, const float* scale, 
 // scale, shift  [channels]
 void channel_affine_cpu(const ChannelBlocks<const float>& x, const float* scale, const float* shift,
                         Clamp clamp, const ChannelBlocks<float>& y);
+
+// y = x * scales[image, c]: how squeeze-and-excitation weighs channels (Hu et al. 2018).
+// x, y    the same layout; padding channels of the last block become 0
+// scales  [n, channels, 1, 1] in any channel blocks
+void scale_channels_cpu(const ChannelBlocks<const float>& x, const ChannelBlocks<const float>& scales,
+                        const ChannelBlocks<float>& y);
 
 }  // namespace tyto::kernels

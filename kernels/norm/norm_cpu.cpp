@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "kernels/norm/norm.h"
 
@@ -20,6 +21,8 @@ void for_each_lane_group(const ChannelBlocks<const float>& x, const Body& body) 
     body(image, block, block * x.block + lane, lane, std::min(kLanes, x.block - lane));
   }
 }
+
+constexpr Clamp kNoClamp = {-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()};
 
 float clamped(float v, Clamp clamp) { return std::min(std::max(v, clamp.low), clamp.high); }
 
@@ -72,6 +75,20 @@ void channel_affine_cpu(const ChannelBlocks<const float>& x, const float* scale,
       b[l] = real ? shift[channel + l] : 0.0f;
     }
     affine_lanes(x.at(image, block) + lane, y.at(image, block) + lane, x.area(), x.block, lanes, a, b, clamp);
+  });
+}
+
+void scale_channels_cpu(const ChannelBlocks<const float>& x, const ChannelBlocks<const float>& scales,
+                        const ChannelBlocks<float>& y) {
+  for_each_lane_group(x, [&](int64_t image, int64_t block, int64_t channel, int64_t lane, int64_t lanes) {
+    float a[kLanes];
+    for (int64_t l = 0; l < lanes; ++l) {
+      const int64_t c = channel + l;
+      a[l] = c < x.channels ? scales.at(image, c / scales.block)[c % scales.block] : 0.0f;
+    }
+    const float b[kLanes] = {};
+    affine_lanes(x.at(image, block) + lane, y.at(image, block) + lane, x.area(), x.block, lanes, a, b,
+                 kNoClamp);
   });
 }
 

@@ -33,6 +33,11 @@ class Pipe:
         command = f"bicubic {n} {h} {w} {scale!r}"
         return self.ask(command, planes, n * height * width, np.float32).reshape(n, height, width)
 
+    def torch_bilinear(self, image, width, height, window=None):
+        x, y, w, h = window or (0, 0, width, height)
+        command = f"torch {image.shape[1]} {image.shape[0]} {width} {height} {x} {y} {w} {h}"
+        return self.ask(command, image, w * h * 3, np.float32).reshape(3, h, w)
+
     def close(self):
         self.process.stdin.close()
         self.process.stdout.close()
@@ -114,6 +119,26 @@ class ImageKernels(unittest.TestCase):
         # absolute weights of an axis add up to less than 1.5: (4 + 7) roundings an axis, two axes, 1.5^2 in size.
         bound = 2 * 11 * 1.5**2 * 2.0**-24
         print(f"bicubic: largest difference {worst:.2e} of the largest input, bound {bound:.2e}")
+        self.assertLess(worst, bound)
+
+    def test_bilinear_resize_of_floats_equals_torch(self):
+        rng = np.random.default_rng(6)
+        worst = 0.0
+        sizes = [(1, 1), (1, 7), (3, 2), (300, 300), (301, 299), (640, 480), (20000, 3), (97, 1001)]
+        for w, h in sizes:
+            image = noise(rng, w, h)
+            planes = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
+            for width, height in [(300, 300), (320, 320), (1, 1), (2, 5), (w, h)]:
+                expected = torch.nn.functional.interpolate(planes, size=(height, width), mode="bilinear", align_corners=False)
+                got = self.pipe.torch_bilinear(image, width, height)
+                worst = max(worst, float(np.abs(got - expected[0].numpy()).max()) / 255)
+                window = (width // 3, height // 4, width - width // 3, height - height // 4)
+                part = self.pipe.torch_bilinear(image, width, height, window)
+                self.assertTrue(np.array_equal(part, got[:, window[1] :, window[0] :]))
+        # A position along an axis of up to 20000 pixels is rounded three times: 20000 * 3 * 2^-24 pixels, and torch may fuse
+        # one of the operations. Each moves the result by at most as much of the range; the blend itself is a few ulp.
+        bound = 20000 * 3 * 2.0**-24 + 8 * 2.0**-24
+        print(f"bilinear: largest difference {worst:.2e} of the range, bound {bound:.2e}")
         self.assertLess(worst, bound)
 
 

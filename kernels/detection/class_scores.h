@@ -1,0 +1,24 @@
+// Logits to probabilities, laid out for the selection of detections.
+#pragma once
+
+#include <cstdint>
+
+namespace tyto::kernels {
+
+enum class ScoreFunction : uint8_t {
+  Softmax,  // over all classes, background included
+  Sigmoid,  // of each class by itself
+};
+
+struct ClassScores {
+  ScoreFunction function = ScoreFunction::Softmax;
+};
+
+// Class 0 is the background: it takes part in the softmax and is left out of the result. A row with a NaN or
+// with +inf twice gives NaN; the exponentials are of differences to the row's maximum, so that nothing overflows.
+// logits  [n, count, classes]       classes >= 1
+// scores  [n, classes - 1, count]   class c at row c - 1
+void class_scores_cpu(const float* logits, int64_t n, int64_t count, int64_t classes, const ClassScores&,
+                      float* scores);
+
+}  // namespace tyto::kernels

@@ -1,0 +1,129 @@
+#include "kernels/detection/select_detections.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "kernels/detection/overlap.h"
+
+namespace tyto::kernels {
+namespace {
+
+struct Candidate {
+  float score;
+  int32_t label, box;
+};
+
+bool better(const Candidate& a, const Candidate& b) {
+  if (a.score != b.score) return a.score > b.score;
+  return a.label != b.label ? a.label < b.label : a.box < b.box;
+}
+
+int64_t limited(int64_t count, int limit) { return limit > 0 ? std::min<int64_t>(count, limit) : count; }
+
+int64_t most_per_class(const SelectDetections& p, int64_t count) {
+  return limited(limited(count, p.top_k), p.max_per_class);
+}
+
+bool is_finite(const Box& b) {
+  return std::isfinite(b.x1) && std::isfinite(b.y1) && std::isfinite(b.x2) && std::isfinite(b.y2);
+}
+
+// One image and class: its best candidates to the front of `found`, in order.
+std::span<const Candidate> best_candidates(std::span<const Box> boxes, const float* scores, int32_t label,
+                                           const SelectDetections& p, Candidate* found) {
+  Candidate* end = found;
+  for (size_t i = 0; i < boxes.size(); ++i)
+    if (scores[i] > p.score_threshold && is_finite(boxes[i]))
+      *end++ = {scores[i], label, static_cast<int32_t>(i)};
+  Candidate* last = found + limited(end - found, p.top_k);
+  std::partial_sort(found, last, end, better);
+  return {found, last};
+}
+
+// Each candidate is compared with those kept before it alone: work in proportion to what is found.
+int64_t suppress(std::span<const Box> boxes, std::span<const Candidate> candidates, const SelectDetections& p,
+                 Candidate* kept) {
+  int64_t count = 0;
+  const int64_t most = limited(static_cast<int64_t>(candidates.size()), p.max_per_class);
+  for (const Candidate& c : candidates) {
+    if (count == most) break;
+    const bool suppressed = std::any_of(kept, kept + count, [&](const Candidate& k) {
+      const float iou = overlap(boxes[static_cast<size_t>(k.box)], boxes[static_cast<size_t>(c.box)]);
+      return iou > p.iou_threshold || (p.empty_union == EmptyUnion::Drop && std::isnan(iou));
+    });
+    if (!suppressed) kept[count++] = c;
+  }
+  return count;
+}
+
+Box clipped(const Box& b, const SelectDetections& p) {
+  return {std::clamp(b.x1, 0.0f, p.width), std::clamp(b.y1, 0.0f, p.height), std::clamp(b.x2, 0.0f, p.width),
+          std::clamp(b.y2, 0.0f, p.height)};
+}
+
+// One image's kept candidates, in order, as rows.
+void write_rows(std::span<const Box> boxes, std::span<const Candidate> kept, const SelectDetections& p,
+                std::span<float> rows) {
+  size_t at = 0;
+  for (const Candidate& c : kept) {
+    if (at == rows.size()) break;
+    Box b = boxes[static_cast<size_t>(c.box)];
+    if (p.clip) b = clipped(b, p);
+    if (p.clip && !(area(b) > 0)) continue;
+    const float row[kDetectionRow] = {b.x1 * p.scale_x, b.y1 * p.scale_y, b.x2 * p.scale_x,
+                                      b.y2 * p.scale_y, c.score,          static_cast<float>(c.label)};
+    std::copy_n(row, kDetectionRow, rows.begin() + static_cast<std::ptrdiff_t>(at));
+    at += kDetectionRow;
+  }
+  for (; at < rows.size(); at += kDetectionRow) {
+    std::fill_n(rows.begin() + static_cast<std::ptrdiff_t>(at), kDetectionRow - 1, 0.0f);
+    rows[at + kDetectionRow - 1] = -1;
+  }
+}
+
+}  // namespace
+
+int64_t detection_capacity(const SelectDetections& p, int64_t classes, int64_t count) {
+  return limited(classes * most_per_class(p, count), p.max_detections);
+}
+
+int64_t select_detections_workspace(const SelectDetections& p, int64_t n, int64_t classes, int64_t count,
+                                    int threads) {
+  const int64_t lists = n * classes;
+  return lists * static_cast<int64_t>(sizeof(int64_t)) +
+         (lists * most_per_class(p, count) + threads * count) * static_cast<int64_t>(sizeof(Candidate));
+}
+
+void select_detections_cpu(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count,
+                           const SelectDetections& p, int threads, void* workspace, float* detections) {
+  const int64_t most = most_per_class(p, count), rows = detection_capacity(p, classes, count);
+  int64_t* const counts = static_cast<int64_t*>(workspace);               // [n, classes]
+  auto* const kept = reinterpret_cast<Candidate*>(counts + n * classes);  // [n, classes, most]
+  Candidate* const found = kept + n * classes * most;                     // [threads, count]
+  const auto boxes_of = [&](int64_t image) {
+    return std::span(reinterpret_cast<const Box*>(boxes) + image * count, static_cast<size_t>(count));
+  };
+
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+  for (int64_t list = 0; list < n * classes; ++list) {
+    const auto candidates =
+        best_candidates(boxes_of(list / classes), scores + list * count,
+                        static_cast<int32_t>(list % classes) + 1, p, found + omp_get_thread_num() * count);
+    counts[list] = suppress(boxes_of(list / classes), candidates, p, kept + list * most);
+  }
+
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int64_t image = 0; image < n; ++image) {
+    Candidate* const all = kept + image * classes * most;  // the classes' lists, closed up
+    Candidate* end = all;
+    for (int64_t c = 0; c < classes; ++c) end = std::copy_n(all + c * most, counts[image * classes + c], end);
+    std::sort(all, end, better);
+    write_rows(boxes_of(image), {all, end}, p,
+               {detections + image * rows * kDetectionRow, static_cast<size_t>(rows * kDetectionRow)});
+  }
+}
+
+}  // namespace tyto::kernels

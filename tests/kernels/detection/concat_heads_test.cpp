@@ -1,0 +1,48 @@
+#include "kernels/detection/concat_heads.h"
+
+#include <gtest/gtest.h>
+
+#include "kernels/neural/blocked_batch.h"
+
+namespace tyto::kernels {
+namespace {
+
+// Row (cell, anchor) of map k holds channels anchor * values to anchor * values + values - 1, so a cell's numbers are its
+// channels in order: the expected result is NHWC, map after map.
+std::vector<float> expected(std::vector<BlockedBatch>& maps) {
+  std::vector<float> rows;
+  for (int64_t image = 0; image < maps[0].view().n; ++image)
+    for (BlockedBatch& map : maps) {
+      const auto& v = map.view();
+      for (int64_t y = 0; y < v.height; ++y)
+        for (int64_t x = 0; x < v.width; ++x)
+          for (int64_t c = 0; c < v.channels; ++c) rows.push_back(map.at(image, c, y, x));
+    }
+  return rows;
+}
+
+TEST(ConcatHeads, JoinsMapsOfAnyLayoutsInTheOrderOfPermuteAndConcatenate) {
+  const std::vector<BatchShape> shapes = {{2, 12, 5, 7}, {2, 24, 3, 3}, {2, 36, 1, 2}, {2, 4, 1, 1}};
+  for (size_t first = 0; first < blocks().size(); ++first) {
+    std::vector<BlockedBatch> maps;
+    for (size_t k = 0; k < shapes.size(); ++k) {
+      maps.emplace_back(shapes[k], blocks()[(first + k) % blocks().size()]);
+      maps.back().fill(static_cast<uint32_t>(k + 1));
+    }
+    const std::vector<float> want = expected(maps);
+    std::vector<ChannelBlocks<const float>> views;
+    for (const BlockedBatch& map : maps) views.push_back(map.read());
+    std::vector<float> rows(want.size(), -9);
+    concat_heads_cpu(views, rows.data());
+    EXPECT_EQ(rows, want);
+  }
+}
+
+TEST(ConcatHeads, OfAnEmptyBatchWritesNothing) {
+  const BlockedBatch map({0, 8, 3, 3}, 8);
+  const std::vector<ChannelBlocks<const float>> views = {map.read()};
+  concat_heads_cpu(views, nullptr);
+}
+
+}  // namespace
+}  // namespace tyto::kernels
