@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 namespace tyto::apps {
@@ -57,8 +58,8 @@ void Progress::advance(int64_t count) {
   if (!visible_ || (now - drawn_ < 100ms && done_ < total_)) return;
   drawn_ = now;
   constexpr int kCells = 24;
-  const int full = static_cast<int>(kCells * done_ / total_);
-  const double left = static_cast<double>(total_ - done_) / std::max(rate(), 1e-9);
+  const int full = static_cast<int>(kCells * std::min(done_, total_) / total_);
+  const double left = static_cast<double>(std::max<int64_t>(total_ - done_, 0)) / std::max(rate(), 1e-9);
   fmt::print(stderr, "\r\033[K{} [{:=>{}}{:>{}}] {}/{}  {:.1f}/s  {:.0f} s left", what_, "", full, "",
              kCells - full, done_, total_, rate(), left);
   std::fflush(stderr);

@@ -32,6 +32,7 @@ int run(int argc, char** argv) {
   Run command;
   add_convert(app, command);
   add_inspect(app, command);
+  add_detect(app, command);
   add_extract(app, command);
   add_rank(app, command);
   add_evaluate(app, command);

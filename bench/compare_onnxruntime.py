@@ -39,7 +39,9 @@ def ours(model, x, output):
 
 print(f"ONNX Runtime {onnxruntime.__version__}, {threads} threads, fp32; median of {RUNS} runs, best of {rounds} rounds")
 print("| network | batch | tyto ms | ONNX Runtime ms | tyto / ONNX Runtime (images per second) |\n|---|---|---|---|---|")
-for name, size, output in (("resnet50", (256, 128), "features"), ("mobilenet_v2", (224, 224), "logits")):
+for name, size, output in (("resnet50", (256, 128), "features"), ("mobilenet_v2", (224, 224), "logits"),
+                           ("ssd300_vgg16", (300, 300), "locations,logits"),
+                           ("ssdlite320_mobilenet_v3_large", (320, 320), "locations,logits")):
     subprocess.run([tyto, "convert", f"{folder}/{name}.pth", "-o", f"{folder}/{name}.safetensors"], check=True, capture_output=True)
     for batch in (1, 8):
         x = np.random.default_rng(0).standard_normal((batch, 3, *size), dtype=np.float32)

@@ -6,7 +6,7 @@
 
 #include "engine/backend.h"
 #include "engine/graph/passes.h"
-#include "engine/networks/network.h"
+#include "engine/model_graph.h"
 
 namespace tyto {
 
@@ -31,33 +31,12 @@ Precision precision_from(const std::string& name) {
               fmt::format("there is no precision '{}'; use fp32, tf32, fp16 or bf16", name));
 }
 
-namespace {
-
-// A network that cannot be built is the model file's fault, options and all, so the sentence names the file.
-Graph build(const Model& model, const Shape& input) {
-  if (input.rank() != 4 || input[1] != 3 || input[0] < 1 || input[2] < 1 || input[3] < 1)
-    throw Error(ErrorKind::Shape,
-                fmt::format("{} takes an input of [N, 3, H, W], not {}", model.info().network, input.str()));
-  Graph graph;
-  try {
-    const Network& network = find_network(model.info().network);
-    network.build(graph, Weights(model.tensors()), Options(network, model.info().options), input);
-  } catch (const Error& e) {
-    const std::string origin = model.path().string(), what = e.what();
-    throw Error(e.kind() == ErrorKind::Usage ? ErrorKind::Format : e.kind(),
-                what.starts_with(origin) ? what : fmt::format("{}: {}", origin, what));
-  }
-  return graph;
-}
-
-}  // namespace
-
 Plan::Plan(const Model& model, Context& context, const Shape& input, const PlanOptions& options)
     : input_shape_(input) {
   if (input.rank() != 4 || std::any_of(input.begin(), input.end(), [](int64_t size) { return size < 1; }))
     throw Error(ErrorKind::Shape,
                 fmt::format("an input of {} is no batch of images [N, C, H, W]", input.str()));
-  const Graph graph = optimise(build(model, input), options.outputs);
+  const Graph graph = optimise(build_graph(model, input, options.set), options.outputs);
   for (const auto& [name, value] : graph.outputs())
     outputs_.emplace(name, Tensor(DType::F32, graph.shape(value)));
   executable_ = context.backend().compile(graph, options.precision);

@@ -30,7 +30,8 @@ struct Named {
 constexpr Named<Resampling> kResamplings[] = {{"pil-bilinear", Resampling::PilBilinear},
                                               {"pil-bicubic", Resampling::PilBicubic},
                                               {"pil-lanczos", Resampling::PilLanczos},
-                                              {"opencv-bilinear", Resampling::CvBilinear}};
+                                              {"opencv-bilinear", Resampling::CvBilinear},
+                                              {"torch-bilinear", Resampling::TorchBilinear}};
 constexpr Named<Fit> kFits[] = {
     {"stretch", Fit::Stretch}, {"letterbox", Fit::Letterbox}, {"center-crop", Fit::CenterCrop}};
 constexpr Named<ChannelOrder> kOrders[] = {{"RGB", ChannelOrder::RGB}, {"BGR", ChannelOrder::BGR}};
@@ -232,13 +233,21 @@ Geometry Preprocessor::run(const Image& image, std::span<float> into) {
                                               rule_.width, canvas_.size(), into.size()));
   const Placement placement = plan(rule_, image);
   const kernels::ResizeParams& p = placement.resize;
-  if (p.window_width < rule_.width || p.window_height < rule_.height)
-    std::fill(canvas_.begin(), canvas_.end(), background_);
-  const int64_t row_bytes = int64_t{3} * rule_.width;
-  kernels::resize_cpu(image.rgb.data(), canvas_.data() + placement.top * row_bytes + 3 * placement.left,
-                      row_bytes, p, scratch_);
-  kernels::normalize_cpu(canvas_.data(), static_cast<int64_t>(rule_.height) * rule_.width, table_,
-                         into.data());
+  const int64_t area = static_cast<int64_t>(rule_.height) * rule_.width;
+  const bool covers = p.window_width == rule_.width && p.window_height == rule_.height;
+  if (rule_.resampling == Resampling::TorchBilinear) {
+    for (size_t c = 0; c < 3 && !covers; ++c)
+      std::fill_n(into.begin() + static_cast<int64_t>(c) * area, area, table_.value[c][background_]);
+    kernels::resize_torch_cpu(image.rgb.data(), p, table_,
+                              into.data() + int64_t{placement.top} * rule_.width + placement.left, area,
+                              rule_.width, torch_scratch_);
+  } else {
+    if (!covers) std::fill(canvas_.begin(), canvas_.end(), background_);
+    const int64_t row_bytes = int64_t{3} * rule_.width;
+    kernels::resize_cpu(image.rgb.data(), canvas_.data() + placement.top * row_bytes + 3 * placement.left,
+                        row_bytes, p, scratch_);
+    kernels::normalize_cpu(canvas_.data(), area, table_, into.data());
+  }
   return {.scale_x = static_cast<double>(p.out_width) / p.in_width,
           .scale_y = static_cast<double>(p.out_height) / p.in_height,
           .offset_x = static_cast<double>(placement.left - p.window_x),

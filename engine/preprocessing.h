@@ -9,6 +9,7 @@
 
 #include "kernels/image/normalize.h"
 #include "kernels/image/resize.h"
+#include "kernels/image/resize_torch.h"
 #include "tyto/image.h"
 
 namespace tyto {
@@ -41,20 +42,12 @@ struct Preprocessing {
 // The JSON object that a model file carries, for example
 //   {"size": [256, 128], "resize": "pil-bicubic", "fit": "stretch", "channels": "RGB", "scale": "1/255",
 //    "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-// "resize": pil-bilinear, pil-bicubic, pil-lanczos, opencv-bilinear; "fit": stretch, letterbox (with "fill"),
+// "resize": pil-bilinear, pil-bicubic, pil-lanczos, opencv-bilinear, torch-bilinear (of floats, after normalisation);
+// "fit": stretch, letterbox (with "fill"),
 // center-crop (with "shorter_side"); "scale": "1/255" or a number. from_json(to_json(rule)) == rule.
 std::string to_json(const Preprocessing&);
 // Strict: a missing or unknown key or an impossible value is Error{Format}, which names it.
 Preprocessing preprocessing_from_json(const std::string& json);
-
-// Where the image went: network pixel = original pixel * scale + offset, along each axis. Coordinates are
-// those of pixel corners: an image w pixels wide spans 0..w.
-struct Geometry {
-  double scale_x = 1, scale_y = 1;
-  double offset_x = 0, offset_y = 0;
-
-  bool operator==(const Geometry&) const = default;
-};
 
 // Applies one rule to image after image. Holds scratch memory, so one per thread; single-threaded inside.
 class Preprocessor {
@@ -71,6 +64,7 @@ class Preprocessor {
   Preprocessing rule_;
   kernels::NormalizeTable table_;
   kernels::ResizeScratch scratch_;
+  kernels::TorchResizeScratch torch_scratch_;
   uint8_t background_ = 0;
   std::vector<uint8_t> canvas_;  // [height, width, 3]
 };

@@ -4,6 +4,7 @@
 
 #include "engine/json_text.h"
 #include "engine/model_file.h"
+#include "engine/networks/class_names.h"
 #include "engine/networks/network.h"
 #include "engine/sha256.h"
 #include "engine/utf8.h"
@@ -38,6 +39,33 @@ std::string changed_rule(const std::string& rule, const std::map<std::string, st
   }
 }
 
+// The network must be able to run at the size that the rule was changed to.
+void check_size(const Network& network, const TensorSource& source, const Options& options,
+                const std::string& rule) {
+  const Preprocessing p = preprocessing_from_json(rule);
+  const std::shared_ptr<const TensorSource> borrowed(&source, [](const TensorSource*) {});
+  Graph graph;
+  try {
+    network.build(graph, Weights(borrowed), options, {1, 3, p.height, p.width});
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::Shape) throw;
+    throw Error(ErrorKind::Usage, fmt::format("--preprocess size=[{},{}]: {}", p.height, p.width, e.what()));
+  }
+}
+
+// One name a class, a detector's background first.
+std::vector<std::string> named_classes(const Recognition& r, std::vector<std::string> names) {
+  if (names.empty() && r.detects) names = usual_class_names(r.network, r.classes);
+  if (names.empty() || r.classes == 0) return names;
+  const auto count = static_cast<int64_t>(names.size());
+  if (r.detects && count == r.classes - 1) names.insert(names.begin(), "background");
+  if (static_cast<int64_t>(names.size()) != r.classes)
+    throw Error(ErrorKind::Usage,
+                fmt::format("--classes lists {} names, but {} has {} classes{}", count, r.network,
+                            r.classes - r.detects, r.detects ? " and a background" : ""));
+  return names;
+}
+
 }  // namespace
 
 Converted convert(const std::filesystem::path& checkpoint, const std::filesystem::path& model,
@@ -60,7 +88,8 @@ Converted convert(const std::filesystem::path& checkpoint, const std::filesystem
   const Options complete(network, options.set);
   info.options = {complete.values().begin(), complete.values().end()};
   info.preprocessing = changed_rule(to_json(network.preprocessing), options.preprocess);
-  info.class_names = options.class_names;
+  check_size(network, source, complete, info.preprocessing);
+  info.class_names = named_classes(r, options.class_names);
   info.source_sha256 = sha256_of_file(checkpoint);
   write_model(model, info, source, r.used, options.poll);
   info = read_model_info(SafetensorsFile(model));

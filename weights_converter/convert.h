@@ -18,7 +18,8 @@ struct ConvertOptions {
   std::optional<std::string> network;             // overrules recognition
   std::map<std::string, std::string> set;         // the network's options
   std::map<std::string, std::string> preprocess;  // changed keys of the rule: JSON or bare text
-  std::vector<std::string> class_names;
+  std::vector<std::string>
+      class_names;             // of every class, or of a detector's but its background; empty: the usual ones
   bool allow_unused = false;   // convert although tensors are left over
   std::function<void()> poll;  // called now and then; what it throws stops the conversion
 };

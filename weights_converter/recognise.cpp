@@ -96,6 +96,11 @@ Recognition probe(const std::string& name, const std::map<std::string, std::stri
     if (e.kind() == ErrorKind::Usage) throw;
     stopped = e.what();
   }
+  for (const auto& [output, value] : graph.outputs()) {
+    const Shape& shape = graph.shape(value);
+    if (output == "logits") r.classes = shape[shape.rank() - 1];
+    r.detects |= output == "detections";
+  }
   std::vector<std::string> free;  // a tensor with a place of its own is no candidate for a missing one
   for (const std::string& n : names)
     if (!seen.used.contains(n)) free.push_back(n);

@@ -20,6 +20,8 @@ struct Recognition {
   std::vector<std::string>
       ignored;  // names that it expects to ignore (counters, the classifier that is cut ...)
   std::vector<std::string> used;  // in the source's order
+  int64_t classes = 0;   // of the output `logits`, a detector's background included; 0: there is none
+  bool detects = false;  // there is an output `detections`
   bool matches() const { return missing.empty() && unused.empty(); }
 };
 

@@ -1,13 +1,15 @@
-// tyto evaluate: how good the rankings are.
+// tyto evaluate: how good the rankings are, or the detections.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
 
 #include "apps/command.h"
+#include "apps/commands/evaluate_detections.h"
 #include "apps/console.h"
 #include "apps/reid/evaluation_report.h"
 #include "apps/reid/open_features.h"
+#include "engine/pipelines/voc_metrics.h"
 
 namespace tyto::apps {
 namespace {
@@ -16,6 +18,7 @@ struct Options {
   std::vector<std::string> files;
   std::string out, protocol = "baseline", ap, divisor, camera_rule;
   bool multi_query = false, json = false;
+  DetectionTruth truth;  // given: the files hold detections
 };
 
 // A protocol with a rule replaced is no longer the one of that name.
@@ -72,22 +75,54 @@ int evaluate_features(const Options& options) {
 
 void add_evaluate(CLI::App& app, Run& run) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("evaluate", "Rank@k, mAP, mINP and the CMC curve of features");
-  command->add_option("files", options->files, "features files; sets and shards are put together")
+  CLI::App* command =
+      app.add_subcommand("evaluate", "Rank@k, mAP and mINP of features; COCO's or VOC's mAP of detections");
+  command
+      ->add_option(
+          "files", options->files,
+          "features files, whose sets and shards are put together; or detections.jsonl or COCO results")
       ->required();
-  command->add_option("--protocol", options->protocol, "whose rules to follow")
+  command->add_option("-o,--output", options->out,
+                      "folder for evaluation.json and, of features, cmc.png and cmc.svg");
+  command->add_flag("--json", options->json, "print JSON");
+
+  CLI::Option_group* features = command->add_option_group("Features");
+  features->add_option("--protocol", options->protocol, "whose rules to follow")
       ->check(CLI::IsMember(protocol_names()))
       ->capture_default_str();
-  command->add_option("--ap", options->ap, "average precision, instead of the protocol's")
+  features->add_option("--ap", options->ap, "average precision, instead of the protocol's")
       ->check(CLI::IsMember({"trapezoid", "plain"}));
-  command->add_option("--divisor", options->divisor, "mean over all queries or those with a match, likewise")
+  features->add_option("--divisor", options->divisor, "mean over all queries or those with a match, likewise")
       ->check(CLI::IsMember({"all", "valid"}));
-  command->add_option("--camera-rule", options->camera_rule, "which images are left out, likewise")
+  features->add_option("--camera-rule", options->camera_rule, "which images are left out, likewise")
       ->check(CLI::IsMember({"baseline", "none", "sysu"}));
-  command->add_flag("--multi-query", options->multi_query, "average the multi-query features of every query");
-  command->add_option("-o,--output", options->out, "folder for evaluation.json, cmc.png and cmc.svg");
-  command->add_flag("--json", options->json, "print JSON");
-  command->callback([&run, options] { run = [options] { return evaluate_features(*options); }; });
+  features->add_flag("--multi-query", options->multi_query,
+                     "average the multi-query features of every query");
+
+  CLI::Option_group* detections = command->add_option_group("Detections");
+  CLI::Option* coco = detections->add_option("--coco-annotations", options->truth.coco_annotations,
+                                             "judge detections by this instances.json, as pycocotools does");
+  CLI::Option* voc = detections->add_option(
+      "--voc", options->truth.voc, "judge detections by this folder with Annotations, as in VOC2007");
+  detections
+      ->add_option("--split", options->truth.split,
+                   "of --voc: ImageSets/Main/SPLIT.txt; default test, else val")
+      ->needs(voc);
+  detections->add_option("--voc-rule", options->truth.voc_rule, "of --voc: whose reading of the boxes")
+      ->check(CLI::IsMember(voc_rule_names()))
+      ->capture_default_str()
+      ->needs(voc);
+  coco->excludes(voc);
+  for (CLI::Option* option : features->get_options())
+    if (option != features->get_help_ptr()) option->excludes(coco)->excludes(voc);
+
+  command->callback([&run, options] {
+    run = [options] {
+      return options->truth.given()
+                 ? evaluate_detections(options->files, options->truth, options->out, options->json)
+                 : evaluate_features(*options);
+    };
+  });
 }
 
 }  // namespace tyto::apps

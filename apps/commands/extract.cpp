@@ -8,9 +8,9 @@
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
 #include "apps/console.h"
+#include "apps/outputs.h"
 #include "apps/reid/export.h"
 #include "apps/reid/extraction.h"
-#include "engine/file.h"
 #include "engine/json_text.h"
 
 namespace tyto::apps {
@@ -38,7 +38,7 @@ Shard parse_shard(const std::string& text) {
 }
 
 std::vector<ImageFolder> list_folders(const Flags& flags, const NameRule& rule, const Shard& shard,
-                                      SkippedImages& skipped) {
+                                      SkippedInputs& skipped) {
   std::vector<ImageFolder> folders;
   for (const auto& [set, root] : {std::pair{SetKind::Query, flags.query},
                                   {SetKind::Gallery, flags.gallery},
@@ -84,16 +84,6 @@ void write_output(const Flags& flags, const Features& features) {
     export_features(features, export_format(flags.format), flags.output);
 }
 
-// A list beside the output, and one sentence.
-void report_skipped(const Flags& flags, const SkippedImages& skipped, int64_t images) {
-  const std::string list = flags.output + ".skipped.txt";
-  std::filesystem::remove(list);
-  if (skipped.empty()) return;
-  write_text(list, fmt::format("{}\n", fmt::join(skipped, "\n")));
-  for (size_t i = 0; i < skipped.size() && i < 3; ++i) warning(skipped[i] + "; skipped");
-  warning(fmt::format("{} of {} images skipped, see {}", skipped.size(), images, list));
-}
-
 int run(const Flags& flags) {
   if (flags.format != "safetensors") export_format(flags.format);
   const Shard shard = flags.shard.empty() ? Shard{} : parse_shard(flags.shard);
@@ -103,7 +93,7 @@ int run(const Flags& flags) {
     throw Error(ErrorKind::Usage, fmt::format("-o {} is a folder; name a file", flags.output));
   const Model model(flags.model);
   model.verify();
-  SkippedImages skipped;
+  SkippedInputs skipped;
   const std::vector<ImageFolder> folders = list_folders(flags, rule, shard, skipped);
   int64_t images = static_cast<int64_t>(skipped.size());
   for (const ImageFolder& f : folders) images += static_cast<int64_t>(f.files.size());
@@ -135,7 +125,7 @@ int run(const Flags& flags) {
   for (const ImageFolder& f : folders)
     features.sets.emplace(f.set, collect(f, journal, extractor.dimensions()));
   write_output(flags, features);
-  report_skipped(flags, skipped, images);
+  report_skipped(flags.output + ".skipped.txt", skipped, images, "images");
   const double rate = static_cast<double>(journal.size() - before) / std::max(elapsed.count(), 1e-9);
   if (flags.json) {
     nlohmann::ordered_json j = {{"output", flags.output}};

@@ -7,12 +7,15 @@
 #include <set>
 #include <string>
 
+#include "apps/images/video.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {
 namespace {
 
 namespace fs = std::filesystem;
+
+using Accepts = bool (*)(const fs::path& name);
 
 bool is_image_name(const fs::path& path) {
   static const std::set<std::string> extensions = {".jpg", ".jpeg", ".png", ".bmp", ".webp",
@@ -24,7 +27,8 @@ bool is_image_name(const fs::path& path) {
 }
 
 // `visited` holds the real paths of the folders, so that a link to a folder above ends the descent.
-void collect(const fs::path& folder, std::set<fs::path>& visited, std::vector<fs::path>& images) {
+void collect(const fs::path& folder, Accepts accepts, std::set<fs::path>& visited,
+             std::vector<fs::path>& files) {
   if (!visited.insert(fs::canonical(folder)).second) return;
   std::vector<fs::path> entries;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) entries.push_back(entry.path());
@@ -35,32 +39,41 @@ void collect(const fs::path& folder, std::set<fs::path>& visited, std::vector<fs
     if (entry.filename().native().starts_with('.')) continue;
     std::error_code broken_link;
     const fs::file_status status = fs::status(entry, broken_link);
-    if (fs::is_directory(status)) collect(entry, visited, images);
+    if (fs::is_directory(status)) collect(entry, accepts, visited, files);
     // A link to nowhere is listed too, so that whoever opens it names it.
     const bool is_file = fs::is_regular_file(status) || status.type() == fs::file_type::not_found;
-    if (is_file && is_image_name(entry)) images.push_back(entry);
+    if (is_file && accepts(entry)) files.push_back(entry);
+  }
+}
+
+// wanted: what the folder lacks if nothing is accepted
+std::vector<fs::path> list_files(const fs::path& root, Accepts accepts, const char* wanted) {
+  try {
+    if (!fs::exists(root))
+      throw Error(ErrorKind::File, fmt::format("{}: no such file or folder", root.string()));
+    if (!fs::is_directory(root)) return {root};
+    std::set<fs::path> visited;
+    std::vector<fs::path> files;
+    collect(root, accepts, visited, files);
+    if (files.empty()) throw Error(ErrorKind::File, fmt::format("{}: holds no {}", root.string(), wanted));
+    std::sort(files.begin(), files.end());  // std::filesystem::path compares part by part
+    return files;
+  } catch (const fs::filesystem_error& error) {
+    throw Error(ErrorKind::File, fmt::format("{}: {}", error.path1().string(), error.code().message()));
   }
 }
 
 }  // namespace
 
 std::vector<fs::path> list_images(const fs::path& root) {
-  try {
-    if (!fs::exists(root))
-      throw Error(ErrorKind::File, fmt::format("{}: no such file or folder", root.string()));
-    if (!fs::is_directory(root)) return {root};
-    std::set<fs::path> visited;
-    std::vector<fs::path> images;
-    collect(root, visited, images);
-    if (images.empty())
-      throw Error(
-          ErrorKind::File,
-          fmt::format("{}: holds no images (.jpg, .png, .webp, .bmp, .tif, .ppm, .pgm)", root.string()));
-    std::sort(images.begin(), images.end());  // std::filesystem::path compares part by part
-    return images;
-  } catch (const fs::filesystem_error& error) {
-    throw Error(ErrorKind::File, fmt::format("{}: {}", error.path1().string(), error.code().message()));
-  }
+  return list_files(root, is_image_name, "images (.jpg, .png, .webp, .bmp, .tif, .ppm, .pgm)");
+}
+
+std::vector<fs::path> list_images_and_videos(const fs::path& root) {
+  return list_files(
+      root, [](const fs::path& name) { return is_image_name(name) || is_video_name(name); },
+      "images (.jpg, .png, .webp, .bmp, .tif, .ppm, .pgm) and no videos (.avi, .mp4, .mkv, .mov, .webm, "
+      ".mpg, .wmv, .ts)");
 }
 
 }  // namespace tyto::apps

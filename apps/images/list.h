@@ -1,4 +1,4 @@
-// The image files of a folder.
+// The image and video files of a folder.
 #pragma once
 
 #include <filesystem>
@@ -11,5 +11,8 @@ namespace tyto::apps {
 // the tuples of folder and file names: torchvision's ImageFolder order for root/class/file. Error{File}:
 // nothing there, an unreadable folder, no images.
 std::vector<std::filesystem::path> list_images(const std::filesystem::path& root);
+
+// The same with videos (is_video_name) among the images.
+std::vector<std::filesystem::path> list_images_and_videos(const std::filesystem::path& root);
 
 }  // namespace tyto::apps

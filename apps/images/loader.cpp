@@ -3,15 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <new>
 #include <opencv2/core/utility.hpp>
 #include <utility>
 
-#include "apps/images/decode.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {
 namespace {
+
+// Of decoded images held ahead; beyond it only the one that next() waits for is decoded.
+constexpr size_t kMaxKeptBytes = size_t{512} << 20;
 
 bool is_the_images_fault(ErrorKind kind) {
   return kind == ErrorKind::File || kind == ErrorKind::Format || kind == ErrorKind::Shape ||
@@ -28,15 +31,14 @@ const LoaderOptions& checked(const LoaderOptions& options) {
 
 }  // namespace
 
-ImageLoader::ImageLoader(std::vector<std::filesystem::path> paths, const Preprocessing& rule,
-                         const LoaderOptions& options)
-    : paths_(std::move(paths)), rule_(rule), options_(checked(options)) {
-  const int64_t total = static_cast<int64_t>(paths_.size());
-  const int64_t slots = std::min(2 * options_.batch + options_.threads, std::max<int64_t>(total, 1));
+ImageLoader::ImageLoader(ImageSource& source, const Preprocessing& rule, const LoaderOptions& options)
+    : source_(source), rule_(rule), options_(checked(options)), end_(std::numeric_limits<int64_t>::max()) {
+  const int64_t expected = source_.expected().value_or(end_);
+  const int64_t slots = std::min(2 * options_.batch + options_.threads, std::max<int64_t>(expected, 1));
   decoded_ = Tensor(DType::F32, {slots, 3, rule_.height, rule_.width});
   slots_.resize(static_cast<size_t>(slots));
   cv::setNumThreads(0);  // images are decoded side by side; none of them needs threads of its own
-  for (int i = 0; i < std::min<int64_t>(options_.threads, total); ++i)
+  for (int i = 0; i < std::min<int64_t>(options_.threads, slots); ++i)
     threads_.emplace_back([this, preprocessor = Preprocessor(rule_)](const std::stop_token& stop) mutable {
       decode_all(stop, preprocessor);
     });
@@ -49,13 +51,13 @@ std::span<float> ImageLoader::pixels(int64_t index) {
 }
 
 void ImageLoader::decode_all(const std::stop_token& stop, Preprocessor& preprocessor) {
-  const int64_t total = static_cast<int64_t>(paths_.size());
   const auto free_or_over = [&] {
-    return started_ == total || started_ - taken_ < static_cast<int64_t>(slots_.size());
+    return started_ >= end_ || started_ == taken_ ||
+           (started_ - taken_ < static_cast<int64_t>(slots_.size()) && kept_bytes_ < kMaxKeptBytes);
   };
   for (;;) {
     std::unique_lock lock(mutex_);
-    if (!slot_free_.wait(lock, stop, free_or_over) || stop.stop_requested() || started_ == total) return;
+    if (!slot_free_.wait(lock, stop, free_or_over) || stop.stop_requested() || started_ >= end_) return;
     const int64_t index = started_++;
     lock.unlock();
     load(index, preprocessor);
@@ -64,10 +66,23 @@ void ImageLoader::decode_all(const std::stop_token& stop, Preprocessor& preproce
 }
 
 void ImageLoader::load(int64_t index, Preprocessor& preprocessor) {
-  Slot slot{.done = true};
-  const std::filesystem::path& path = paths_[static_cast<size_t>(index)];
+  Slot slot = loaded(index, preprocessor);
+  slot.done = true;
+  const std::lock_guard lock(mutex_);
+  if (slot.past_the_end) end_ = std::min(end_, index);
+  kept_bytes_ += slot.image.rgb.size();
+  slots_[static_cast<size_t>(index) % slots_.size()] = std::move(slot);
+}
+
+ImageLoader::Slot ImageLoader::loaded(int64_t index, Preprocessor& preprocessor) {
+  Slot slot;
   try {
-    preprocessor.run(decode(path, options_.apply_exif_orientation), pixels(index));
+    std::optional<Image> image = source_.read(index);
+    slot.past_the_end = !image;
+    if (!image) return slot;
+    slot.geometry = preprocessor.run(*image, pixels(index));
+    slot.image = {image->width, image->height, {}};
+    if (options_.keep_images) slot.image.rgb = std::move(image->rgb);
   } catch (const Error& error) {
     if (is_the_images_fault(error.kind()))
       slot.skipped = error.what();
@@ -75,44 +90,49 @@ void ImageLoader::load(int64_t index, Preprocessor& preprocessor) {
       slot.failed = std::current_exception();
   } catch (const std::bad_alloc&) {
     slot.failed = std::make_exception_ptr(
-        Error(ErrorKind::Memory, fmt::format("{}: not enough memory to decode it", path.string())));
+        Error(ErrorKind::Memory, fmt::format("{}: not enough memory to decode it", source_.name(index))));
   } catch (...) {
     slot.failed = std::current_exception();
   }
-  const std::lock_guard lock(mutex_);
-  slots_[static_cast<size_t>(index) % slots_.size()] = std::move(slot);
+  return slot;
 }
 
-// Waits for the image, copies its pixels to `row` unless it failed, and frees its slot.
+// Waits for the image, copies its pixels to `row` if there are any, and frees its slot.
 ImageLoader::Slot ImageLoader::take(int64_t index, std::span<float> row) {
   Slot& slot = slots_[static_cast<size_t>(index) % slots_.size()];
   std::unique_lock lock(mutex_);
   slot_done_.wait(lock, [&] { return slot.done; });
   lock.unlock();
-  if (!slot.failed && slot.skipped.empty()) std::ranges::copy(pixels(index), row.begin());
+  if (slot.holds_image()) std::ranges::copy(pixels(index), row.begin());
   lock.lock();
   Slot taken = std::exchange(slot, Slot{});
+  kept_bytes_ -= taken.image.rgb.size();
   ++taken_;
   lock.unlock();
-  slot_free_.notify_one();
+  slot_free_.notify_all();  // a large image may have kept several threads waiting
   return taken;
 }
 
 std::optional<Batch> ImageLoader::next() {
-  const int64_t total = static_cast<int64_t>(paths_.size());
-  if (taken_ == total) return std::nullopt;
+  if (over_) return std::nullopt;
   Batch batch{.input = empty_input()};
   const std::span<float> rows = batch.input.as<float>();
   const size_t size = rows.size() / static_cast<size_t>(options_.batch);
-  while (static_cast<int64_t>(batch.indices.size()) < options_.batch && taken_ < total) {
+  while (static_cast<int64_t>(batch.indices.size()) < options_.batch) {
     const int64_t index = taken_;
-    const Slot slot = take(index, rows.subspan(batch.indices.size() * size, size));
+    Slot slot = take(index, rows.subspan(batch.indices.size() * size, size));
     if (slot.failed) std::rethrow_exception(slot.failed);
-    if (slot.skipped.empty())
-      batch.indices.push_back(index);
-    else
+    over_ = slot.past_the_end;
+    if (over_) break;
+    if (!slot.skipped.empty()) {
       batch.skipped.push_back({index, slot.skipped});
+      continue;
+    }
+    batch.indices.push_back(index);
+    batch.geometries.push_back(slot.geometry);
+    batch.images.push_back(std::move(slot.image));
   }
+  if (batch.indices.empty() && batch.skipped.empty()) return std::nullopt;
   std::ranges::fill(rows.subspan(batch.indices.size() * size), 0.0f);
   return batch;
 }

@@ -1,10 +1,9 @@
-// Folders of images to batches of network input, decoded ahead by a pool of threads.
+// Images to batches of network input, decoded ahead by a pool of threads.
 #pragma once
 
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
-#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -13,35 +12,39 @@
 #include <thread>
 #include <vector>
 
+#include "apps/images/source.h"
 #include "engine/preprocessing.h"
 #include "tyto/tensor.h"
 
 namespace tyto::apps {
 
 struct Skipped {
-  int64_t index = 0;    // of the path
+  int64_t index = 0;    // of the image
   std::string message;  // names the file and what is wrong with it
 };
 
 struct Batch {
-  Tensor input;                  // F32 [batch, 3, height, width]; rows from indices.size() on are 0
-  std::vector<int64_t> indices;  // of the paths in rows 0, 1, ..., rising
-  std::vector<Skipped> skipped;  // unreadable images met on the way
+  Tensor input;                      // F32 [batch, 3, height, width]; rows from indices.size() on are 0
+  std::vector<int64_t> indices;      // in the source, of the images in rows 0, 1, ..., rising
+  std::vector<Geometry> geometries;  // of the same rows
+  std::vector<Image> images;         // of the same rows: width, height and, where they are kept, pixels
+  std::vector<Skipped> skipped;      // unreadable images met on the way
 };
 
 struct LoaderOptions {
   int64_t batch = 32;
-  int threads = 1;  // that decode and preprocess
-  bool apply_exif_orientation = false;
+  int threads = 1;           // that decode and preprocess
+  bool keep_images = false;  // give the decoded images, too
 };
 
-// Every readable image once, in the order of the paths and without gaps, so what stands in a batch depends on
-// the files alone. At most two batches and one image a thread are held ahead. next() is for one thread.
+// Every readable image once, in the order of the source and without gaps, so what stands in a batch depends on the
+// source alone. At most two batches and one image a thread are held ahead; of kept images, fewer if they are large.
+// next() is for one thread.
 class ImageLoader {
  public:
   // Starts decoding. Error{Usage} for a batch or a thread count below 1, Error{Memory}.
-  ImageLoader(std::vector<std::filesystem::path> paths, const Preprocessing& rule,
-              const LoaderOptions& options);
+  // The source must outlive the loader.
+  ImageLoader(ImageSource& source, const Preprocessing& rule, const LoaderOptions& options);
   ImageLoader(const ImageLoader&) = delete;
   ImageLoader& operator=(const ImageLoader&) = delete;
 
@@ -56,21 +59,28 @@ class ImageLoader {
   // Image i is decoded into slot i % slots_.size() and stays there until next() has copied it.
   struct Slot {
     bool done = false;
+    bool past_the_end = false;
+    Geometry geometry;
+    Image image;                // its pixels only where they are kept
     std::string skipped;        // why, or empty
     std::exception_ptr failed;  // what next() throws
+
+    bool holds_image() const { return !past_the_end && !failed && skipped.empty(); }
   };
 
   void decode_all(const std::stop_token& stop, Preprocessor& preprocessor);  // what each thread does
   void load(int64_t index, Preprocessor& preprocessor);
+  Slot loaded(int64_t index, Preprocessor& preprocessor);
   Slot take(int64_t index, std::span<float> row);
   std::span<float> pixels(int64_t index);
   Tensor empty_input();
 
-  const std::vector<std::filesystem::path> paths_;
+  ImageSource& source_;
   const Preprocessing rule_;
   const LoaderOptions options_;
   Tensor decoded_;  // [slots, 3, height, width]
   std::vector<Tensor> recycled_;
+  bool over_ = false;  // next() has met the end
 
   std::mutex mutex_;
   std::condition_variable slot_done_;
@@ -78,6 +88,8 @@ class ImageLoader {
   std::vector<Slot> slots_;
   int64_t started_ = 0;                // images that a thread has begun with
   int64_t taken_ = 0;                  // images that next() has passed
+  int64_t end_;                        // no image from here on, as far as is known
+  size_t kept_bytes_ = 0;              // of kept images in the slots
   std::vector<std::jthread> threads_;  // last, so that they end before what they use
 };
 

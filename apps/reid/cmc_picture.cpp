@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "apps/reid/drawing.h"
+#include "apps/images/drawing.h"
 
 namespace tyto::apps {
 namespace {

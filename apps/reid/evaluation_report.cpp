@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <opencv2/imgcodecs.hpp>
 
+#include "apps/outputs.h"
 #include "apps/reid/cmc_picture.h"
 #include "engine/file.h"
 
@@ -44,11 +45,7 @@ std::string evaluation_json(const Evaluation& e) {
 }
 
 void write_evaluation_report(const Evaluation& evaluation, const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error)
-    throw Error(ErrorKind::File,
-                fmt::format("{}: cannot make this folder: {}", folder.string(), error.message()));
+  make_folder(folder);
   write_text(folder / "evaluation.json", evaluation_json(evaluation) + '\n');
   write_text(folder / "cmc.svg", cmc_svg(evaluation));
   std::vector<uint8_t> png;

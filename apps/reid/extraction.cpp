@@ -13,7 +13,7 @@
 namespace tyto::apps {
 
 ImageFolder list_folder(SetKind set, const std::filesystem::path& root, const NameRule& rule,
-                        const Shard& shard, SkippedImages& skipped) {
+                        const Shard& shard, SkippedInputs& skipped) {
   ImageFolder folder{set, std::filesystem::is_directory(root) ? root : root.parent_path(), {}, {}, {}};
   for (const std::filesystem::path& file : list_images(root)) {
     const std::string name =
@@ -35,7 +35,7 @@ ImageFolder list_folder(SetKind set, const std::filesystem::path& root, const Na
 
 void extract_folders(const std::vector<ImageFolder>& folders, const Model& model, FeatureExtractor& extractor,
                      int batch, const ExtractionOptions& options, ExtractionJournal& journal,
-                     SkippedImages& skipped) {
+                     SkippedInputs& skipped) {
   int64_t total = 0;
   for (const ImageFolder& f : folders) total += static_cast<int64_t>(f.files.size());
   Progress progress("extracting", total - journal.size());
@@ -50,7 +50,8 @@ void extract_folders(const std::vector<ImageFolder>& folders, const Model& model
       files.push_back(folder.files[i]);
       names.push_back(&folder.names[i]);
     }
-    ImageLoader loader(files, rule, {batch, options.decoders, options.apply_exif_orientation});
+    FileSource source(files, options.apply_exif_orientation);
+    ImageLoader loader(source, rule, {batch, options.decoders});
     while (std::optional<Batch> next = loader.next()) {
       for (const Skipped& s : next->skipped) skipped.push_back(s.message);
       if (!next->indices.empty()) {

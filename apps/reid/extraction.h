@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/outputs.h"
 #include "apps/reid/dataset_names.h"
 #include "apps/reid/extraction_journal.h"
 #include "apps/reid/features_file.h"
@@ -21,13 +22,10 @@ struct ImageFolder {
   std::vector<ImageLabel> labels;
 };
 
-// Why images were left out, a sentence each that names the file.
-using SkippedImages = std::vector<std::string>;
-
 // Lists a folder, keeps this shard's images (by a stable hash of the name) and reads their labels off the
 // names; an image whose name does not follow the rule is skipped. Error{File} where the folder has no images.
 ImageFolder list_folder(SetKind set, const std::filesystem::path& root, const NameRule& rule,
-                        const Shard& shard, SkippedImages& skipped);
+                        const Shard& shard, SkippedInputs& skipped);
 
 struct ExtractionOptions {
   int decoders = 1;
@@ -37,7 +35,7 @@ struct ExtractionOptions {
 // Extracts what the journal lacks, in batches, and appends it there. Throws Interrupted between batches.
 void extract_folders(const std::vector<ImageFolder>& folders, const Model& model, FeatureExtractor& extractor,
                      int batch, const ExtractionOptions& options, ExtractionJournal& journal,
-                     SkippedImages& skipped);
+                     SkippedInputs& skipped);
 
 // The folder's rows that the journal has.
 FeatureSet collect(const ImageFolder& folder, const ExtractionJournal& journal, int64_t width);

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <opencv2/imgproc.hpp>
 
-#include "apps/reid/drawing.h"
+#include "apps/images/drawing.h"
 
 namespace tyto::apps {
 namespace {

@@ -5,23 +5,16 @@
 #include <algorithm>
 #include <cctype>
 #include <opencv2/core.hpp>
-#include <opencv2/imgcodecs.hpp>
 
 #include "apps/console.h"
+#include "apps/images/encode.h"
+#include "apps/outputs.h"
 #include "apps/reid/ranking_page.h"
 #include "apps/reid/ranking_picture.h"
 #include "engine/file.h"
 
 namespace tyto::apps {
 namespace {
-
-void make_folder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error)
-    throw Error(ErrorKind::File,
-                fmt::format("{}: cannot make this folder: {}", folder.string(), error.message()));
-}
 
 void write_lines(const std::filesystem::path& path, const std::vector<Ranking>& rankings,
                  const FeatureSet& queries, const FeatureSet& gallery) {
@@ -39,20 +32,11 @@ std::string picture_name(int64_t query, int64_t queries, const std::string& path
   return fmt::format("{:0{}}_{}.jpg", query + 1, fmt::formatted_size("{}", queries), stem);
 }
 
-void write_jpeg(const std::filesystem::path& path, const cv::Mat& picture) {
-  constexpr int kQuality = 88;
-  std::vector<uint8_t> bytes;
-  if (!cv::imencode(".jpg", picture, bytes, {cv::IMWRITE_JPEG_QUALITY, kQuality}))
-    throw Error(ErrorKind::File, fmt::format("{}: OpenCV cannot write JPEG", path.string()));
-  AtomicFile file(path);
-  file.write(bytes.data(), bytes.size());
-  file.commit();
-}
-
 // Draws the pictures of a chunk of queries at a time on all cores, and notes in `entries` where they are.
 int64_t draw_pictures(const RankingReport& report, const FeatureSet& queries, const FeatureSet& gallery,
                       std::vector<RankingEntry>& entries) {
   constexpr int64_t kChunk = 32;
+  constexpr int kQuality = 88;
   make_folder(report.folder / "pictures");
   Thumbnails thumbnails(report.images);
   const auto total = static_cast<int64_t>(entries.size());
@@ -69,7 +53,7 @@ int64_t draw_pictures(const RankingReport& report, const FeatureSet& queries, co
         entry.width = drawn.picture.cols;
         entry.height = drawn.picture.rows;
         entry.images = std::move(drawn.images);
-        write_jpeg(report.folder / entry.picture, drawn.picture);
+        write_jpeg(report.folder / entry.picture, drawn.picture, kQuality);
       }
     });
     progress.advance(last - first);

@@ -5,7 +5,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "apps/images/decode.h"
-#include "apps/reid/drawing.h"
+#include "apps/images/drawing.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {

@@ -22,11 +22,12 @@ void Lowering::lower(const Add& op, const Node& node, int id) {
 void Lowering::lower(const Activate& op, const Node& node, int id) {
   if (op.activation == Activation::None) return store(id, stored(node.inputs[0]));
   const Stored x = stored(node.inputs[0]), result = fresh(x.layout);
-  const auto algorithm =
-      op.activation == Activation::Relu6 ? dnnl::algorithm::eltwise_clip : dnnl::algorithm::eltwise_relu;
-  const float high = op.activation == Activation::Relu6 ? 6.0f : 0.0f;
+  // The identity, and what a convolution would do after itself.
+  dnnl::post_ops ops;
+  append_activation(ops, op.activation);
   const dnnl::eltwise_forward::primitive_desc pd(
-      {dnnl::prop_kind::forward_inference, algorithm, x.layout, 0.0f, high}, attributes({}), engine_);
+      {dnnl::prop_kind::forward_inference, dnnl::algorithm::eltwise_linear, x.layout, 1.0f, 0.0f},
+      attributes(ops), engine_);
   add_primitive(node, pd.impl_info_str(), dnnl::eltwise_forward(pd), pd.scratchpad_desc(),
                 {{DNNL_ARG_SRC, bind(x)}, {DNNL_ARG_DST, bind(result)}}, std::array{x, result});
   store(id, result);
@@ -72,6 +73,36 @@ void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
         view.data = static_cast<float*>(from.get_data_handle());
         kernels::instance_norm_cpu(as_const(view), scale.as<float>().data(), shift.as<float>().data(),
                                    scale.elements(), epsilon, clamp, y);
+      },
+      std::array{x, result});
+  store(id, result);
+}
+
+void Lowering::lower(const ScaleChannels&, const Node& node, int id) {
+  const Stored x = as_blocks(node.inputs[0]), scales = as_blocks(node.inputs[1]), result = fresh(x.layout);
+  add_step(
+      {node.name, "scale_channels", "tyto", layout_name(x.layout), node.shape},
+      [from = bind(x), by = bind(scales), to = bind(result), x_view = blocks(x), scales_view = blocks(scales),
+       y_view = blocks(result)](dnnl::stream&) mutable {
+        x_view.data = static_cast<float*>(from.get_data_handle());
+        scales_view.data = static_cast<float*>(by.get_data_handle());
+        y_view.data = static_cast<float*>(to.get_data_handle());
+        kernels::scale_channels_cpu(as_const(x_view), as_const(scales_view), y_view);
+      },
+      std::array{x, scales, result});
+  store(id, result);
+}
+
+void Lowering::lower(const L2Normalize& op, const Node& node, int id) {
+  const Stored x = as_blocks(node.inputs[0]), result = fresh(x.layout);
+  add_step(
+      {node.name, "l2_normalize", "tyto", layout_name(x.layout), node.shape},
+      [op, from = bind(x), to = bind(result), view = blocks(x),
+       scale = node.weights[0].load()](dnnl::stream&) mutable {
+        kernels::ChannelBlocks<float> y = view;
+        y.data = static_cast<float*>(to.get_data_handle());
+        view.data = static_cast<float*>(from.get_data_handle());
+        kernels::l2_normalize_cpu(as_const(view), scale.as<float>().data(), op, y);
       },
       std::array{x, result});
   store(id, result);

@@ -203,6 +203,11 @@ void append_activation(dnnl::post_ops& ops, Activation activation) {
       return ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
     case Activation::Relu6:
       return ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_clip, 0.0f, 6.0f);
+    case Activation::HardSigmoid:
+      ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_linear, 1.0f / 6, 0.5f);
+      return ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_clip, 0.0f, 1.0f);
+    case Activation::HardSwish:
+      return ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_hardswish, 0.0f, 0.0f);
   }
 }
 
@@ -210,13 +215,14 @@ kernels::Clamp clamp_of(Activation activation) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   switch (activation) {
     case Activation::None:
-      break;
+      return {-kInfinity, kInfinity};
     case Activation::Relu:
       return {0.0f, kInfinity};
     case Activation::Relu6:
       return {0.0f, 6.0f};
+    default:
+      throw Error(ErrorKind::Unsupported, fmt::format("{} is no clamp", name_of(activation)));
   }
-  return {-kInfinity, kInfinity};
 }
 
 dnnl::primitive_attr attributes(const dnnl::post_ops& ops) {

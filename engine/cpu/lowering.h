@@ -61,6 +61,12 @@ class Lowering {
   void lower(const MaxPool&, const Node&, int id);
   void lower(const AdaptiveAveragePool&, const Node&, int id);
   void lower(const Flatten&, const Node&, int id);
+  void lower(const ScaleChannels&, const Node&, int id);
+  void lower(const L2Normalize&, const Node&, int id);
+  void lower(const ConcatHeads&, const Node&, int id);
+  void lower(const DecodeBoxes&, const Node&, int id);
+  void lower(const ClassScores&, const Node&, int id);
+  void lower(const SelectDetections&, const Node&, int id);
   void lower_output(size_t index);
 
   // --- values ---
@@ -107,9 +113,9 @@ class Lowering {
   Lowered result_;
 };
 
-// ReLU and friends as a primitive's last post-op.
+// ReLU and friends as a primitive's last post-ops.
 void append_activation(dnnl::post_ops& ops, Activation activation);
-kernels::Clamp clamp_of(Activation activation);
+kernels::Clamp clamp_of(Activation activation);              // None, Relu and Relu6 alone are clamps
 dnnl::primitive_attr attributes(const dnnl::post_ops& ops);  // with a scratchpad of ours
 std::string layout_name(const memory::desc& layout);         // "nChw8c", "nhwc"
 

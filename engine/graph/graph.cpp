@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <memory>
+
 namespace tyto {
 namespace {
 
@@ -28,6 +31,12 @@ std::string_view name_of(const Operator& op) {
                         [](const MaxPool&) { return "max_pool"; },
                         [](const AdaptiveAveragePool&) { return "adaptive_average_pool"; },
                         [](const Flatten&) { return "flatten"; },
+                        [](const ScaleChannels&) { return "scale_channels"; },
+                        [](const ConcatHeads&) { return "concat_heads"; },
+                        [](const L2Normalize&) { return "l2_normalize"; },
+                        [](const DecodeBoxes&) { return "decode_boxes"; },
+                        [](const ClassScores&) { return "class_scores"; },
+                        [](const SelectDetections&) { return "select_detections"; },
                     },
                     op);
 }
@@ -40,6 +49,10 @@ std::string_view name_of(Activation activation) {
       return "relu";
     case Activation::Relu6:
       return "relu6";
+    case Activation::HardSigmoid:
+      return "hard_sigmoid";
+    case Activation::HardSwish:
+      return "hard_swish";
   }
   return "?";
 }
@@ -55,6 +68,15 @@ Activation* fused_activation(Operator& op) {
       op);
 }
 
+Padding same_padding(const Shape& x, int kernel, int stride) {
+  const auto total = [&](int64_t size) {
+    const int64_t cells = (size + stride - 1) / stride;
+    return static_cast<int>(std::max<int64_t>(0, (cells - 1) * stride + kernel - size));
+  };
+  const int vertical = total(x[2]), horizontal = total(x[3]);
+  return {vertical / 2, horizontal / 2, vertical - vertical / 2, horizontal - horizontal / 2};
+}
+
 Value Graph::append(Node node) {
   node.shape = infer_shape(*this, node);
   nodes_.push_back(std::move(node));
@@ -66,9 +88,9 @@ Value Graph::input(const std::string& name, const Shape& shape) {
   return append(std::move(node));
 }
 
-Value Graph::conv2d(Value x, const Weights& w, const Conv2d& op) {
-  std::vector<Weight> weights = {w("weight", {any, channels(x) / op.groups, op.kernel, op.kernel})};
-  if (w.has("bias")) weights.push_back(w("bias", {weights[0].dim(0)}));
+Value Graph::conv2d(Value x, const Weights& w, const Conv2d& op, Bias bias, int64_t outputs) {
+  std::vector<Weight> weights = {w("weight", {outputs, channels(x) / op.groups, op.kernel, op.kernel})};
+  if (bias == Bias::Required || w.has("bias")) weights.push_back(w("bias", {weights[0].dim(0)}));
   return append({.op = op, .inputs = {x}, .weights = std::move(weights), .name = layer(w)});
 }
 
@@ -110,6 +132,32 @@ Value Graph::adaptive_average_pool(Value x, const AdaptiveAveragePool& op) {
 }
 
 Value Graph::flatten(Value x) { return append({.op = Flatten{}, .inputs = {x}, .name = node(x).name}); }
+
+Value Graph::scale_channels(Value x, Value scales) {
+  return append({.op = ScaleChannels{}, .inputs = {x, scales}, .name = node(x).name});
+}
+
+Value Graph::l2_normalize(Value x, const Weight& scale, const L2Normalize& op) {
+  return append({.op = op, .inputs = {x}, .weights = {scale}, .name = scale.key()});
+}
+
+Value Graph::concat_heads(const std::string& name, const std::vector<Value>& maps, int values) {
+  return append({.op = ConcatHeads{values}, .inputs = maps, .name = name});
+}
+
+Value Graph::decode_boxes(Value offsets, const Tensor& anchors, const DecodeBoxes& op) {
+  const Weight constant(std::make_shared<Tensor>(anchors), "anchors", anchors.shape(),
+                        [anchors] { return anchors; });
+  return append({.op = op, .inputs = {offsets}, .weights = {constant}, .name = "boxes"});
+}
+
+Value Graph::class_scores(Value logits, const ClassScores& op) {
+  return append({.op = op, .inputs = {logits}, .name = "scores"});
+}
+
+Value Graph::select_detections(Value boxes, Value scores, const SelectDetections& op) {
+  return append({.op = op, .inputs = {boxes, scores}, .name = "detections"});
+}
 
 void Graph::output(const std::string& name, Value x) { outputs_.emplace_back(name, x); }
 

@@ -27,8 +27,10 @@ class Graph {
  public:
   Value input(const std::string& name, const Shape& shape);
 
-  // "weight" and, where it exists, "bias" under w. dims of weight: [any, C/groups, kernel, kernel]
-  Value conv2d(Value x, const Weights& w, const Conv2d& op);
+  // "weight" [outputs, C/groups, kernel, kernel] and "bias" [outputs] under w.
+  enum class Bias { IfPresent, Required };
+  Value conv2d(Value x, const Weights& w, const Conv2d& op, Bias bias = Bias::IfPresent,
+               int64_t outputs = any);
   Value linear(Value x, const Weights& w);
   Value batch_norm(Value x, const Weights& w, const BatchNorm& op = {});
   Value instance_norm(Value x, const Weights& w, const InstanceNorm& op = {});
@@ -39,6 +41,14 @@ class Graph {
   Value adaptive_average_pool(Value x, const AdaptiveAveragePool& op);
   Value global_average_pool(Value x) { return adaptive_average_pool(x, {1, 1}); }
   Value flatten(Value x);
+  Value scale_channels(Value x, Value scales);
+  Value l2_normalize(Value x, const Weight& scale, const L2Normalize& op);
+
+  // Detection heads; the names are those of the layers in messages and reports.
+  Value concat_heads(const std::string& name, const std::vector<Value>& maps, int values);
+  Value decode_boxes(Value offsets, const Tensor& anchors, const DecodeBoxes& op);
+  Value class_scores(Value logits, const ClassScores& op);
+  Value select_detections(Value boxes, Value scores, const SelectDetections& op);
 
   void output(const std::string& name, Value x);
 
@@ -55,6 +65,10 @@ class Graph {
   std::vector<Node> nodes_;
   std::vector<std::pair<std::string, Value>> outputs_;
 };
+
+// TensorFlow's SAME: as many cells as the stride needs to cover the input; an odd pixel of padding goes to the
+// bottom and right.
+Padding same_padding(const Shape& x, int kernel, int stride);
 
 // The result's shape; Error{Shape} says what does not fit.
 Shape infer_shape(const Graph& graph, const Node& node);

@@ -1,14 +1,25 @@
 // The closed set of operators. Each is a small struct; its shape rule stands in shapes.cpp, its lowering in
-// each backend.
+// each backend. Where a kernel of ours does the work, the operator is the kernel's own parameter struct.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
 #include <variant>
 
+#include "kernels/detection/class_scores.h"
+#include "kernels/detection/decode_boxes.h"
+#include "kernels/detection/select_detections.h"
+#include "kernels/norm/l2_normalize.h"
+
 namespace tyto {
 
-enum class Activation { None, Relu, Relu6 };
+enum class Activation {
+  None,
+  Relu,
+  Relu6,
+  HardSigmoid,  // clamp(x / 6 + 1/2, 0, 1)
+  HardSwish,    // x * HardSigmoid(x)   (Howard et al., ICCV 2019)
+};
 
 struct Padding {
   int top = 0, left = 0, bottom = 0, right = 0;
@@ -74,8 +85,29 @@ struct AdaptiveAveragePool {
 
 struct Flatten {};  // [N, C, H, W] -> [N, C*H*W] in that order
 
+// Inputs: x [N, C, H, W], scales [N, C, 1, 1]. Squeeze-and-excitation's last step.
+struct ScaleChannels {};
+
+// Inputs: maps [N, A_k * values, H_k, W_k]. Output: [N, sum of H_k * W_k * A_k, values]; kernels/detection.
+struct ConcatHeads {
+  int values = 4;
+};
+
+// Input: x [N, C, H, W]. Weights: scale [C].
+using kernels::L2Normalize;
+
+// Input: offsets [N, P, 4]. Weights: anchors [P, 4]. Output: boxes [N, P, 4].
+using kernels::DecodeBoxes;
+
+// Input: logits [N, P, C]. Output: scores [N, C - 1, P].
+using kernels::ClassScores;
+
+// Inputs: boxes [N, P, 4], scores [N, C - 1, P]. Output: [N, capacity, 6].
+using kernels::SelectDetections;
+
 using Operator = std::variant<Input, Conv2d, Linear, BatchNorm, InstanceNorm, Add, Activate, MaxPool,
-                              AdaptiveAveragePool, Flatten>;
+                              AdaptiveAveragePool, Flatten, ScaleChannels, ConcatHeads, L2Normalize,
+                              DecodeBoxes, ClassScores, SelectDetections>;
 
 std::string_view name_of(const Operator&);
 std::string_view name_of(Activation);

@@ -100,6 +100,51 @@ struct Inference {
     if (in(0).rank() < 1) fail("needs a batch dimension");
     return {in(0)[0], in(0)[0] == 0 ? 0 : in(0).elements() / in(0)[0]};
   }
+
+  Shape operator()(const ScaleChannels&) const {
+    if (in(1) != Shape{image()[0], image()[1], 1, 1})
+      fail(fmt::format("scales {} do not fit input {}", in(1).str(), in(0).str()));
+    return in(0);
+  }
+
+  Shape operator()(const L2Normalize&) const {
+    if (node.weights[0].shape() != Shape{image()[1]})
+      fail(fmt::format("scale {} does not fit input {}", node.weights[0].shape().str(), in(0).str()));
+    return in(0);
+  }
+
+  Shape operator()(const ConcatHeads& op) const {
+    int64_t rows = 0;
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      const Shape& map = in(k);
+      if (map.rank() != 4 || map[0] != in(0)[0] || map[1] % op.values != 0)
+        fail(fmt::format("map {} does not hold {} values an anchor for each of {}", map.str(), op.values,
+                         in(0).str()));
+      rows += map[1] / op.values * map[2] * map[3];
+    }
+    return {in(0)[0], rows, op.values};
+  }
+
+  Shape operator()(const DecodeBoxes&) const {
+    const Shape& offsets = in(0);
+    if (offsets.rank() != 3 || node.weights[0].shape() != Shape{offsets[1], 4} || offsets[2] != 4)
+      fail(fmt::format("{} anchors do not fit offsets {}", node.weights[0].dim(0), offsets.str()));
+    return offsets;
+  }
+
+  Shape operator()(const ClassScores&) const {
+    const Shape& logits = in(0);
+    if (logits.rank() != 3 || logits[2] < 2)
+      fail(fmt::format("needs [N, anchors, classes] with a background and a class, not {}", logits.str()));
+    return {logits[0], logits[2] - 1, logits[1]};
+  }
+
+  Shape operator()(const SelectDetections& op) const {
+    const Shape &boxes = in(0), &scores = in(1);
+    if (boxes.rank() != 3 || scores != Shape{boxes[0], scores.rank() == 3 ? scores[1] : 0, boxes[1]})
+      fail(fmt::format("boxes {} do not fit scores {}", boxes.str(), scores.str()));
+    return {boxes[0], kernels::detection_capacity(op, scores[1], scores[2]), kernels::kDetectionRow};
+  }
 };
 
 }  // namespace

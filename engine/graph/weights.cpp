@@ -45,7 +45,10 @@ Weight Weights::operator()(const std::string& name, const std::vector<int64_t>& 
   if (probe_) {
     probe_->misses.push_back({full, str(dims), spec ? spec->shape.str() : ""});
     if (spec) probe_->used.insert(full);
-    const Shape shape = plausible(dims);
+    Shape shape = plausible(dims);
+    // A missing weight's bias tells its outputs, so that the layers behind it are not missed, too.
+    const auto bias = source_->find(prefix_ + "bias");
+    if (name == "weight" && dims[0] == any && bias && bias->shape.rank() == 1) shape[0] = bias->shape[0];
     return Weight(source_, full, shape, [shape] { return Tensor::zeros(DType::F32, shape); });
   }
   throw Error(ErrorKind::Format,

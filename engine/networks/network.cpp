@@ -9,7 +9,15 @@
 namespace tyto {
 
 const std::vector<Network>& networks() {
-  static const std::vector<Network> all = {ft_net(), resnet(), mobilenet_v2(), mobilenet_v2_trunk(), vgg()};
+  static const std::vector<Network> all = {ft_net(),
+                                           resnet(),
+                                           mobilenet_v2(),
+                                           mobilenet_v2_trunk(),
+                                           vgg(),
+                                           ssd300(),
+                                           ssd300_vgg16(),
+                                           ssdlite320_mobilenet_v3_large(),
+                                           ssdlite_mobilenet_v2()};
   return all;
 }
 
@@ -38,13 +46,33 @@ Options::Options(const Network& network, const std::map<std::string, std::string
   }
 }
 
-int Options::integer(std::string_view name) const {
+int Options::integer(std::string_view name, int low, int high) const {
   const std::string& text = values_.find(name)->second;
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size())
     throw Error(ErrorKind::Usage, fmt::format("option {}={} is not a whole number", name, text));
+  if (value < low || value > high)
+    throw Error(ErrorKind::Usage, fmt::format("option {}={} is not within {} to {}", name, text, low, high));
   return value;
+}
+
+double Options::number(std::string_view name, double low, double high) const {
+  const std::string& text = values_.find(name)->second;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !(value >= low && value <= high))
+    throw Error(ErrorKind::Usage,
+                fmt::format("option {}={} is not a number within {} to {}", name, text, low, high));
+  return value;
+}
+
+const std::string& Options::choice(std::string_view name, const std::vector<std::string_view>& known) const {
+  const std::string& text = values_.find(name)->second;
+  if (std::find(known.begin(), known.end(), text) == known.end())
+    throw Error(ErrorKind::Usage,
+                fmt::format("option {}={} is none of {}", name, text, fmt::join(known, ", ")));
+  return text;
 }
 
 Preprocessing imagenet_preprocessing() {

@@ -1,6 +1,7 @@
 // The networks that tyto knows: one builder a family, each the only list of its weights.
 #pragma once
 
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -32,7 +33,12 @@ class Options {
  public:
   Options(const Network& network,
           const std::map<std::string, std::string>& given);  // Error{Usage}: unknown name
-  int integer(std::string_view name) const;                  // Error{Usage}: not a whole number
+  // Error{Usage}: no whole number, or beyond the limits.
+  int integer(std::string_view name, int low = std::numeric_limits<int>::min(),
+              int high = std::numeric_limits<int>::max()) const;
+  double number(std::string_view name, double low, double high) const;  // Error{Usage} likewise
+  // Error{Usage}: none of these.
+  const std::string& choice(std::string_view name, const std::vector<std::string_view>& known) const;
   const std::map<std::string, std::string, std::less<>>& values() const { return values_; }
 
  private:
@@ -45,6 +51,10 @@ Network resnet();
 Network mobilenet_v2();
 Network mobilenet_v2_trunk();
 Network vgg();
+Network ssd300();
+Network ssd300_vgg16();
+Network ssdlite320_mobilenet_v3_large();
+Network ssdlite_mobilenet_v2();
 
 // torchvision's classification rule (shorter side 256, centre crop 224) and its ImageNet statistics.
 Preprocessing imagenet_preprocessing();

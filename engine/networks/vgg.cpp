@@ -15,7 +15,7 @@ Value trunk(Graph& g, const Weights& w, Value x) {
   int i = 0;
   do {
     const Weights layer = w.scope(fmt::format("features.{}", i++));
-    x = g.conv2d(x, layer, {.kernel = 3, .padding = 1});
+    x = g.conv2d(x, layer, {.kernel = 3, .padding = 1}, Graph::Bias::Required);
     if (w.has(fmt::format("features.{}.running_mean", i)))
       x = g.batch_norm(x, w.scope(fmt::format("features.{}", i++)));
     x = g.relu(x);

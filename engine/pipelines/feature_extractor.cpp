@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "engine/pipelines/batches.h"
 #include "engine/plan_cache.h"
 #include "engine/preprocessing.h"
 #include "kernels/image/bicubic.h"
@@ -117,19 +118,13 @@ const Tensor& FeatureExtractor::run(const Tensor& input) {
 
 Tensor FeatureExtractor::extract(std::span<const Image> images) {
   Impl& m = *impl_;
-  const auto batch = static_cast<size_t>(m.options.batch), width = static_cast<size_t>(dimensions());
+  const auto width = static_cast<size_t>(dimensions());
   Tensor result(DType::F32, {static_cast<int64_t>(images.size()), dimensions()});
-  Tensor input = Tensor::zeros(DType::F32, m.model.input_shape(m.options.batch));
-  const size_t pixels = static_cast<size_t>(input.elements()) / batch;
-  for (size_t first = 0; first < images.size(); first += batch) {
-    const size_t count = std::min(batch, images.size() - first);
-    for (size_t i = 0; i < count; ++i)
-      m.preprocessor.run(images[first + i], input.as<float>().subspan(i * pixels, pixels));
-    std::ranges::fill(input.as<float>().subspan(count * pixels), 0.0f);
-    const Tensor& rows = run(input);
-    std::ranges::copy(rows.as<float>().first(count * width),
-                      result.as<float>().begin() + static_cast<std::ptrdiff_t>(first * width));
-  }
+  for_each_batch(m.preprocessor, images, m.options.batch,
+                 [&](const Tensor& input, size_t first, std::span<const Geometry> rows) {
+                   std::ranges::copy(run(input).as<float>().first(rows.size() * width),
+                                     result.as<float>().begin() + static_cast<std::ptrdiff_t>(first * width));
+                 });
   return result;
 }
 

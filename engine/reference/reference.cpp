@@ -7,20 +7,11 @@
 #include <utility>
 #include <vector>
 
+#include "engine/reference/array.h"
+#include "engine/reference/detection.h"
+
 namespace tyto {
 namespace {
-
-struct Array {
-  Shape shape;
-  std::vector<double> values;
-
-  double& at(int64_t n, int64_t c, int64_t y, int64_t x) {
-    return values[static_cast<size_t>(((n * shape[1] + c) * shape[2] + y) * shape[3] + x)];
-  }
-  double at(int64_t n, int64_t c, int64_t y, int64_t x) const {
-    return const_cast<Array*>(this)->at(n, c, y, x);
-  }
-};
 
 Array array_of(const Tensor& t) {
   const Tensor f = t.to_f32();
@@ -38,6 +29,10 @@ double activated(double v, Activation activation) {
       return std::max(v, 0.0);
     case Activation::Relu6:
       return std::clamp(v, 0.0, 6.0);
+    case Activation::HardSigmoid:
+      return std::clamp(v / 6 + 0.5, 0.0, 1.0);
+    case Activation::HardSwish:
+      return v * std::clamp(v / 6 + 0.5, 0.0, 1.0);
   }
   return v;
 }
@@ -191,6 +186,42 @@ struct Interpreter {
   }
 
   Array operator()(const Flatten&) const { return {node.shape, x().values}; }
+
+  Array operator()(const ScaleChannels&) const {
+    Array y = result();
+    for (int64_t n = 0; n < y.shape[0]; ++n)
+      for (int64_t c = 0; c < y.shape[1]; ++c)
+        for (int64_t i = 0; i < y.shape[2]; ++i)
+          for (int64_t j = 0; j < y.shape[3]; ++j)
+            y.at(n, c, i, j) = x().at(n, c, i, j) * in[1]->at(n, c, 0, 0);
+    return y;
+  }
+
+  Array operator()(const L2Normalize& op) const {
+    Array y = result();
+    const std::vector<double> scale = values_of(node.weights[0]);
+    for (int64_t n = 0; n < y.shape[0]; ++n)
+      for (int64_t i = 0; i < y.shape[2]; ++i)
+        for (int64_t j = 0; j < y.shape[3]; ++j) {
+          double squares = 0;
+          for (int64_t c = 0; c < y.shape[1]; ++c) squares += x().at(n, c, i, j) * x().at(n, c, i, j);
+          const double length = std::sqrt(squares);
+          const double by = op.rule == L2Normalize::Epsilon::Added ? length + op.epsilon
+                                                                   : std::max<double>(length, op.epsilon);
+          for (int64_t c = 0; c < y.shape[1]; ++c)
+            y.at(n, c, i, j) = x().at(n, c, i, j) / by * scale[static_cast<size_t>(c)];
+        }
+    return y;
+  }
+
+  Array operator()(const ConcatHeads& op) const { return concat_heads_reference(in, op, node.shape); }
+  Array operator()(const DecodeBoxes& op) const {
+    return decode_boxes_reference(x(), values_of(node.weights[0]), op);
+  }
+  Array operator()(const ClassScores& op) const { return class_scores_reference(x(), op, node.shape); }
+  Array operator()(const SelectDetections& op) const {
+    return select_detections_reference(x(), *in[1], op, node.shape);
+  }
 };
 
 }  // namespace

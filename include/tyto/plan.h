@@ -19,8 +19,9 @@ std::string name_of(Precision);                // "fp32"
 Precision precision_from(const std::string&);  // Error{Usage}
 
 struct PlanOptions {
-  Precision precision = Precision::Fp32;  // Error{Unsupported} where the device lacks it
-  std::vector<std::string> outputs;       // computes these alone; empty: all that the network names
+  Precision precision = Precision::Fp32;   // Error{Unsupported} where the device lacks it
+  std::vector<std::string> outputs;        // computes these alone; empty: all that the network names
+  std::map<std::string, std::string> set;  // the network's options in place of the model file's
 };
 
 // What a plan does, for `tyto inspect --plan`. Sizes in bytes.

@@ -4,11 +4,13 @@
 //   Context           the device, its libraries, threads and memory limit; serves one thread at a time
 //   Plan              a network compiled for one device, precision and input shape: raw tensors in and out
 //   FeatureExtractor  images in, unit-length feature vectors out
+//   Detector          images in, labelled boxes out
 //   Tensor, Image     host memory
 //   Error             the one exception type; what() is a sentence for people
 #pragma once
 
 #include "tyto/context.h"
+#include "tyto/detector.h"
 #include "tyto/error.h"
 #include "tyto/feature_extractor.h"
 #include "tyto/image.h"

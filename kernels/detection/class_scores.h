@@ -14,8 +14,9 @@ struct ClassScores {
   ScoreFunction function = ScoreFunction::Softmax;
 };
 
-// Class 0 is the background: it takes part in the softmax and is left out of the result. A row with a NaN or
-// with +inf twice gives NaN; the exponentials are of differences to the row's maximum, so that nothing overflows.
+// Class 0 is the background: it takes part in the softmax and is left out of the result. The exponentials of a softmax
+// are of differences to the row's maximum, so that nothing overflows; a row with a NaN, a +inf, or -inf alone gives NaN
+// throughout, as torch's does. Of a sigmoid, a NaN spoils its own class alone.
 // logits  [n, count, classes]       classes >= 1
 // scores  [n, classes - 1, count]   class c at row c - 1
 void class_scores_cpu(const float* logits, int64_t n, int64_t count, int64_t classes, const ClassScores&,

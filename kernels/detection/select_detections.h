@@ -35,6 +35,7 @@ int64_t select_detections_workspace(const SelectDetections&, int64_t n, int64_t 
 // Boxes with a coordinate that is not finite and scores that are NaN are no candidates. Order everywhere: score
 // falling, then class rising, then box index rising. Overlap: intersection over union in float, of the boxes
 // before clipping and scaling. Greedy; deterministic whatever the number of threads.
+// count < 2^31, classes < 2^24 (labels are floats), workspace aligned to 8 bytes.
 // boxes       [n, count, 4]          x1, y1, x2, y2
 // scores      [n, classes, count]    class c has label c + 1
 // detections  [n, detection_capacity(), kDetectionRow]  rows after the last are zero with label -1

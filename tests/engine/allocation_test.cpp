@@ -10,6 +10,7 @@
 #include "engine/compare.h"
 #include "engine/graph/passes.h"
 #include "engine/small_resnet.h"
+#include "engine/small_ssd.h"
 
 namespace {
 
@@ -92,6 +93,18 @@ TEST(Allocation, ARunOfOurOwnKernelsMakesNone) {
   const Tensor in = noise(input, 1);
   cpu.run(in);
   EXPECT_EQ(allocations_of([&] { cpu.run(in); }), 0);
+}
+
+TEST(Allocation, ARunOfADetectorMakesNone) {
+  const Network& network = find_network("ssd300");
+  Graph g;
+  network.build(g, weights(small_ssd_layout()), Options(network, {}), {2, 3, 300, 300});
+  for (int threads : {1, 2}) {
+    OnCpu cpu(optimise(g), threads);
+    const Tensor in = noise({2, 3, 300, 300}, 1);
+    cpu.run(in);
+    EXPECT_EQ(allocations_of([&] { cpu.run(in); }), 0) << threads << " threads";
+  }
 }
 
 }  // namespace

@@ -75,6 +75,17 @@ TEST(FuseActivation, KeepsTheSecondOfTwoActivations) {
   EXPECT_EQ(std::get<Add>(only<Add>(after).op).activation, Activation::Relu);
 }
 
+TEST(FuseActivation, LeavesANormWhatIsNoClamp) {
+  Graph g;
+  const Weights w = weights(batch_norm_at("bn", 4));
+  const Value x = g.batch_norm(g.input("input", kInput), w.scope("bn"));
+  g.output("swish", g.activate(x, Activation::HardSwish));
+  g.output("y", g.relu(g.batch_norm(x, w.scope("bn"))));
+  const Graph after = fused(g);
+  EXPECT_EQ(std::get<Activate>(only<Activate>(after).op).activation, Activation::HardSwish);
+  expect_same_meaning(g, after, noise(kInput, 1), 2, 3);
+}
+
 TEST(Optimise, LeavesConvolutionsAloneOfAResidualBlock) {
   Graph g;
   const Weights w = weights(Layout{{"conv1.weight", {4, 4, 3, 3}}, {"conv2.weight", {4, 4, 3, 3}}} +

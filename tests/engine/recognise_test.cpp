@@ -8,12 +8,15 @@
 #include "engine/errors.h"
 #include "engine/sha256.h"
 #include "engine/small_resnet.h"
+#include "engine/small_ssd.h"
 #include "engine/temporary_folder.h"
 #include "weights_converter/convert.h"
 #include "weights_converter/nearest.h"
 
 namespace tyto {
 namespace {
+
+const std::vector<std::string> kTenNames = {"owl", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
 
 class Recognise : public testing::Test {
  protected:
@@ -121,11 +124,52 @@ TEST_F(Recognise, TakesOptionsAndChangesToTheRule) {
   const Converted result = converted({.network = "resnet",
                                       .set = {{"stride", "1"}},
                                       .preprocess = {{"size", "[64, 32]"}, {"fit", "stretch"}},
-                                      .class_names = {"owl"}});
+                                      .class_names = kTenNames});
   const Model model(folder / "model.safetensors");
   EXPECT_EQ(model.info().options.at("stride"), "1");
-  EXPECT_EQ(model.info().class_names, (std::vector<std::string>{"owl"}));
+  EXPECT_EQ(model.info().class_names, kTenNames);
   EXPECT_EQ(model.input_shape(1), (Shape{1, 3, 64, 32}));
+}
+
+TEST_F(Recognise, RefusesAWrongNumberOfClassNames) {
+  expect_error([&] { converted({.class_names = {"owl"}}); }, ErrorKind::Usage,
+               {"1 names", "resnet", "10 classes"});
+  layout = small_ssd_layout();
+  expect_error([&] { converted({.class_names = kTenNames}); }, ErrorKind::Usage,
+               {"10 names", "ssd300", "20 classes and a background"});
+}
+
+TEST_F(Recognise, NamesEveryTensorThatADetectorMisses) {
+  for (const auto& [name, shape] : small_ssd_layout()) {
+    layout = small_ssd_layout();
+    layout.erase(find(name));
+    SCOPED_TRACE(name);
+    expect_refused({"'" + name + "'", "misses 1"}, {.allow_unused = true});
+  }
+}
+
+TEST_F(Recognise, RefusesASizeAtWhichTheNetworkCannotRun) {
+  layout = small_ssd_layout();
+  expect_error(
+      [&] {
+        converted({.preprocess = {{"size", "[512, 300]"}}});
+      },
+      ErrorKind::Usage, {"--preprocess", "[512,300]", "300 x 512", "ssd300"});
+  EXPECT_FALSE(std::filesystem::exists(folder / "model.safetensors"));
+}
+
+TEST_F(Recognise, GivesADetectorItsClassNames) {
+  layout = small_ssd_layout();
+  const ModelInfo voc = converted().info;
+  EXPECT_EQ(voc.network, "ssd300");
+  EXPECT_EQ(voc.class_names.size(), 21u);
+  EXPECT_EQ(voc.class_names[1], "aeroplane");
+  layout = small_ssd_layout(11);
+  EXPECT_TRUE(converted().info.class_names.empty());
+  const auto named = converted({.class_names = kTenNames}).info.class_names;
+  ASSERT_EQ(named.size(), 11u);
+  EXPECT_EQ(named[0], "background");
+  EXPECT_EQ(named[10], kTenNames[9]);
 }
 
 TEST_F(Recognise, SetsOptionsOfARecognisedNetwork) {

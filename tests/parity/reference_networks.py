@@ -3,21 +3,23 @@ import torch
 import torchvision
 from torch import nn
 from torchvision.models.mobilenetv2 import InvertedResidual
+from torchvision.models.mobilenetv3 import InvertedResidual as InvertedResidualV3
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+LAST_NORM = {  # the batch norm that ends a residual branch
+    BasicBlock: lambda block: block.bn2,
+    Bottleneck: lambda block: block.bn3,
+    InvertedResidual: lambda block: block.conv[-1],
+    InvertedResidualV3: lambda block: block.block[-1][1],
+}
 
-def last_norm(block):
-    """The batch norm that ends a residual branch."""
-    if isinstance(block, InvertedResidual):
-        return block.conv[-1]
-    return block.bn3 if isinstance(block, Bottleneck) else block.bn2
 
-
-def randomise(model, seed):
+def randomise(model, seed, images=None, scales=(0.3, 0.8), loud=1.0):
     """Random weights, made as well-conditioned as training makes them.
 
-    Batch norms get the statistics of noise that passes through, and each residual branch ends in a small scale. Without
-    either a deep network is chaotic: PyTorch's own float32 result is then up to 1e-3 from its float64 one.
+    Batch norms get the statistics of what passes through (of `images`, else of noise), and each residual branch ends in a
+    small scale. Without either a deep network is chaotic: PyTorch's own float32 result is then up to 1e-3 from its float64
+    one. `scales` bound the batch norms' weights; every 16th of them is `loud` times larger.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -35,17 +37,19 @@ def randomise(model, seed):
                 if module.bias is not None:
                     normal(module.bias, 0.1)
             elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-                uniform(module.weight, 0.3, 0.8)
+                uniform(module.weight, *scales)
+                module.weight[::16] *= loud
                 uniform(module.bias, 0.0, 1.0)
                 module.momentum = None  # running statistics become plain averages
             elif isinstance(module, nn.InstanceNorm2d):
                 uniform(module.weight, 0.5, 1.5)
                 normal(module.bias, 0.2)
         for module in model.modules():
-            if isinstance(module, (BasicBlock, Bottleneck, InvertedResidual)):
-                uniform(last_norm(module).weight, 0.1, 0.3)
-        model.train()
-        model(torch.randn((4, 3, 96, 96), generator=generator))
+            if type(module) in LAST_NORM:
+                uniform(LAST_NORM[type(module)](module).weight, 0.1, 0.3)
+        if any(isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)) for module in model.modules()):
+            model.train()
+            model(torch.randn((4, 3, 96, 96), generator=generator) if images is None else images)
     return model.eval()
 
 

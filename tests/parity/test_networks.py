@@ -1,68 +1,30 @@
 """Every network against PyTorch: same checkpoint, same input, every raw output."""
 import json
-import os
-import tempfile
 import unittest
 
 import numpy as np
 import torch
 
 import reference_networks as ref
-from tyto_process import load_tensors, save_tensors, tyto
+from parity_case import ParityCase
+from tyto_process import save_tensors, tyto
 
-# Largest difference over the output's largest value. A convolution sums K products in another order than PyTorch: the
-# difference grows with sqrt(K) * 2^-24 a layer (K up to 4608: 4e-6) and averages out over the layers; Winograd's
-# transforms multiply it by about five (Lavin and Gray, CVPR 2016).
-FP32_DIRECT = 2e-5
-FP32_WINOGRAD = 1e-4
 # bfloat16 keeps 8 bits: 2^-9 relative a rounding, two operands and a result in each of up to 53 layers, at random.
 BF16 = 3 * 2**-9 * 53**0.5
 
 
-class Networks(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        torch.manual_seed(0)
-
-    def path(self, name):
-        return os.path.join(self.folder.name, name)
-
-    def convert(self, state_dict, *options, legacy=False):
-        torch.save(state_dict, self.path("net.pth"), _use_new_zipfile_serialization=not legacy)
-        tyto("convert", self.path("net.pth"), "-o", self.path("model.safetensors"), *options)
-        os.remove(self.path("net.pth"))
-
-    def run_tyto(self, x, *options):
-        save_tensors(self.path("in.safetensors"), {"input": x.numpy()})
-        tyto("run", self.path("model.safetensors"), "--input", self.path("in.safetensors"), "--output", self.path("out.safetensors"),
-             *options)
-        return load_tensors(self.path("out.safetensors"))
-
-    def tolerance(self):
-        plan = json.loads(tyto("inspect", self.path("model.safetensors"), "--plan", "--json")[0])
-        return FP32_WINOGRAD if any("wino" in s["algorithm"] for s in plan["steps"]) else FP32_DIRECT
-
-    def compare(self, model, shape, options=()):
-        x = torch.randn(shape, generator=torch.Generator().manual_seed(1))
-        with torch.no_grad():
-            want = model(x)
-        got = self.run_tyto(x, *options)
-        self.assertEqual(set(got), set(want))
-        limit = self.tolerance()
-        for name, reference in want.items():
-            reference = reference.numpy()
-            self.assertEqual(got[name].shape, reference.shape)
-            error = np.abs(got[name] - reference).max() / np.abs(reference).max()
-            print(f"  {self.id().split('.')[-1]} {name} {list(reference.shape)}: {error:.1e}")
-            self.assertLess(error, limit, name)
-
+class Networks(ParityCase):
     def check(self, model, shapes, *options, legacy=False, rename=None):
         ref.randomise(model, seed=3)
         state = model.state_dict()
         self.convert(rename(state) if rename else state, *options, legacy=legacy)
         for shape in shapes:
-            self.compare(model, shape)
+            x = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+            with torch.no_grad():
+                want = model(x)
+            got = self.run_tyto(x)
+            self.assertEqual(set(got), set(want))
+            self.compare(got, want)
 
     def test_ft_net(self):
         self.check(ref.FtNet(), [(1, 3, 256, 128), (8, 3, 256, 128), (2, 3, 288, 144)])

@@ -167,7 +167,8 @@ class AboutItself(unittest.TestCase):
                    "--batch --decoders --exif-orientation --resume --shard --json --device --precision --threads "
                    "--memory-limit",
         "rank": "--output --top-k --camera-rule --images --no-pictures --json",
-        "evaluate": "--protocol --ap --divisor --camera-rule --multi-query --output --json",
+        "evaluate": "--protocol --ap --divisor --camera-rule --multi-query --coco-annotations --voc --split --voc-rule "
+                    "--output --json",
         "merge": "--output",
         "run": "--input --output --outputs --repeat --device --precision --threads --memory-limit",
         "info": "--json --device",

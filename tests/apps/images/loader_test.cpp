@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <new>
 
 #include "apps/images/decode.h"
 #include "apps/images/folder.h"
@@ -38,7 +39,8 @@ std::vector<Batch> load_all(ImageLoader& loader) {
 TEST(ImageLoader, GivesEveryReadableImageInOrder) {
   const TemporaryFolder folder;
   const auto paths = write_images(folder);
-  ImageLoader loader(paths, kSmall, {.batch = 4, .threads = 3});
+  FileSource source(paths);
+  ImageLoader loader(source, kSmall, {.batch = 4, .threads = 3});
   Preprocessor preprocessor(kSmall);
   std::vector<float> expected(kRow);
   int64_t next = 0;
@@ -56,7 +58,8 @@ TEST(ImageLoader, GivesEveryReadableImageInOrder) {
 TEST(ImageLoader, NamesWhatItSkips) {
   const TemporaryFolder folder;
   const auto paths = write_images(folder);
-  ImageLoader loader(paths, kSmall, {.batch = 4, .threads = 2});
+  FileSource source(paths);
+  ImageLoader loader(source, kSmall, {.batch = 4, .threads = 2});
   std::vector<int64_t> skipped;
   for (const Batch& batch : load_all(loader)) {
     for (const Skipped& image : batch.skipped) {
@@ -71,7 +74,8 @@ TEST(ImageLoader, NamesWhatItSkips) {
 TEST(ImageLoader, PadsTheLastBatchWithZeros) {
   const TemporaryFolder folder;
   const std::vector paths = {folder.write_image("a.png", 5, 5, 1), folder.write_image("b.png", 5, 5, 2)};
-  ImageLoader loader(paths, {.height = 8, .width = 6, .mean = {9, 9, 9}}, {.batch = 5, .threads = 1});
+  FileSource source(paths);
+  ImageLoader loader(source, {.height = 8, .width = 6, .mean = {9, 9, 9}}, {.batch = 5, .threads = 1});
   const std::vector<Batch> batches = load_all(loader);
   ASSERT_EQ(batches.size(), 1u);
   EXPECT_EQ(batches[0].input.shape(), (Shape{5, 3, 8, 6}));
@@ -84,10 +88,12 @@ TEST(ImageLoader, PadsTheLastBatchWithZeros) {
 TEST(ImageLoader, IsTheSameForAnyNumberOfThreads) {
   const TemporaryFolder folder;
   const auto paths = write_images(folder);
-  ImageLoader one(paths, kSmall, {.batch = 6, .threads = 1});
+  FileSource one_source(paths);
+  ImageLoader one(one_source, kSmall, {.batch = 6, .threads = 1});
   const std::vector<Batch> expected = load_all(one);
   for (const int threads : {2, 7}) {
-    ImageLoader many(paths, kSmall, {.batch = 6, .threads = threads});
+    FileSource many_source(paths);
+    ImageLoader many(many_source, kSmall, {.batch = 6, .threads = threads});
     const std::vector<Batch> got = load_all(many);
     ASSERT_EQ(got.size(), expected.size());
     for (size_t i = 0; i < got.size(); ++i) {
@@ -100,7 +106,8 @@ TEST(ImageLoader, IsTheSameForAnyNumberOfThreads) {
 TEST(ImageLoader, UsesRecycledMemory) {
   const TemporaryFolder folder;
   std::vector<std::filesystem::path> paths(6, folder.write_image("a.png", 9, 9, 1));
-  ImageLoader loader(paths, kSmall, {.batch = 2, .threads = 1});
+  FileSource source(paths);
+  ImageLoader loader(source, kSmall, {.batch = 2, .threads = 1});
   Batch first = *loader.next();
   const std::byte* memory = first.input.data();
   const Tensor kept = first.input.clone();
@@ -114,19 +121,100 @@ TEST(ImageLoader, CanBeAbandonedHalfway) {
   const TemporaryFolder folder;
   const auto paths = write_images(folder);
   for (int taken = 0; taken < 3; ++taken) {
-    ImageLoader loader(paths, kSmall, {.batch = 2, .threads = 4});
+    FileSource source(paths);
+    ImageLoader loader(source, kSmall, {.batch = 2, .threads = 4});
     for (int i = 0; i < taken; ++i) EXPECT_TRUE(loader.next());
   }
 }
 
+// Images of 1 + index pixels that do not say how many they are; index 3 is unreadable.
+class EndlessUntilTheEnd : public ImageSource {
+ public:
+  explicit EndlessUntilTheEnd(int64_t end) : end_(end) {}
+  std::optional<Image> read(int64_t index) override {
+    if (index >= end_) return std::nullopt;
+    if (index == 3) throw Error(ErrorKind::Format, name(index) + ": no image");
+    return Image{static_cast<int>(index) + 1, 1,
+                 std::vector<uint8_t>(3 * (static_cast<size_t>(index) + 1), 200)};
+  }
+  std::string name(int64_t index) const override { return "image " + std::to_string(index); }
+  std::optional<int64_t> expected() const override { return std::nullopt; }
+
+ private:
+  const int64_t end_;
+};
+
+TEST(ImageLoader, LearnsTheEndOfASourceFromTheSource) {
+  for (const int64_t end : {0, 1, 3, 4, 5, 6, 12, 13})
+    for (const int threads : {1, 5}) {
+      EndlessUntilTheEnd source(end);
+      ImageLoader loader(source, kSmall, {.batch = 3, .threads = threads});
+      std::vector<int64_t> given;
+      size_t skipped = 0;
+      for (const Batch& batch : load_all(loader)) {
+        given.insert(given.end(), batch.indices.begin(), batch.indices.end());
+        skipped += batch.skipped.size();
+      }
+      std::vector<int64_t> expected;
+      for (int64_t i = 0; i < end; ++i)
+        if (i != 3) expected.push_back(i);
+      EXPECT_EQ(given, expected);
+      EXPECT_EQ(skipped, end > 3 ? 1u : 0u);
+      EXPECT_FALSE(loader.next());
+    }
+}
+
+TEST(ImageLoader, TellsWhereImagesWentAndKeepsThemIfAsked) {
+  for (const bool keep : {false, true}) {
+    EndlessUntilTheEnd source(9);
+    ImageLoader loader(source, kSmall, {.batch = 4, .threads = 3, .keep_images = keep});
+    for (const Batch& batch : load_all(loader)) {
+      ASSERT_EQ(batch.images.size(), batch.indices.size());
+      ASSERT_EQ(batch.geometries.size(), batch.indices.size());
+      for (size_t row = 0; row < batch.indices.size(); ++row) {
+        const auto width = static_cast<int>(batch.indices[row]) + 1;
+        EXPECT_EQ(batch.images[row].width, width);
+        EXPECT_EQ(batch.images[row].height, 1);
+        EXPECT_EQ(batch.images[row].rgb,
+                  std::vector<uint8_t>(keep ? 3 * static_cast<size_t>(width) : 0, 200));
+        EXPECT_EQ(batch.geometries[row], (Geometry{6.0 / width, 8, 0, 0}));
+      }
+    }
+  }
+}
+
+TEST(ImageLoader, ThrowsWhatIsNoImagesFault) {
+  class Exhausted : public EndlessUntilTheEnd {
+   public:
+    using EndlessUntilTheEnd::EndlessUntilTheEnd;
+    std::optional<Image> read(int64_t index) override {
+      if (index == 5) throw std::bad_alloc();
+      return EndlessUntilTheEnd::read(index);
+    }
+  };
+  Exhausted source(9);
+  ImageLoader loader(source, kSmall, {.batch = 2, .threads = 3});
+  EXPECT_TRUE(loader.next());
+  EXPECT_TRUE(loader.next());
+  try {
+    loader.next();
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::Memory);
+    EXPECT_STREQ(e.what(), "image 5: not enough memory to decode it");
+  }
+}
+
 TEST(ImageLoader, HasNothingToGiveWithoutPaths) {
-  ImageLoader loader({}, kSmall, {.batch = 2, .threads = 4});
+  FileSource source({});
+  ImageLoader loader(source, kSmall, {.batch = 2, .threads = 4});
   EXPECT_FALSE(loader.next());
 }
 
 TEST(ImageLoader, RefusesEmptyBatchesAndNoThreads) {
-  EXPECT_THROW(ImageLoader({}, kSmall, {.batch = 0, .threads = 1}), Error);
-  EXPECT_THROW(ImageLoader({}, kSmall, {.batch = 1, .threads = 0}), Error);
+  FileSource source({});
+  EXPECT_THROW(ImageLoader(source, kSmall, {.batch = 0, .threads = 1}), Error);
+  EXPECT_THROW(ImageLoader(source, kSmall, {.batch = 1, .threads = 0}), Error);
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 #include <opencv2/imgcodecs.hpp>
 #include <sstream>
 
+#include "apps/images/drawing.h"
 #include "apps/reid/cmc_picture.h"
-#include "apps/reid/drawing.h"
 #include "apps/reid/evaluation_report.h"
 #include "apps/reid/ranking_page.h"
 #include "apps/reid/ranking_picture.h"

@@ -51,6 +51,17 @@ TEST(ClassScores, OfHugeLogitsDoNotOverflow) {
   EXPECT_EQ(scores[2], 1);
 }
 
+TEST(ClassScores, InfinitiesGiveNaNAsInTorch) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const float logits[] = {0, infinity, 1, -infinity, -infinity, -infinity, 0, -infinity, 0};
+  float scores[6];
+  class_scores_cpu(logits, 1, 3, 3, {}, scores);
+  EXPECT_TRUE(std::isnan(scores[0]) && std::isnan(scores[3]));
+  EXPECT_TRUE(std::isnan(scores[1]) && std::isnan(scores[4]));
+  EXPECT_EQ(scores[2], 0);
+  EXPECT_EQ(scores[5], 0.5f);
+}
+
 TEST(ClassScores, ANaNAmongTheLogitsSpoilsItsRowAlone) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   for (int64_t at = 0; at < 3; ++at) {

@@ -1,4 +1,4 @@
-#include "apps/reid/drawing.h"
+#include "apps/images/drawing.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,0 +1,237 @@
+// tyto detect: labelled boxes in images and videos.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "apps/command.h"
+#include "apps/commands/engine_flags.h"
+#include "apps/commands/key_values.h"
+#include "apps/console.h"
+#include "apps/detection/coco_results.h"
+#include "apps/detection/detection_run.h"
+#include "engine/file.h"
+#include "engine/json_text.h"
+
+namespace tyto::apps {
+namespace {
+
+constexpr double kUsualShowThreshold = 0.5;
+
+struct Flags {
+  std::string model, output, crops, coco, coco_annotations;
+  std::vector<std::string> inputs, classes, set;
+  std::optional<double> score_threshold, show_threshold;
+  int64_t every = 1;
+  int batch = 8, decoders = 0;
+  bool draw = false, resume = false, exif = false, json = false;
+  EngineFlags engine;
+
+  double shown_from() const { return show_threshold.value_or(score_threshold.value_or(kUsualShowThreshold)); }
+};
+
+// What there is of every class in the whole file.
+struct Counts {
+  int64_t images = 0, detections = 0, shown = 0;
+  std::map<std::string, int64_t> by_class;  // of those shown
+};
+
+std::map<std::string, std::string> network_options(const Flags& flags) {
+  std::map<std::string, std::string> set = key_values(flags.set);
+  if (flags.score_threshold) set["score_threshold"] = fmt::format("{}", *flags.score_threshold);
+  return set;
+}
+
+// --classes: names or numbers.
+std::set<int> class_labels(const std::vector<std::string>& wanted, const Detector& detector) {
+  std::set<int> labels;
+  for (const std::string& text : wanted) {
+    std::vector<std::string> known;
+    int number = -1;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool is_number = error == std::errc() && end == text.data() + text.size();
+    bool found = false;
+    for (int label = 0; label < detector.classes(); ++label) {
+      const bool is_it = detector.name(label) == text || (is_number && label == number);
+      if (is_it) labels.insert(label);
+      found |= is_it;
+      if (detector.name(label) != "background" && detector.name(label) != "N/A")
+        known.push_back(detector.name(label));
+    }
+    if (!found)
+      throw Error(ErrorKind::Usage, fmt::format("--classes: the model has no class '{}'; it has {}", text,
+                                                fmt::join(known, ", ")));
+  }
+  return labels;
+}
+
+// What a run must share with the one that it goes on with.
+std::string identity(const Flags& flags, const Model& model) {
+  const ModelInfo& info = model.info();
+  return dump_json({{"model", info.tensors_sha256},
+                    {"network", info.network},
+                    {"options", info.options},
+                    {"preprocessing", nlohmann::ordered_json::parse(info.preprocessing)},
+                    {"class_names", info.class_names},
+                    {"set", network_options(flags)},
+                    {"precision", flags.engine.precision},
+                    {"batch", flags.batch},
+                    {"inputs", flags.inputs},
+                    {"every", flags.every},
+                    {"exif", flags.exif},
+                    {"classes", flags.classes},
+                    {"draw", flags.draw},
+                    {"crops", flags.crops},
+                    {"show_threshold", flags.shown_from()}});
+}
+
+DetectionRunOptions run_options(const Flags& flags, const Detector& detector) {
+  DetectionRunOptions options;
+  options.batch = flags.batch;
+  options.decoders = flags.decoders > 0
+                         ? flags.decoders
+                         : std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 2);
+  options.apply_exif_orientation = flags.exif;
+  options.every = flags.every;
+  options.classes = class_labels(flags.classes, detector);
+  if (flags.draw) options.pictures.annotated = std::filesystem::path(flags.output) / "pictures";
+  options.pictures.crops = flags.crops;
+  options.pictures.threshold = static_cast<float>(flags.shown_from());
+  return options;
+}
+
+Counts count(const std::filesystem::path& detections, double shown_from) {
+  Counts counts;
+  for_each_image(detections, [&](const ImageDetections& image) {
+    ++counts.images;
+    counts.detections += static_cast<int64_t>(image.detections.size());
+    for (const auto& [name, d] : image.detections) {
+      if (d.score < static_cast<float>(shown_from)) continue;
+      ++counts.shown;
+      ++counts.by_class[name];
+    }
+  });
+  return counts;
+}
+
+void print_summary(const Flags& flags, const Counts& counts, size_t skipped, double seconds, double rate) {
+  if (flags.json) {
+    const nlohmann::ordered_json j = {{"output", flags.output},
+                                      {"images", counts.images},
+                                      {"detections", counts.detections},
+                                      {"show_threshold", flags.shown_from()},
+                                      {"shown", counts.shown},
+                                      {"shown_by_class", counts.by_class},
+                                      {"skipped", skipped},
+                                      {"seconds", seconds},
+                                      {"images_per_second", rate}};
+    fmt::print("{}\n", dump_json(j));
+    return;
+  }
+  fmt::print("{} images, {} detections, {} of them with a score of {} and more\n", counts.images,
+             counts.detections, counts.shown, flags.shown_from());
+  std::vector<std::pair<std::string, int64_t>> classes(counts.by_class.begin(), counts.by_class.end());
+  std::ranges::sort(classes, [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
+  for (const auto& [name, number] : classes) fmt::print("{:>9} {}\n", number, name);
+  notice(fmt::format("wrote {}: {:.1f} images/s", flags.output, rate));
+}
+
+// A file that could not be written after the work is refused before it.
+void check_writable(const std::string& file) {
+  if (std::filesystem::is_directory(file))
+    throw Error(ErrorKind::Usage, fmt::format("--coco {} is a folder; name a file", file));
+  const AtomicFile trial(file);
+}
+
+int run(const Flags& flags) {
+  if (!flags.coco_annotations.empty() && flags.coco.empty())
+    throw Error(ErrorKind::Usage, "--coco-annotations tells the image ids of --coco FILE, which is missing");
+  const Model model(flags.model);
+  model.verify();
+  SkippedInputs skipped;
+  std::vector<std::filesystem::path> own = {std::filesystem::path(flags.output) / "pictures"};
+  if (!flags.crops.empty()) own.emplace_back(flags.crops);
+  const std::vector<DetectionInput> inputs = list_inputs(flags.inputs, own, skipped);
+  const auto total = static_cast<int64_t>(inputs.size() + skipped.size());
+  std::optional<CocoAnnotations> annotations;
+  if (!flags.coco_annotations.empty()) annotations = read_coco_annotations(flags.coco_annotations);
+  const CocoAnnotations* truth = annotations ? &*annotations : nullptr;
+  std::map<std::string, int64_t> image_ids;
+  if (!flags.coco.empty()) {
+    image_ids = coco_image_ids(inputs, truth);
+    check_writable(flags.coco);
+  }
+
+  Context context(context_options(flags.engine));
+  Detector detector(model, context,
+                    {precision_from(flags.engine.precision), flags.batch, network_options(flags)});
+  const DetectionRunOptions options = run_options(flags, detector);
+  const std::filesystem::path output = flags.output;
+  make_folder(output);
+  DetectionJournal journal(output, identity(flags, model), flags.resume);
+  if (journal.size() > 0)
+    notice(fmt::format("going on after {} images that were done before", journal.size()));
+
+  const auto start = std::chrono::steady_clock::now();
+  const int64_t done = detect_inputs(inputs, model, detector, options, journal, skipped);
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  if (journal.size() == 0)
+    throw Error(ErrorKind::File,
+                fmt::format("none of {} inputs could be read; the first: {}", total, skipped.front()));
+  if (!flags.coco.empty()) write_coco_results(flags.coco, journal.path(), image_ids, truth);
+  report_skipped(output / "skipped.txt", skipped, total, "images and videos");
+  const double rate = static_cast<double>(done) / std::max(elapsed.count(), 1e-9);
+  print_summary(flags, count(journal.path(), flags.shown_from()), skipped.size(), elapsed.count(), rate);
+  journal.finish();
+  return skipped.empty() ? kDone : kSkipped;
+}
+
+}  // namespace
+
+void add_detect(CLI::App& app, Run& command) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* c = app.add_subcommand("detect", "labelled boxes in images and videos");
+  c->add_option("model", flags->model, "a model file")->required();
+  c->add_option("inputs", flags->inputs, "folders, images, videos")->required();
+  c->add_option("-o,--output", flags->output, "folder for detections.jsonl, skipped.txt and pictures/")
+      ->required();
+  c->add_flag("--draw", flags->draw, "make annotated pictures, and of a video an annotated video");
+  c->add_option("--crops", flags->crops, "folder for the boxes, cut out, as `tyto extract` takes them");
+  c->add_option("--coco", flags->coco, "a COCO results file to write");
+  c->add_option(
+      "--coco-annotations", flags->coco_annotations,
+      "COCO annotations, which tell the image ids by file name, else names are the ids: 000000397133.jpg");
+  c->add_option("--score-threshold", flags->score_threshold, "keep boxes of higher scores only")
+      ->check(CLI::Range(0.0, 1.0));
+  c->add_option("--show-threshold", flags->show_threshold,
+                fmt::format("the least score that --draw and --crops show; --score-threshold, else {}",
+                            kUsualShowThreshold))
+      ->check(CLI::Range(0.0, 1.0));
+  c->add_option("--classes", flags->classes, "names or numbers of the classes to keep: person,car")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  c->add_option("--set", flags->set,
+                "an option of the network in place of the model file's: iou_threshold=0.5")
+      ->allow_extra_args(false);
+  c->add_option("--every", flags->every, "of a video's frames, each Nth")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 31))
+      ->capture_default_str();
+  c->add_option("--batch", flags->batch, "images a run")->check(CLI::Range(1, 65536))->capture_default_str();
+  c->add_option("--decoders", flags->decoders, "threads that decode images; 0: half the cores")
+      ->check(CLI::Range(0, 1024));
+  c->add_flag("--exif-orientation", flags->exif, "turn photographs as their EXIF data says");
+  c->add_flag("--resume", flags->resume, "go on with a run that was stopped");
+  c->add_flag("--json", flags->json, "print a JSON object");
+  add_engine_flags(*c, flags->engine);
+  c->callback([flags, &command] { command = [flags] { return run(*flags); }; });
+}
+
+}  // namespace tyto::apps

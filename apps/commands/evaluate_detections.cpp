@@ -1,0 +1,80 @@
+#include "apps/commands/evaluate_detections.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "apps/command.h"
+#include "apps/console.h"
+#include "apps/detection/detection_report.h"
+#include "apps/detection/matched_detections.h"
+
+namespace tyto::apps {
+namespace {
+
+// "'a.jpg', 'b.jpg', 'c.jpg' and 4 more"
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr size_t kShown = 3;
+  std::string text;
+  for (size_t i = 0; i < std::min(kShown, names.size()); ++i)
+    text += fmt::format("{}'{}'", i == 0 ? "" : ", ", names[i]);
+  return names.size() > kShown ? text + fmt::format(" and {} more", names.size() - kShown) : text;
+}
+
+void report_gaps(const MatchedDetections& matched, const std::string& annotations) {
+  if (!matched.unknown_images.empty())
+    warning(fmt::format("{} detected images are not in {} and were left out: {}",
+                        matched.unknown_images.size(), annotations, some_of(matched.unknown_images)));
+  if (!matched.silent_images.empty())
+    warning(fmt::format("{} images of {} were not looked at, which counts as nothing found in them: {}",
+                        matched.silent_images.size(), annotations, some_of(matched.silent_images)));
+  if (!matched.unknown_names.empty())
+    warning(fmt::format("{} detected classes have no object in {} and were left out: {}",
+                        matched.unknown_names.size(), annotations, some_of(matched.unknown_names)));
+  if (matched.by_label_id)
+    notice(fmt::format("not every detected class is called as in {}, so label_id was taken for category_id",
+                       annotations));
+}
+
+struct Report {
+  std::string text, json;
+};
+
+Report against_coco(const std::vector<std::string>& files, const DetectionTruth& truth) {
+  const CocoAnnotations annotations = read_coco_annotations(truth.coco_annotations);
+  if (annotations.has_object_0)
+    warning(
+        fmt::format("{}: an annotation has the id 0, whose match pycocotools takes for none; here it counts",
+                    annotations.file));
+  const MatchedDetections matched = match_to_coco(files, annotations);
+  report_gaps(matched, annotations.file);
+  const CocoMetrics metrics =
+      coco_metrics(static_cast<int64_t>(annotations.images.size()),
+                   static_cast<int>(annotations.categories.size()), annotations.objects, matched.boxes);
+  const auto detections = static_cast<int64_t>(matched.boxes.size());
+  return {coco_text(metrics, annotations, detections), coco_json(metrics, annotations, detections)};
+}
+
+Report against_voc(const std::vector<std::string>& files, const DetectionTruth& truth) {
+  const VocRule rule = voc_rule(truth.voc_rule);
+  const VocAnnotations annotations = read_voc_annotations(truth.voc, truth.split);
+  const MatchedDetections matched = match_to_voc(files, annotations);
+  report_gaps(matched, annotations.folder);
+  const VocMetrics metrics =
+      voc_metrics(static_cast<int64_t>(annotations.images.size()),
+                  static_cast<int>(annotations.categories.size()), annotations.objects, matched.boxes, rule);
+  const auto detections = static_cast<int64_t>(matched.boxes.size());
+  return {voc_text(metrics, annotations, rule, detections), voc_json(metrics, annotations, rule, detections)};
+}
+
+}  // namespace
+
+int evaluate_detections(const std::vector<std::string>& files, const DetectionTruth& truth,
+                        const std::string& out, bool json) {
+  const Report report = truth.voc.empty() ? against_coco(files, truth) : against_voc(files, truth);
+  if (!out.empty()) write_detection_report(report.json, out);
+  fmt::print("{}", json ? report.json + '\n' : report.text);
+  return kDone;
+}
+
+}  // namespace tyto::apps

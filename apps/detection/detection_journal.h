@@ -1,0 +1,64 @@
+// detections.jsonl while it grows, and run.json beside it, by which a run that was stopped can go on.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "apps/detection/detections_file.h"
+
+namespace tyto::apps {
+
+// A video that is done, as run.json tells.
+struct FinishedVideo {
+  int64_t frames = 0;   // lines
+  std::string problem;  // what was wrong with it, or empty
+};
+
+// run.json: what the run computes, whether it is finished, and which of its videos are.
+class DetectionJournal {
+ public:
+  // identity: a JSON object of all that decides what the lines say. With `resume` an existing file is read up to the
+  // first line that is cut off, damaged or of a video that was under way, and cut there; Error{Usage} if its identity
+  // is another. Without, lines of a run that was not finished are Error{Usage}, lest they be lost, and those of a
+  // finished one are replaced. Error{File} where the folder cannot be written.
+  DetectionJournal(const std::filesystem::path& folder, const std::string& identity, bool resume);
+  ~DetectionJournal();
+  DetectionJournal(const DetectionJournal&) = delete;
+  DetectionJournal& operator=(const DetectionJournal&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }  // of detections.jsonl
+  int64_t size() const { return static_cast<int64_t>(images_.size()); }
+  bool has(const std::string& image) const { return images_.contains(image); }
+  const FinishedVideo* finished_video(const std::string& name) const;  // nullptr: it is not
+
+  void append(const ImageDetections&);
+  void flush();  // everything appended is the operating system's; Error{File} on a full disk
+  void finish_video(const std::string& name, const FinishedVideo& video);
+  void finish();
+
+ private:
+  struct Line {
+    std::string image, video;  // "clip.avi" for "clip.avi#120", empty for an image
+    uint64_t end = 0;          // byte of the file
+  };
+
+  static std::vector<Line> whole_lines(const std::filesystem::path& path);
+  bool read_state(const std::string& identity, bool resume);
+  void read_lines();
+  void forget_videos_without(const std::vector<Line>& lines);
+  void write_state() const;
+
+  std::filesystem::path path_, state_path_;
+  std::string identity_;
+  bool finished_ = false;
+  std::map<std::string, FinishedVideo> videos_;
+  std::unordered_set<std::string> images_;
+  std::FILE* file_ = nullptr;
+};
+
+}  // namespace tyto::apps

@@ -1,0 +1,156 @@
+#include "apps/detection/detection_run.h"
+
+#include <cmath>
+#include <future>
+#include <utility>
+
+#include "apps/console.h"
+#include "apps/images/loader.h"
+#include "apps/images/video.h"
+#include "engine/preprocessing.h"
+#include "tyto/error.h"
+
+namespace tyto::apps {
+namespace {
+
+// An image or a frame, ready to be written.
+struct Finished {
+  std::string output;  // see DetectionInput
+  Image image;         // its pixels only where pictures are wanted
+  ImageDetections line;
+};
+
+bool is_finite(const Detection& d) {
+  return std::isfinite(d.score) && std::isfinite(d.x) && std::isfinite(d.y) && std::isfinite(d.width) &&
+         std::isfinite(d.height);
+}
+
+class DetectionRun {
+ public:
+  DetectionRun(const Model& model, Detector& detector, const DetectionRunOptions& options,
+               DetectionJournal& journal, SkippedInputs& skipped)
+      : rule_(preprocessing_from_json(model.info().preprocessing)),
+        detector_(detector),
+        options_(options),
+        journal_(journal),
+        skipped_(skipped),
+        pictures_(options.pictures) {}
+
+  void detect_images(const std::vector<DetectionInput>& images);
+  void detect_video(const DetectionInput& video);
+  int64_t done() const { return done_; }
+
+ private:
+  template <class OutputOf>
+  void detect(ImageSource& source, const std::string& what, OutputOf&& output_of);
+  std::vector<NamedDetection> named(const std::vector<Detection>& found) const;
+  void write(const std::vector<Finished>& batch);
+
+  const Preprocessing rule_;
+  Detector& detector_;
+  const DetectionRunOptions& options_;
+  DetectionJournal& journal_;
+  SkippedInputs& skipped_;
+  DetectionPictures pictures_;
+  int64_t done_ = 0;
+};
+
+std::vector<NamedDetection> DetectionRun::named(const std::vector<Detection>& found) const {
+  std::vector<NamedDetection> out;
+  for (const Detection& d : found) {
+    if (!is_finite(d)) continue;  // a box that overflowed; JSON has no number for it
+    if (!options_.classes.empty() && !options_.classes.contains(d.label)) continue;
+    out.push_back({detector_.name(d.label), d});
+  }
+  return out;
+}
+
+void DetectionRun::write(const std::vector<Finished>& batch) {
+  for (const Finished& f : batch)
+    if (pictures_.wanted()) pictures_.add(f.output, f.image, f.line.detections);
+  for (const Finished& f : batch) journal_.append(f.line);
+  journal_.flush();
+}
+
+// The batch before is drawn and written while the network runs.
+template <class OutputOf>
+void DetectionRun::detect(ImageSource& source, const std::string& what, OutputOf&& output_of) {
+  ImageLoader loader(
+      source, rule_,
+      {.batch = options_.batch, .threads = options_.decoders, .keep_images = pictures_.wanted()});
+  Progress progress(what, source.expected().value_or(0));
+  std::future<void> writing;  // waits when it is destroyed
+  while (std::optional<Batch> batch = loader.next()) {
+    for (const Skipped& s : batch->skipped) skipped_.push_back(s.message);
+    if (const size_t rows = batch->indices.size(); rows > 0) {
+      const auto found = detector_.run(batch->input, batch->geometries);
+      std::vector<Finished> finished(rows);
+      for (size_t row = 0; row < rows; ++row) {
+        const int64_t index = batch->indices[row];
+        Image& image = batch->images[row];
+        finished[row].line = {source.name(index), image.width, image.height, named(found[row])};
+        finished[row].output = output_of(index);
+        finished[row].image = std::move(image);
+      }
+      if (writing.valid()) writing.get();
+      writing = std::async(std::launch::async, [this, work = std::move(finished)] { write(work); });
+      done_ += static_cast<int64_t>(rows);
+    }
+    progress.advance(static_cast<int64_t>(batch->indices.size() + batch->skipped.size()));
+    loader.recycle(std::move(*batch));
+    check_interrupted();
+  }
+  if (writing.valid()) writing.get();
+}
+
+void DetectionRun::detect_images(const std::vector<DetectionInput>& images) {
+  std::vector<std::filesystem::path> files;
+  for (const DetectionInput& i : images) files.push_back(i.file);
+  FileSource source(std::move(files), options_.apply_exif_orientation);
+  detect(source, "detecting", [&](int64_t index) { return images[static_cast<size_t>(index)].output; });
+}
+
+void DetectionRun::detect_video(const DetectionInput& video) {
+  std::optional<VideoSource> source;
+  try {
+    source.emplace(video.file, options_.every);
+  } catch (const Error& error) {
+    skipped_.push_back(error.what());
+    return;
+  }
+  const int64_t done_before = done_;
+  pictures_.start_video(video.output, source->frame_rate() / static_cast<double>(options_.every));
+  detect(*source, video.file.filename().string(),
+         [&](int64_t index) { return frame_output(video.output, index * options_.every); });
+  pictures_.finish_video();
+  const std::string problem = source->broken_off();
+  if (!problem.empty()) skipped_.push_back(problem);
+  journal_.finish_video(video.name(), {done_ - done_before, problem});
+}
+
+}  // namespace
+
+int64_t detect_inputs(const std::vector<DetectionInput>& inputs, const Model& model, Detector& detector,
+                      const DetectionRunOptions& options, DetectionJournal& journal, SkippedInputs& skipped) {
+  DetectionRun run(model, detector, options, journal, skipped);
+  std::vector<DetectionInput> images;  // up to the next video
+  const auto detect_waiting_images = [&] {
+    if (!images.empty()) run.detect_images(std::exchange(images, {}));
+  };
+  for (const DetectionInput& input : inputs) {
+    if (!input.video) {
+      if (!journal.has(input.name())) images.push_back(input);
+      continue;
+    }
+    detect_waiting_images();
+    if (const FinishedVideo* video = journal.finished_video(input.name())) {
+      if (!video->problem.empty()) skipped.push_back(video->problem);
+      continue;
+    }
+    run.detect_video(input);
+  }
+  detect_waiting_images();
+  return run.done();
+}
+
+}  // namespace tyto::apps

@@ -1,0 +1,30 @@
+// Images and videos to lines of detections, and pictures of them.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <vector>
+
+#include "apps/detection/detection_inputs.h"
+#include "apps/detection/detection_journal.h"
+#include "apps/detection/detection_pictures.h"
+#include "tyto/detector.h"
+
+namespace tyto::apps {
+
+struct DetectionRunOptions {
+  int batch = 8;
+  int decoders = 1;
+  bool apply_exif_orientation = false;
+  int64_t every = 1;      // of a video's frames, each `every`th
+  std::set<int> classes;  // labels to keep; empty: all
+  PictureOptions pictures;
+};
+
+// Detects what the journal lacks, in the inputs' order, batch by batch: pictures first, then the lines, so that a line
+// vouches for its pictures. What cannot be read is added to `skipped`. Throws Interrupted between batches. Returns
+// how many images and frames were done.
+int64_t detect_inputs(const std::vector<DetectionInput>& inputs, const Model& model, Detector& detector,
+                      const DetectionRunOptions& options, DetectionJournal& journal, SkippedInputs& skipped);
+
+}  // namespace tyto::apps

@@ -1,0 +1,50 @@
+#include "apps/detection/image_tally.h"
+
+#include <fmt/format.h>
+
+namespace tyto::apps {
+
+ImageTally::ImageTally(std::vector<std::string> names, std::string where)
+    : names_(std::move(names)), where_(std::move(where)), told_(names_.size()) {}
+
+void ImageTally::add_line(int64_t place, const ImageDetections& line, const std::string& file) {
+  any_line_ = true;
+  if (place < 0) return add_unknown(line.image);
+  any_known_ = true;
+  char& told = told_[static_cast<size_t>(place)];
+  if (told)
+    throw Error(ErrorKind::Format, fmt::format("{}: '{}' is one line too many about the image {} of {}", file,
+                                               line.image, names_[static_cast<size_t>(place)], where_));
+  told = true;
+}
+
+void ImageTally::add_result(int64_t place, int64_t image_id) {
+  if (place < 0) return add_unknown(std::to_string(image_id));
+  any_known_ = true;
+}
+
+void ImageTally::add_unknown(const std::string& name) {
+  if (unknown_set_.insert(name).second) unknown_.push_back(name);
+}
+
+void ImageTally::finish(MatchedDetections& matched) const {
+  if (!any_known_ && !unknown_.empty())
+    throw Error(
+        ErrorKind::Format,
+        fmt::format("{} knows none of the {} detected images, of which the first is '{}'; are these the "
+                    "annotations of the same images?",
+                    where_, unknown_.size(), unknown_.front()));
+  matched.unknown_images = unknown_;
+  if (!any_line_) return;
+  for (size_t i = 0; i < names_.size(); ++i)
+    if (!told_[i]) matched.silent_images.push_back(names_[i]);
+}
+
+ScoredBox scored_box(const Detection& d, int64_t image, int category, const ImageDetections& line,
+                     const std::string& file) {
+  if (d.width < 0 || d.height < 0)
+    throw Error(ErrorKind::Format, fmt::format("{}: '{}' has a box of negative size", file, line.image));
+  return {image, category, d.x, d.y, d.width, d.height, d.score};
+}
+
+}  // namespace tyto::apps

@@ -1,0 +1,56 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <unordered_map>
+
+#include "apps/detection/image_tally.h"
+
+namespace tyto::apps {
+namespace {
+
+int category_of(const std::string& name, const VocAnnotations& annotations) {
+  const auto& names = annotations.categories;
+  const auto found = std::lower_bound(names.begin(), names.end(), name);
+  return found != names.end() && *found == name ? static_cast<int>(found - names.begin()) : -1;
+}
+
+}  // namespace
+
+MatchedDetections match_to_voc(const std::vector<std::string>& files, const VocAnnotations& annotations) {
+  std::unordered_map<std::string, int64_t> places;
+  for (size_t i = 0; i < annotations.images.size(); ++i)
+    places.emplace(annotations.images[i], static_cast<int64_t>(i));
+
+  MatchedDetections matched;
+  ImageTally tally(annotations.images, annotations.folder);
+  std::set<std::string> unknown_names;
+  bool any_name_known = false;
+  for (const std::string& file : files)
+    for (const ImageDetections& line : read_detections(file)) {
+      const auto found = places.find(std::filesystem::path(line.image).stem().string());
+      const int64_t image = found == places.end() ? -1 : found->second;
+      tally.add_line(image, line, file);
+      for (const NamedDetection& d : line.detections) {
+        const int category = category_of(d.name, annotations);
+        if (category < 0)
+          unknown_names.insert(d.name);
+        else
+          any_name_known = true;
+        if (image >= 0 && category >= 0)
+          matched.boxes.push_back(scored_box(d.detection, image, category, line, file));
+      }
+    }
+  tally.finish(matched);
+  matched.unknown_names.assign(unknown_names.begin(), unknown_names.end());
+  if (!any_name_known && !unknown_names.empty())
+    throw Error(
+        ErrorKind::Format,
+        fmt::format("{} has no object of a detected class, of which the first is '{}'; VOC's classes are "
+                    "matched by name, so the model needs theirs (`tyto convert --classes`)",
+                    annotations.folder, matched.unknown_names.front()));
+  return matched;
+}
+
+}  // namespace tyto::apps

@@ -1,0 +1,81 @@
+// The head of a detector: from maps to boxes, all in F32 and row-major.
+#include <omp.h>
+
+#include <array>
+
+#include "engine/cpu/lowering.h"
+#include "kernels/detection/concat_heads.h"
+
+namespace tyto::cpu {
+namespace {
+
+float* floats(const memory& m) { return static_cast<float*>(m.get_data_handle()); }
+
+}  // namespace
+
+void Lowering::lower(const ConcatHeads&, const Node& node, int id) {
+  std::vector<Stored> used;
+  std::vector<memory> maps;
+  std::vector<kernels::ChannelBlocks<const float>> views;
+  for (Value in : node.inputs) {
+    used.push_back(as_blocks(in));
+    maps.push_back(bind(used.back()));
+    views.push_back(as_const(blocks(used.back())));
+  }
+  const Stored result = fresh(plain(node.shape));
+  used.push_back(result);
+  add_step(
+      {node.name, "concat_heads", "tyto", layout_name(result.layout), node.shape},
+      [maps = std::move(maps), views = std::move(views), rows = bind(result)](dnnl::stream&) mutable {
+        for (size_t k = 0; k < maps.size(); ++k) views[k].data = floats(maps[k]);
+        kernels::concat_heads_cpu(views, floats(rows));
+      },
+      used);
+  store(id, result);
+}
+
+void Lowering::lower(const DecodeBoxes& op, const Node& node, int id) {
+  const Stored offsets = in_layout(node.inputs[0], plain(node.shape)), result = fresh(plain(node.shape));
+  add_step(
+      {node.name, "decode_boxes", "tyto", layout_name(result.layout), node.shape},
+      [op, from = bind(offsets), to = bind(result), anchors = std::as_const(node).weights[0].load(),
+       n = node.shape[0], count = node.shape[1]](dnnl::stream&) {
+        kernels::decode_boxes_cpu(floats(from), anchors.as<float>().data(), n, count, op, floats(to));
+      },
+      std::array{offsets, result});
+  store(id, result);
+}
+
+void Lowering::lower(const ClassScores& op, const Node& node, int id) {
+  const Shape& in = graph_.shape(node.inputs[0]);
+  const Stored logits = in_layout(node.inputs[0], plain(in)), result = fresh(plain(node.shape));
+  add_step(
+      {node.name, "class_scores", "tyto", layout_name(result.layout), node.shape},
+      [op, in, from = bind(logits), to = bind(result)](dnnl::stream&) {
+        kernels::class_scores_cpu(floats(from), in[0], in[1], in[2], op, floats(to));
+      },
+      std::array{logits, result});
+  store(id, result);
+}
+
+void Lowering::lower(const SelectDetections& op, const Node& node, int id) {
+  const Shape& in = graph_.shape(node.inputs[1]);
+  const int threads = omp_get_max_threads();
+  const Stored boxes = in_layout(node.inputs[0], plain(graph_.shape(node.inputs[0])));
+  const Stored scores = in_layout(node.inputs[1], plain(in));
+  const Stored workspace = fresh({{kernels::select_detections_workspace(op, in[0], in[1], in[2], threads)},
+                                  memory::data_type::u8,
+                                  memory::format_tag::a});
+  const Stored result = fresh(plain(node.shape));
+  add_step(
+      {node.name, "select_detections", "tyto", layout_name(result.layout), node.shape},
+      [op, in, threads, b = bind(boxes), s = bind(scores), w = bind(workspace),
+       to = bind(result)](dnnl::stream&) {
+        kernels::select_detections_cpu(floats(b), floats(s), in[0], in[1], in[2], op, threads,
+                                       w.get_data_handle(), floats(to));
+      },
+      std::array{boxes, scores, workspace, result});
+  store(id, result);
+}
+
+}  // namespace tyto::cpu

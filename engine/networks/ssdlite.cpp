@@ -1,0 +1,126 @@
+// SSDLite (Sandler et al., CVPR 2018): single-shot detectors whose heads and extra maps are depthwise separable.
+// On MobileNetV3 with torchvision's names, anchors and post-processing; on MobileNetV2 with those of the
+// TensorFlow object detection API.
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+
+#include "engine/networks/anchors.h"
+#include "engine/networks/detector.h"
+#include "engine/networks/mobilenet_v2_trunk.h"
+#include "engine/networks/mobilenet_v3_trunk.h"
+
+namespace tyto {
+namespace {
+
+constexpr int kMaps = 6, kExtras = 4;
+constexpr float kEpsilon = 1e-3f;  // of every batch norm
+
+// Four maps more, each half as large: 1x1, depthwise 3x3 of stride 2, 1x1.
+void append_extras(Graph& g, const Weights& w, std::vector<Value>& maps, bool same) {
+  for (int k = 0; k < kExtras; ++k) {
+    const auto layer = [&](int i) { return w.scope(fmt::format("{}.{}", k, i)); };
+    Value x = conv_norm_relu6(g, layer(0), maps.back(), {.kernel = 1}, kEpsilon, same);
+    x = depthwise_norm_relu6(g, layer(1), x, 2, kEpsilon, same);
+    maps.push_back(conv_norm_relu6(g, layer(2), x, {.kernel = 1}, kEpsilon, same));
+  }
+}
+
+HeadMaps head_maps(Graph& g, const Weights& w, const std::vector<Value>& maps,
+                   const std::vector<int>& anchors) {
+  HeadMaps head;
+  for (size_t k = 0; k < maps.size(); ++k) {
+    const Weights locations = w.scope(fmt::format("head.regression_head.module_list.{}", k)),
+                  logits = w.scope(fmt::format("head.classification_head.module_list.{}", k));
+    // A stride of 1 pads the same either way.
+    append_head(g, head, depthwise_norm_relu6(g, locations.scope("0"), maps[k], 1, kEpsilon, false),
+                locations.scope("1"), depthwise_norm_relu6(g, logits.scope("0"), maps[k], 1, kEpsilon, false),
+                logits.scope("1"), anchors[k], {.kernel = 1});
+  }
+  return head;
+}
+
+// Scales from `low` in equal steps to `high`, and 1 behind the last.
+std::array<double, kMaps + 1> even_scales(double low, double high) {
+  std::array<double, kMaps + 1> scales;
+  for (int k = 0; k < kMaps; ++k) scales[static_cast<size_t>(k)] = low + (high - low) * k / (kMaps - 1.0);
+  scales[kMaps] = 1;
+  return scales;
+}
+
+AnchorMap over_image(const Shape& map, std::vector<std::array<double, 2>> sizes) {
+  return {map[2], map[3], static_cast<double>(map[2]), static_cast<double>(map[3]), std::move(sizes)};
+}
+
+void build_mobilenet_v3(Graph& g, const Weights& w, const Options& options, const Shape& input) {
+  std::vector<Value> maps = mobilenet_v3_large_maps(g, w.scope("backbone.features"), input);
+  append_extras(g, w.scope("backbone.extra"), maps, false);
+  const auto scales = even_scales(0.2, 0.95);
+  std::vector<AnchorMap> layout;
+  for (size_t k = 0; k < kMaps; ++k)
+    layout.push_back(over_image(g.shape(maps[k]), ssd_sizes(scales[k], scales[k + 1], {2, 3})));
+  Tensor anchors = lay_anchors(layout);
+  clamp_sizes(anchors);
+  to_pixels(anchors, input[3], input[2]);
+  finish_detector(g, head_maps(g, w, maps, std::vector<int>(kMaps, 6)), anchors, torchvision_coding(),
+                  options, input);
+}
+
+std::array<double, 2> tensorflow_size(double scale, double ratio) {
+  return {scale * std::sqrt(ratio), scale / std::sqrt(ratio)};
+}
+
+// The first map has three boxes, the others five ratios and the mean of two scales.
+std::vector<std::array<double, 2>> tensorflow_sizes(size_t map, double scale, double next_scale) {
+  if (map == 0) return {tensorflow_size(0.1, 1), tensorflow_size(scale, 2), tensorflow_size(scale, 0.5)};
+  std::vector<std::array<double, 2>> sizes;
+  for (const double ratio : {1.0, 2.0, 0.5, 3.0, 0.3333}) sizes.push_back(tensorflow_size(scale, ratio));
+  sizes.push_back(tensorflow_size(std::sqrt(scale * next_scale), 1));
+  return sizes;
+}
+
+void build_mobilenet_v2(Graph& g, const Weights& w, const Options& options, const Shape& input) {
+  const MobileNetV2Maps trunk = mobilenet_v2_trunk(g, w, {kNestedNames, kEpsilon, true}, input);
+  std::vector<Value> maps = {trunk.expanded, trunk.last};
+  append_extras(g, w.scope("extras"), maps, true);
+  const auto scales = even_scales(0.2, 0.95);
+  std::vector<AnchorMap> layout;
+  for (size_t k = 0; k < kMaps; ++k)
+    layout.push_back(over_image(g.shape(maps[k]), tensorflow_sizes(k, scales[k], scales[k + 1])));
+  finish_detector(g, head_maps(g, w, maps, {3, 6, 6, 6, 6, 6}), lay_anchors(layout), {}, options, input);
+}
+
+}  // namespace
+
+Network ssdlite320_mobilenet_v3_large() {
+  Preprocessing rule;
+  rule.height = rule.width = 320;
+  rule.resampling = Resampling::TorchBilinear;
+  rule.mean = rule.std = {0.5f, 0.5f, 0.5f};
+  return {"ssdlite320_mobilenet_v3_large", "SSDLite on MobileNetV3-Large, torchvision's names",
+          selection_options({.score_threshold = "0.001",
+                             .top_k = "300",
+                             .iou_threshold = "0.55",
+                             .max_detections = "300",
+                             .clip = "before"}),
+          rule, build_mobilenet_v3};
+}
+
+Network ssdlite_mobilenet_v2() {
+  Preprocessing rule;
+  rule.height = rule.width = 300;
+  rule.resampling = Resampling::CvBilinear;
+  rule.scale = 2.0f / 255;  // to -1..1
+  rule.mean = {1, 1, 1};
+  return {"ssdlite_mobilenet_v2", "SSDLite on MobileNetV2 as the TensorFlow object detection API builds it",
+          selection_options({.scores = "sigmoid",
+                             .score_threshold = "1e-8",
+                             .iou_threshold = "0.6",
+                             .max_per_class = "100",
+                             .max_detections = "100",
+                             .clip = "after"}),
+          rule, build_mobilenet_v2};
+}
+
+}  // namespace tyto

@@ -1,0 +1,150 @@
+#include "engine/reference/detection.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace tyto {
+namespace {
+
+using Corners = std::array<double, 4>;  // x1, y1, x2, y2
+
+Array zeros(const Shape& shape) {
+  return {shape, std::vector<double>(static_cast<size_t>(shape.elements()))};
+}
+
+double area(const Corners& b) { return (b[2] - b[0]) * (b[3] - b[1]); }
+
+double overlap(const Corners& a, const Corners& b) {
+  const double width = std::max(0.0, std::min(a[2], b[2]) - std::max(a[0], b[0]));
+  const double height = std::max(0.0, std::min(a[3], b[3]) - std::max(a[1], b[1]));
+  return width * height / (area(a) + area(b) - width * height);
+}
+
+struct Found {
+  double score;
+  int64_t label, index;
+  Corners box;
+  bool operator<(const Found& o) const {
+    if (score != o.score) return score > o.score;
+    return label != o.label ? label < o.label : index < o.index;
+  }
+};
+
+void keep_best(std::vector<Found>& found, int most) {
+  std::sort(found.begin(), found.end());
+  if (most > 0 && found.size() > static_cast<size_t>(most)) found.resize(static_cast<size_t>(most));
+}
+
+std::vector<Found> suppress(const std::vector<Found>& candidates, const SelectDetections& op) {
+  std::vector<Found> kept;
+  for (const Found& c : candidates) {
+    bool suppressed = false;
+    for (const Found& k : kept) {
+      const double iou = overlap(k.box, c.box);
+      suppressed |=
+          iou > op.iou_threshold || (std::isnan(iou) && op.empty_union == kernels::EmptyUnion::Drop);
+    }
+    if (!suppressed) kept.push_back(c);
+  }
+  return kept;
+}
+
+}  // namespace
+
+Array concat_heads_reference(const std::vector<const Array*>& maps, const ConcatHeads& op,
+                             const Shape& shape) {
+  Array rows = zeros(shape);
+  size_t at = 0;
+  for (int64_t n = 0; n < shape[0]; ++n)
+    for (const Array* map : maps)
+      for (int64_t y = 0; y < map->shape[2]; ++y)
+        for (int64_t x = 0; x < map->shape[3]; ++x)
+          for (int64_t anchor = 0; anchor < map->shape[1] / op.values; ++anchor)
+            for (int64_t v = 0; v < op.values; ++v)
+              rows.values[at++] = map->at(n, anchor * op.values + v, y, x);
+  return rows;
+}
+
+Array decode_boxes_reference(const Array& offsets, const std::vector<double>& anchors,
+                             const DecodeBoxes& op) {
+  Array boxes = zeros(offsets.shape);
+  const double extent[2] = {op.width, op.height};
+  for (size_t i = 0; i < boxes.values.size(); i += 4) {
+    const double *d = &offsets.values[i], *a = &anchors[i % anchors.size()];
+    for (size_t axis = 0; axis < 2; ++axis) {
+      const double centre = a[axis] + d[axis] * op.variance[axis] * a[axis + 2];
+      const double size =
+          a[axis + 2] * std::exp(std::min<double>(d[axis + 2] * op.variance[axis + 2], op.max_log_size));
+      const double corners[2] = {centre - size / 2, centre + size / 2};
+      for (size_t end = 0; end < 2; ++end)
+        boxes.values[i + axis + 2 * end] =
+            op.clip ? std::clamp(corners[end], 0.0, extent[axis]) : corners[end];
+    }
+  }
+  return boxes;
+}
+
+Array class_scores_reference(const Array& logits, const ClassScores& op, const Shape& shape) {
+  Array scores = zeros(shape);
+  const int64_t classes = logits.shape[2], count = logits.shape[1];
+  for (int64_t i = 0; i < logits.shape[0] * count; ++i) {
+    const double* z = &logits.values[static_cast<size_t>(i * classes)];
+    const double largest = *std::max_element(z, z + classes);
+    double sum = 0;
+    for (int64_t c = 0; c < classes; ++c) sum += std::exp(z[c] - largest);
+    for (int64_t c = 1; c < classes; ++c) {
+      const auto at = static_cast<size_t>((i / count * (classes - 1) + c - 1) * count + i % count);
+      scores.values[at] = op.function == kernels::ScoreFunction::Softmax ? std::exp(z[c] - largest) / sum
+                                                                         : 1 / (1 + std::exp(-z[c]));
+    }
+  }
+  return scores;
+}
+
+Array select_detections_reference(const Array& boxes, const Array& scores, const SelectDetections& op,
+                                  const Shape& shape) {
+  Array rows = zeros(shape);
+  const int64_t classes = scores.shape[1], count = scores.shape[2];
+  for (int64_t n = 0; n < shape[0]; ++n) {
+    std::vector<Found> all;
+    for (int64_t c = 0; c < classes; ++c) {
+      std::vector<Found> candidates;
+      for (int64_t i = 0; i < count; ++i) {
+        const double score = scores.values[static_cast<size_t>((n * classes + c) * count + i)];
+        const double* b = &boxes.values[static_cast<size_t>((n * count + i) * 4)];
+        const bool finite = std::all_of(b, b + 4, [](double v) { return std::isfinite(v); });
+        if (score > op.score_threshold && finite)
+          candidates.push_back({score, c + 1, i, {b[0], b[1], b[2], b[3]}});
+      }
+      keep_best(candidates, op.top_k);
+      std::vector<Found> kept = suppress(candidates, op);
+      keep_best(kept, op.max_per_class);
+      all.insert(all.end(), kept.begin(), kept.end());
+    }
+    keep_best(all, 0);
+    if (op.clip) {
+      for (Found& f : all)
+        f.box = {std::clamp<double>(f.box[0], 0, op.width), std::clamp<double>(f.box[1], 0, op.height),
+                 std::clamp<double>(f.box[2], 0, op.width), std::clamp<double>(f.box[3], 0, op.height)};
+      std::erase_if(all, [](const Found& f) { return !(area(f.box) > 0); });
+    }
+    keep_best(all, op.max_detections);
+    for (int64_t row = 0; row < shape[1]; ++row) {
+      double* to = &rows.values[static_cast<size_t>((n * shape[1] + row) * shape[2])];
+      to[5] = -1;
+      if (row >= static_cast<int64_t>(all.size())) continue;
+      const Found& f = all[static_cast<size_t>(row)];
+      const std::array<double, 6> values = {f.box[0] * op.scale_x,
+                                            f.box[1] * op.scale_y,
+                                            f.box[2] * op.scale_x,
+                                            f.box[3] * op.scale_y,
+                                            f.score,
+                                            static_cast<double>(f.label)};
+      std::copy(values.begin(), values.end(), to);
+    }
+  }
+  return rows;
+}
+
+}  // namespace tyto
