@@ -37,9 +37,9 @@ Plan::Plan(const Model& model, Context& context, const Shape& input, const PlanO
     throw Error(ErrorKind::Shape,
                 fmt::format("an input of {} is no batch of images [N, C, H, W]", input.str()));
   const Graph graph = optimise(build_graph(model, input, options.set), options.outputs);
+  executable_ = context.backend().compile(graph, options.precision);  // which looks at the memory limit
   for (const auto& [name, value] : graph.outputs())
     outputs_.emplace(name, Tensor(DType::F32, graph.shape(value)));
-  executable_ = context.backend().compile(graph, options.precision);
 }
 
 Plan::~Plan() = default;

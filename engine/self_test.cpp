@@ -195,8 +195,9 @@ std::vector<SelfTestResult> compare(const Graph& graph, const Tensor& input, Con
     const auto a = got.at(output).as<float>();
     const auto b = want.as<float>();
     for (size_t i = 0; i < a.size(); ++i) {
-      difference = std::max(difference, std::isnan(a[i]) ? INFINITY : std::abs(double{a[i]} - b[i]));
-      scale = std::max(scale, std::abs(double{b[i]}));
+      const bool judged = std::isfinite(a[i]) && std::isfinite(b[i]);
+      difference = std::max(difference, judged ? std::abs(double{a[i]} - b[i]) : INFINITY);
+      if (judged) scale = std::max(scale, std::abs(double{b[i]}));
     }
     results.push_back({graph.outputs().size() > 1 ? name + ", " + output : name, algorithm,
                        difference / std::max(scale, 1e-30),

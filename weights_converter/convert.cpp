@@ -62,7 +62,7 @@ std::vector<std::string> named_classes(const Recognition& r, std::vector<std::st
   if (static_cast<int64_t>(names.size()) != r.classes)
     throw Error(ErrorKind::Usage,
                 fmt::format("--classes lists {} names, but {} has {} classes{}", count, r.network,
-                            r.classes - r.detects, r.detects ? " and a background" : ""));
+                            r.detects ? r.classes - 1 : r.classes, r.detects ? " and a background" : ""));
   return names;
 }
 

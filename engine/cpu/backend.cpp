@@ -56,7 +56,10 @@ class CpuExecutable : public Executable {
   const PlanReport& report() const override { return lowered_.report; }
 
  private:
-  int64_t own_bytes() const { return lowered_.report.activation_bytes + lowered_.report.workspace_bytes; }
+  int64_t own_bytes() const {
+    const PlanReport& r = lowered_.report;
+    return r.activation_bytes + r.workspace_bytes + r.output_bytes;
+  }
 
   cpu::Lowered lowered_;
   dnnl::stream stream_;

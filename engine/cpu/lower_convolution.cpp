@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstring>
 #include <string_view>
 
 #include "engine/cpu/lowering.h"
@@ -26,6 +27,12 @@ bool is_jit(const Convolution::primitive_desc& pd) {
   return name.starts_with("jit") || name.starts_with("brg");
 }
 
+bool pads(const Padding& p) { return p.top > 0 || p.left > 0 || p.bottom > 0 || p.right > 0; }
+
+Shape grown(const Shape& x, const Padding& p) {
+  return {x[0], x[1], x[2] + p.top + p.bottom, x[3] + p.left + p.right};
+}
+
 struct ConvolutionShape {
   memory::dims weights, strides, dilates, before, after;
 };
@@ -43,12 +50,29 @@ ConvolutionShape shape_of(const Conv2d& op, const Shape& w) {
 
 }  // namespace
 
+// A copy of v with a border of zeros.
+Stored Lowering::padded(Value v, const Padding& padding, const memory::desc& layout) {
+  const Shape& shape = graph_.shape(v);
+  const Stored from = stored(v), to = fresh(layout);
+  add_step(
+      {graph_.node(v).name, "zero", "tyto", layout_name(layout), Shape(layout.dims())},
+      [m = bind(to), bytes = layout.get_size()](dnnl::stream&) {
+        std::memset(m.get_data_handle(), 0, bytes);
+      },
+      std::array{to});
+  Stored inside = to;
+  inside.layout = layout.submemory_desc(shape.dims(), {0, 0, padding.top, padding.left});
+  add_reorder({graph_.node(v).name, "reorder", "into a border of zeros", layout_name(layout), shape}, from,
+              inside.layout, bind(inside), std::array{from, to});
+  return to;
+}
+
 void Lowering::lower(const Conv2d& op, const Node& node, int id) {
   const Value x = node.inputs[0];
-  const ConvolutionShape s = shape_of(op, node.weights[0].shape());
-  const memory::desc any_weights(s.weights, activation_type(), memory::format_tag::any);
   const bool biased = node.weights.size() > 1, residual = node.inputs.size() > 1;
   const memory::desc bias_layout = biased ? plain(node.weights[1].shape()) : memory::desc();
+  ConvolutionShape s = shape_of(op, node.weights[0].shape());
+  const memory::desc any_weights(s.weights, activation_type(), memory::format_tag::any);
 
   dnnl::post_ops ops;
   if (residual) ops.append_sum();
@@ -72,10 +96,20 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
     if (pd && static_cast<int64_t>(pd.scratchpad_desc().get_size()) > kWinogradScratchCap) pd = {};
   }
   if (!pd) pd = choose(dnnl::algorithm::convolution_direct);
+  // Direct kernels refuse a padding wider than their registers hold, as of SSD's dilated conv6. What is left then
+  // is a matrix product, which rounds an image by its place in the batch; a padded copy of the input avoids it.
+  bool bordered = false;
+  if (pd && !is_jit(pd) && pads(op.padding)) {
+    s.before = s.after = {0, 0};
+    const auto direct =
+        make(dnnl::algorithm::convolution_direct, any_layout(grown(graph_.shape(x), op.padding)));
+    bordered = direct && is_jit(direct);
+    if (bordered) pd = direct;
+  }
   if (!pd)
     throw Error(ErrorKind::Unsupported, fmt::format("layer '{}': oneDNN has no such convolution", node.name));
 
-  const Stored source = in_layout(x, pd.src_desc());
+  const Stored source = bordered ? padded(x, op.padding, pd.src_desc()) : in_layout(x, pd.src_desc());
   const Stored result =
       residual ? consumable(node.inputs[1], pd.dst_desc(), id, source) : fresh(pd.dst_desc());
   memory::dims plain_strides(s.weights.size(), 1);

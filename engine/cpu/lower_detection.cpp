@@ -1,6 +1,7 @@
 // The head of a detector: from maps to boxes, all in F32 and row-major.
 #include <omp.h>
 
+#include <algorithm>
 #include <array>
 
 #include "engine/cpu/lowering.h"
@@ -60,7 +61,8 @@ void Lowering::lower(const ClassScores& op, const Node& node, int id) {
 
 void Lowering::lower(const SelectDetections& op, const Node& node, int id) {
   const Shape& in = graph_.shape(node.inputs[1]);
-  const int threads = omp_get_max_threads();
+  const int threads =
+      static_cast<int>(std::clamp<int64_t>(in[0] * in[1], 1, omp_get_max_threads()));  // a class each
   const Stored boxes = in_layout(node.inputs[0], plain(graph_.shape(node.inputs[0])));
   const Stored scores = in_layout(node.inputs[1], plain(in));
   const Stored workspace = fresh({{kernels::select_detections_workspace(op, in[0], in[1], in[2], threads)},

@@ -78,7 +78,10 @@ Lowered Lowering::lower(const std::function<void(int64_t)>& admit) {
   for (const auto& w : result_.weights) report.weight_bytes += static_cast<int64_t>(w->get_desc().get_size());
   for (const Step& s : result_.steps) report.steps.push_back(s.report);
 
-  admit(report.activation_bytes + report.workspace_bytes);
+  for (const auto& [name, value] : graph_.outputs())
+    report.output_bytes += graph_.shape(value).elements() * size_of(DType::F32);
+
+  admit(report.activation_bytes + report.workspace_bytes + report.output_bytes);
   result_.arena = allocate(report.activation_bytes);
   result_.workspace = allocate(report.workspace_bytes);
   for (auto& [m, buffer] : bound_)

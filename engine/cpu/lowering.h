@@ -75,7 +75,8 @@ class Lowering {
   Stored fresh(const memory::desc& layout);               // a new buffer, from the next step on
   Stored copy(Value v, const memory::desc& layout);       // in a new buffer
   Stored in_layout(Value v, const memory::desc& layout);  // itself or a reordered copy
-  Stored as_blocks(Value v);                              // F32, in a layout of ChannelBlocks
+  Stored padded(Value v, const Padding& padding, const memory::desc& layout);
+  Stored as_blocks(Value v);  // F32, in a layout of ChannelBlocks
   // v in this layout, for a step of node `id` that reads `source` and overwrites v: v's own buffer where that
   // is safe.
   Stored consumable(Value v, const memory::desc& layout, int id, const Stored& source);

@@ -61,7 +61,8 @@ std::vector<OptionSpec> selection_options(const SelectionDefaults& d) {
           {"score_threshold", d.score_threshold, "a detection scores more"},
           {"top_k", d.top_k, "a class's candidates for suppression, the best; 0: all"},
           {"iou_threshold", d.iou_threshold, "a box that overlaps a better one of its class by more goes"},
-          {"empty_union", d.empty_union, "the second of two equal boxes without area: keep or drop it"},
+          {"empty_union", d.empty_union,
+           "of two boxes without area, whose overlap is 0 / 0: keep both or drop the second"},
           {"max_per_class", d.max_per_class, "detections of a class, the best; 0: all"},
           {"max_detections", d.max_detections, "detections of an image, the best; 0: all"},
           {"clip", d.clip, "boxes to the image, before or after suppression, or none"}};
@@ -89,7 +90,6 @@ void finish_detector(Graph& g, const HeadMaps& head, const Tensor& anchors, cons
   const auto height = static_cast<float>(input[2]), width = static_cast<float>(input[3]);
   const std::string clip = options.choice("clip", {"none", "before", "after"});
   DecodeBoxes decode;
-  decode.variance = coding.variance;
   decode.max_log_size = coding.max_log_size;
   decode.clip = clip == "before";
   decode.width = coding.pixels ? width : 1;

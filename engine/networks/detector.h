@@ -1,7 +1,6 @@
 // What all single-shot detectors end in: heads joined, boxes decoded, detections selected.
 #pragma once
 
-#include <array>
 #include <limits>
 #include <string_view>
 #include <vector>
@@ -33,7 +32,6 @@ void append_head(Graph& g, HeadMaps& head, Value locations_from, const Weights& 
                  const Weights& logits, int anchors, const Conv2d& op);
 
 struct BoxCoding {
-  std::array<float, 4> variance = {0.1f, 0.1f, 0.2f, 0.2f};
   float max_log_size = std::numeric_limits<float>::infinity();
   bool pixels = false;  // the anchors' unit: pixels of the input, else fractions of it
 };

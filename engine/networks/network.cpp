@@ -50,9 +50,9 @@ int Options::integer(std::string_view name, int low, int high) const {
   const std::string& text = values_.find(name)->second;
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size())
+  if (error == std::errc::invalid_argument || end != text.data() + text.size())
     throw Error(ErrorKind::Usage, fmt::format("option {}={} is not a whole number", name, text));
-  if (value < low || value > high)
+  if (error == std::errc::result_out_of_range || value < low || value > high)
     throw Error(ErrorKind::Usage, fmt::format("option {}={} is not within {} to {}", name, text, low, high));
   return value;
 }
@@ -71,7 +71,7 @@ const std::string& Options::choice(std::string_view name, const std::vector<std:
   const std::string& text = values_.find(name)->second;
   if (std::find(known.begin(), known.end(), text) == known.end())
     throw Error(ErrorKind::Usage,
-                fmt::format("option {}={} is none of {}", name, text, fmt::join(known, ", ")));
+                fmt::format("option {}={}: known are {}", name, text, fmt::join(known, ", ")));
   return text;
 }
 

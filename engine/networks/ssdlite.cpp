@@ -3,8 +3,10 @@
 // TensorFlow object detection API.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "engine/networks/anchors.h"
 #include "engine/networks/detector.h"
@@ -85,9 +87,16 @@ void build_mobilenet_v2(Graph& g, const Weights& w, const Options& options, cons
   std::vector<Value> maps = {trunk.expanded, trunk.last};
   append_extras(g, w.scope("extras"), maps, true);
   const auto scales = even_scales(0.2, 0.95);
+  // Scales are of the shorter side: a square anchor is square in pixels.
+  const auto shorter = static_cast<double>(std::min(input[2], input[3]));
+  const double across = shorter / static_cast<double>(input[3]),
+               down = shorter / static_cast<double>(input[2]);
   std::vector<AnchorMap> layout;
-  for (size_t k = 0; k < kMaps; ++k)
-    layout.push_back(over_image(g.shape(maps[k]), tensorflow_sizes(k, scales[k], scales[k + 1])));
+  for (size_t k = 0; k < kMaps; ++k) {
+    std::vector<std::array<double, 2>> sizes = tensorflow_sizes(k, scales[k], scales[k + 1]);
+    for (auto& [width, height] : sizes) width *= across, height *= down;
+    layout.push_back(over_image(g.shape(maps[k]), std::move(sizes)));
+  }
   finish_detector(g, head_maps(g, w, maps, {3, 6, 6, 6, 6, 6}), lay_anchors(layout), {}, options, input);
 }
 

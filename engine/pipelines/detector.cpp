@@ -21,8 +21,8 @@ Plan make_plan(const Model& model, Context& context, const DetectOptions& option
 }
 
 // Of the logits; and whether it is a detector at all.
-int64_t count_classes(const Model& model) {
-  const Graph graph = build_graph(model, model.input_shape(1));
+int64_t count_classes(const Model& model, const std::map<std::string, std::string>& set) {
+  const Graph graph = build_graph(model, model.input_shape(1), set);
   int64_t classes = 0;
   bool detects = false;
   for (const auto& [name, value] : graph.outputs()) {
@@ -57,7 +57,7 @@ struct Detector::Impl {
   std::vector<std::string> names;
 
   Impl(const Model& model, Context& context, const DetectOptions& options)
-      : classes(static_cast<size_t>(count_classes(model))),
+      : classes(static_cast<size_t>(count_classes(model, options.set))),
         batch(options.batch),
         plan(make_plan(model, context, options)),
         preprocessor(preprocessing_from_json(model.info().preprocessing)),

@@ -18,7 +18,7 @@ struct ContextOptions {
   std::string device =
       "auto";                // auto, cpu; Error{Device} for one that is not there, never a silent other one
   int threads = 0;           // compute threads; 0: one per physical core
-  int64_t memory_limit = 0;  // bytes of packed weights, activations and workspaces together; 0: none
+  int64_t memory_limit = 0;  // bytes of packed weights, activations, outputs and workspaces together; 0: none
   std::function<void(const std::string&)> notice;  // what the engine wants said; it never prints
 };
 

@@ -34,6 +34,7 @@ struct PlanReport {
   int64_t activation_bytes = 0;  // the arena
   int64_t activation_bound = 0;  // the least any placement could need: the most that is alive at one step
   int64_t workspace_bytes = 0;   // the libraries' scratch
+  int64_t output_bytes = 0;      // what a run hands out
   int64_t weight_bytes = 0;      // packed
 };
 

@@ -154,6 +154,30 @@ TEST(CpuConvolution, AChainOfResidualsKeepsEachSum) {
   expect_cpu_equals_reference(optimise(g), noise(input, 1), 144, 9);
 }
 
+// SSD's conv6: oneDNN's direct kernels do not take so wide a padding, and its matrix product gives an image other bits at
+// another place in the batch.
+TEST(CpuConvolution, WideDilatedPaddingIsRightAndTheSameForEveryPlaceInTheBatch) {
+  for (int64_t batch : {1, 2, 3, 5})
+    for (const Padding& padding : {Padding(6), Padding(6, 0, 1, 9)})
+      for (int threads : {1, 2, 3}) {
+        const Shape input = {batch, 24, 19, 19};
+        const Weights w = weights({{"weight", {32, 24, 3, 3}}, {"bias", {32}}});
+        Graph g;
+        g.output("y", g.relu(g.conv2d(g.input("input", input), w,
+                                      {.kernel = 3, .padding = padding, .dilation = 6})));
+        expect_cpu_equals_reference(optimise(g), noise(input, 1), 217);
+        const Tensor one = noise({1, 24, 19, 19}, 2);
+        Tensor all(DType::F32, input);
+        for (int64_t i = 0; i < batch; ++i)
+          std::memcpy(all.data() + i * one.bytes(), one.data(), static_cast<size_t>(one.bytes()));
+        OnCpu cpu(optimise(g), threads);
+        const Tensor y = cpu.run(all).at("y");
+        const int64_t row = y.bytes() / batch;
+        for (int64_t i = 1; i < batch; ++i)
+          EXPECT_EQ(std::memcmp(y.data(), y.data() + i * row, static_cast<size_t>(row)), 0) << "image " << i;
+      }
+}
+
 TEST(CpuLinear, EqualsReferenceOnOddSizes) {
   for (int64_t batch : {1, 2, 7})
     for (int64_t in : {1, 5, 16, 257})

@@ -56,12 +56,36 @@ TEST_F(DetectorTest, MapsTheRowsOfTheNetworkToTheImage) {
   }
 }
 
-TEST_F(DetectorTest, AnImageIsTheSameBesideAnyOther) {
+TEST_F(DetectorTest, AnImageIsTheSameBesideAnyOtherAndOnAnyNumberOfThreads) {
   const Image a = picture(1, 64, 48), b = picture(2, 50, 90);
-  Detector detector(model, context, {.batch = 3});
-  const auto alone = detector.detect(std::vector{a});
-  EXPECT_EQ(detector.detect(std::vector{b, b, a})[2], alone[0]);
-  EXPECT_EQ(detector.detect(std::vector{a, b})[0], alone[0]);
+  Context two({.device = "cpu", .threads = 2});
+  const auto alone = Detector(model, context, {.batch = 3}).detect(std::vector{a});
+  for (Context* c : {&context, &two}) {
+    Detector detector(model, *c, {.batch = 3});
+    EXPECT_EQ(detector.detect(std::vector{b, b, a})[2], alone[0]);
+    EXPECT_EQ(detector.detect(std::vector{a, b})[0], alone[0]);
+  }
+}
+
+// A wide image in a letterbox: the network sees it between two bars, and boxes come back without them.
+TEST_F(DetectorTest, UndoesALetterbox) {
+  ModelInfo info = small_ssd_info();
+  Preprocessing rule = preprocessing_from_json(info.preprocessing);
+  rule.fit = Fit::Letterbox;
+  info.preprocessing = to_json(rule);
+  const Model boxed(write_small_ssd(folder / "letterbox", info));
+  const Image wide = picture(4, 200, 100);  // 300 x 150, 75 rows below the top
+  Tensor input(DType::F32, {1, 3, 300, 300});
+  Preprocessor(rule).run(wide, input.as<float>());
+  Plan plan(boxed, context, input.shape());
+  const auto rows = plan.run(input).at("detections").as<float>();
+  const auto found = Detector(boxed, context, {.batch = 1}).detect(std::vector{wide})[0];
+  ASSERT_FALSE(found.empty());
+  for (size_t d = 0; d < found.size(); ++d) {
+    EXPECT_NEAR(found[d].x, rows[d * 6] / 1.5f, 1e-3);
+    EXPECT_NEAR(found[d].y, (rows[d * 6 + 1] - 75) / 1.5f, 1e-3);
+    EXPECT_NEAR(found[d].height, (rows[d * 6 + 3] - rows[d * 6 + 1]) / 1.5f, 1e-3);
+  }
 }
 
 TEST_F(DetectorTest, TakesOptionsInPlaceOfTheModels) {

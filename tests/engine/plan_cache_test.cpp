@@ -11,7 +11,10 @@ namespace {
 
 Shape batch(int64_t n) { return {n, 3, kSmallHeight, kSmallWidth}; }
 
-int64_t own_bytes(const Plan& plan) { return plan.report().activation_bytes + plan.report().workspace_bytes; }
+int64_t own_bytes(const Plan& plan) {
+  const PlanReport& r = plan.report();
+  return r.activation_bytes + r.workspace_bytes + r.output_bytes;
+}
 
 class PlanCacheTest : public testing::Test {
  protected:

@@ -98,6 +98,7 @@ TEST_F(Recognise, AllowUnusedNeedsNoNetworksName) {
 
 TEST_F(Recognise, ListsSeveralNetworksThatFit) {
   layout.push_back({"features.0.weight", {8, 3, 3, 3}});  // the least vgg that there is
+  layout.push_back({"features.0.bias", {8}});
   expect_refused({"net.pth fits several networks", "resnet, vgg", "--network"}, {.allow_unused = true});
   EXPECT_EQ(converted({.network = "vgg", .allow_unused = true}).info.network, "vgg");
 }

@@ -7,16 +7,16 @@
 namespace tyto::kernels {
 namespace {
 
-// Row (cell, anchor) of map k holds channels anchor * values to anchor * values + values - 1, so a cell's numbers are its
-// channels in order: the expected result is NHWC, map after map.
-std::vector<float> expected(std::vector<BlockedBatch>& maps) {
+// By the contract's words: rows by cell, then anchor; value v of an anchor is channel anchor * values + v.
+std::vector<float> expected(std::vector<BlockedBatch>& maps, int64_t values) {
   std::vector<float> rows;
   for (int64_t image = 0; image < maps[0].view().n; ++image)
     for (BlockedBatch& map : maps) {
       const auto& v = map.view();
       for (int64_t y = 0; y < v.height; ++y)
         for (int64_t x = 0; x < v.width; ++x)
-          for (int64_t c = 0; c < v.channels; ++c) rows.push_back(map.at(image, c, y, x));
+          for (int64_t anchor = 0; anchor < v.channels / values; ++anchor)
+            for (int64_t k = 0; k < values; ++k) rows.push_back(map.at(image, anchor * values + k, y, x));
     }
   return rows;
 }
@@ -29,7 +29,7 @@ TEST(ConcatHeads, JoinsMapsOfAnyLayoutsInTheOrderOfPermuteAndConcatenate) {
       maps.emplace_back(shapes[k], blocks()[(first + k) % blocks().size()]);
       maps.back().fill(static_cast<uint32_t>(k + 1));
     }
-    const std::vector<float> want = expected(maps);
+    const std::vector<float> want = expected(maps, 4);
     std::vector<ChannelBlocks<const float>> views;
     for (const BlockedBatch& map : maps) views.push_back(map.read());
     std::vector<float> rows(want.size(), -9);

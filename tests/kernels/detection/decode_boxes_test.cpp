@@ -44,6 +44,7 @@ TEST(DecodeBoxes, EqualsTheReference) {
     for (int64_t count : {1, 7, 65}) {
       compare(n, count, {});
       compare(n, count, {.clip = true});
+      compare(n, count, {.clip = true, .width = 0.7f, .height = 0.4f});
       compare(n, count, {.variance = {0.1f, 0.2f, 0.15f, 0.05f}, .max_log_size = 0.25f, .width = 2});
     }
 }

@@ -110,6 +110,7 @@ TEST(SelectDetections, EqualsTheReferenceForEverySetOfLimits) {
        .scale_x = 300,
        .scale_y = 200},
       {.score_threshold = 0, .iou_threshold = 1, .max_detections = 1},
+      {.score_threshold = 0.1f, .clip = true, .width = 0.3f, .height = 0.4f, .max_detections = 9},
   };
   for (const SelectDetections& p : settings)
     for (int64_t n : {0, 1, 3})
@@ -141,6 +142,21 @@ TEST(SelectDetections, OfEqualBoxesOneStays) {
   const auto found = select(boxes, scores, 1, 1, {.max_detections = 100});
   ASSERT_EQ(found[0].size(), 1u);
   EXPECT_EQ(found[0][0], (Row{0.1f, 0.2f, 0.5f, 0.6f, 0.9f, 1}));
+}
+
+TEST(SelectDetections, OrdersHundredsOfEqualScoresByClassThenByBox) {
+  std::vector<float> boxes;
+  for (int i = 0; i < 300; ++i)
+    for (float v : {0.0f, 0.0f, 1.0f, 1.0f}) boxes.push_back(v + 2 * static_cast<float>(i));
+  for (int top_k : {0, 170}) {
+    const auto found = select(boxes, std::vector<float>(900, 0.5f), 1, 3, {.top_k = top_k});
+    const size_t each = top_k == 0 ? 300 : 170;
+    ASSERT_EQ(found[0].size(), 3 * each);
+    for (size_t i = 0; i < found[0].size(); ++i) {
+      ASSERT_EQ(found[0][i][5], static_cast<float>(i / each + 1));
+      ASSERT_EQ(found[0][i][0], static_cast<float>(2 * (i % each)));
+    }
+  }
 }
 
 TEST(SelectDetections, OrdersEqualScoresByClassThenByBox) {
@@ -183,6 +199,9 @@ TEST(SelectDetections, BoxesWithoutAreaFollowTheProjectsRule) {
   const std::vector<float> boxes = {0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f};
   EXPECT_EQ(select(boxes, {0.9f, 0.8f}, 1, 1, {.empty_union = EmptyUnion::Keep})[0].size(), 2u);
   EXPECT_EQ(select(boxes, {0.9f, 0.8f}, 1, 1, {.empty_union = EmptyUnion::Drop})[0].size(), 1u);
+  const std::vector<float> one = {0,    0,    1,    1,
+                                  0.5f, 0.5f, 0.5f, 0.5f};  // beside an ordinary box the overlap is 0
+  EXPECT_EQ(select(one, {0.9f, 0.8f}, 1, 1, {.empty_union = EmptyUnion::Drop})[0].size(), 2u);
 }
 
 TEST(SelectDetections, ClippingComesAfterSuppression) {
