@@ -8,12 +8,6 @@
 #include "kernels/detection/concat_heads.h"
 
 namespace tyto::cpu {
-namespace {
-
-float* floats(const memory& m) { return static_cast<float*>(m.get_data_handle()); }
-
-}  // namespace
-
 void Lowering::lower(const ConcatHeads&, const Node& node, int id) {
   std::vector<Stored> used;
   std::vector<memory> maps;

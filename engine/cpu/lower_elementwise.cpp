@@ -53,8 +53,8 @@ void Lowering::lower(const BatchNorm& op, const Node& node, int id) {
       [from = bind(x), to = bind(result), view = blocks(x), scale, shift,
        clamp = clamp_of(op.activation)](dnnl::stream&) mutable {
         kernels::ChannelBlocks<float> y = view;
-        y.data = static_cast<float*>(to.get_data_handle());
-        view.data = static_cast<float*>(from.get_data_handle());
+        y.data = floats(to);
+        view.data = floats(from);
         kernels::channel_affine_cpu(as_const(view), scale.data(), shift.data(), clamp, y);
       },
       std::array{x, result});
@@ -69,8 +69,8 @@ void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
       [from = bind(x), to = bind(result), view = blocks(x), scale, shift, epsilon = op.epsilon,
        clamp = clamp_of(op.activation)](dnnl::stream&) mutable {
         kernels::ChannelBlocks<float> y = view;
-        y.data = static_cast<float*>(to.get_data_handle());
-        view.data = static_cast<float*>(from.get_data_handle());
+        y.data = floats(to);
+        view.data = floats(from);
         kernels::instance_norm_cpu(as_const(view), scale.as<float>().data(), shift.as<float>().data(),
                                    scale.elements(), epsilon, clamp, y);
       },
@@ -84,9 +84,9 @@ void Lowering::lower(const ScaleChannels&, const Node& node, int id) {
       {node.name, "scale_channels", "tyto", layout_name(x.layout), node.shape},
       [from = bind(x), by = bind(scales), to = bind(result), x_view = blocks(x), scales_view = blocks(scales),
        y_view = blocks(result)](dnnl::stream&) mutable {
-        x_view.data = static_cast<float*>(from.get_data_handle());
-        scales_view.data = static_cast<float*>(by.get_data_handle());
-        y_view.data = static_cast<float*>(to.get_data_handle());
+        x_view.data = floats(from);
+        scales_view.data = floats(by);
+        y_view.data = floats(to);
         kernels::scale_channels_cpu(as_const(x_view), as_const(scales_view), y_view);
       },
       std::array{x, scales, result});
@@ -100,8 +100,8 @@ void Lowering::lower(const L2Normalize& op, const Node& node, int id) {
       [op, from = bind(x), to = bind(result), view = blocks(x),
        scale = node.weights[0].load()](dnnl::stream&) mutable {
         kernels::ChannelBlocks<float> y = view;
-        y.data = static_cast<float*>(to.get_data_handle());
-        view.data = static_cast<float*>(from.get_data_handle());
+        y.data = floats(to);
+        view.data = floats(from);
         kernels::l2_normalize_cpu(as_const(view), scale.as<float>().data(), op, y);
       },
       std::array{x, result});

@@ -39,8 +39,8 @@ void Lowering::lower(const AdaptiveAveragePool& op, const Node& node, int id) {
       {node.name, "adaptive_average_pool", "tyto", layout_name(result.layout), node.shape},
       [source = bind(x), target = bind(result), from = blocks(x),
        to = blocks(result)](dnnl::stream&) mutable {
-        from.data = static_cast<float*>(source.get_data_handle());
-        to.data = static_cast<float*>(target.get_data_handle());
+        from.data = floats(source);
+        to.data = floats(target);
         kernels::adaptive_average_pool_cpu(as_const(from), to);
       },
       std::array{x, result});

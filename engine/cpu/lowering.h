@@ -114,6 +114,8 @@ class Lowering {
   Lowered result_;
 };
 
+inline float* floats(const memory& m) { return static_cast<float*>(m.get_data_handle()); }
+
 // ReLU and friends as a primitive's last post-ops.
 void append_activation(dnnl::post_ops& ops, Activation activation);
 kernels::Clamp clamp_of(Activation activation);              // None, Relu and Relu6 alone are clamps

@@ -9,7 +9,7 @@ namespace {
 
 void build(Graph& g, const Weights& w, const MobileNetV2Names& names, const char* classifier,
            const Shape& input) {
-  const Value map = mobilenet_v2_trunk(g, w, {names}, input).last;
+  const Value map = mobilenet_v2_trunk(g, w, names, {}, input).last;
   const Value features = g.flatten(g.global_average_pool(map));
   g.output("map", map);
   g.output("features", features);

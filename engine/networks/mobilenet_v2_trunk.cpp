@@ -13,21 +13,14 @@ constexpr int kExpandedBlock = 14;  // the first of stride 32
 
 Value relu6(Graph& g, Value x) { return g.activate(x, Activation::Relu6); }
 
-Value conv_norm(Graph& g, const Weights& conv, const Weights& norm, Value x, Conv2d op, float epsilon,
-                bool same) {
-  op.padding = same ? same_padding(g.shape(x), op.kernel, op.stride) : Padding(op.kernel / 2);
-  return g.batch_norm(g.conv2d(x, conv, op), norm, {.epsilon = epsilon});
-}
-
 struct Block {
   Value expanded, out;
 };
 
-Block inverted_residual(Graph& g, const Weights& w, const MobileNetV2Style& style, Value x, int stride,
-                        bool expands) {
-  const MobileNetV2Names& names = style.names;
+Block inverted_residual(Graph& g, const Weights& w, const MobileNetV2Names& names, const NormStyle& style,
+                        Value x, int stride, bool expands) {
   const auto layer = [&](const char* conv, const char* norm, Value from, const Conv2d& op) {
-    return conv_norm(g, w.scope(conv), w.scope(norm), from, op, style.epsilon, style.same);
+    return conv_norm(g, w.scope(conv), w.scope(norm), from, op, style);
   };
   Value y = x;
   if (expands) y = relu6(g, layer(names.convolution[0], names.norm[0], y, {.kernel = 1}));
@@ -52,30 +45,21 @@ const MobileNetV2Names kFlatNames = {{"conv.0", "conv.3", "conv.6"},
                                      {"conv.0", "conv.3"},
                                      {"conv.1", "conv.4"}};
 
-Value conv_norm_relu6(Graph& g, const Weights& w, Value x, Conv2d op, float epsilon, bool same) {
-  return relu6(g, conv_norm(g, w.scope("0"), w.scope("1"), x, op, epsilon, same));
-}
-
-Value depthwise_norm_relu6(Graph& g, const Weights& w, Value x, int stride, float epsilon, bool same) {
-  const int channels = static_cast<int>(g.channels(x));
-  return conv_norm_relu6(g, w, x, {.kernel = 3, .stride = stride, .groups = channels}, epsilon, same);
-}
-
-MobileNetV2Maps mobilenet_v2_trunk(Graph& g, const Weights& w, const MobileNetV2Style& style,
-                                   const Shape& input) {
+MobileNetV2Maps mobilenet_v2_trunk(Graph& g, const Weights& w, const MobileNetV2Names& names,
+                                   const NormStyle& style, const Shape& input) {
   const auto features = [&](int i) { return w.scope(fmt::format("features.{}", i)); };
   MobileNetV2Maps maps;
-  Value x = conv_norm_relu6(g, features(0), g.input("input", input), {.kernel = 3, .stride = 2},
-                            style.epsilon, style.same);
+  Value x = conv_norm_activation(g, features(0), g.input("input", input), {.kernel = 3, .stride = 2},
+                                 Activation::Relu6, style);
   int index = 1;
   for (const Stage& stage : kStages)
     for (int block = 0; block < stage.blocks; ++block, ++index) {
       const Block b =
-          inverted_residual(g, features(index), style, x, block == 0 ? stage.stride : 1, index > 1);
+          inverted_residual(g, features(index), names, style, x, block == 0 ? stage.stride : 1, index > 1);
       if (index == kExpandedBlock) maps.expanded = b.expanded;
       x = b.out;
     }
-  maps.last = conv_norm_relu6(g, features(index), x, {.kernel = 1}, style.epsilon, style.same);
+  maps.last = conv_norm_activation(g, features(index), x, {.kernel = 1}, Activation::Relu6, style);
   return maps;
 }
 

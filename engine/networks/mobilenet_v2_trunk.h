@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "engine/graph/graph.h"
+#include "engine/networks/conv_norm.h"
 
 namespace tyto {
 
@@ -15,25 +15,13 @@ struct MobileNetV2Names {
 extern const MobileNetV2Names kNestedNames;  // torchvision: conv.0.0
 extern const MobileNetV2Names kFlatNames;    // the first port: conv.0, conv.3, conv.6
 
-struct MobileNetV2Style {
-  const MobileNetV2Names& names;
-  float epsilon = 1e-5f;  // of the batch norms; TensorFlow 1e-3
-  bool same = false;      // TensorFlow's padding, else PyTorch's
-};
-
 struct MobileNetV2Maps {
   Value expanded;  // stride 16: inside features.14, before its depthwise convolution
   Value last;      // stride 32
 };
 
 // features.0 to features.18
-MobileNetV2Maps mobilenet_v2_trunk(Graph& g, const Weights& w, const MobileNetV2Style& style,
-                                   const Shape& input);
-
-// Convolution, batch norm and ReLU6 named 0 and 1 under w; the convolution pads as `same` says.
-Value conv_norm_relu6(Graph& g, const Weights& w, Value x, Conv2d op, float epsilon, bool same);
-
-// The same, 3x3 for each channel.
-Value depthwise_norm_relu6(Graph& g, const Weights& w, Value x, int stride, float epsilon, bool same);
+MobileNetV2Maps mobilenet_v2_trunk(Graph& g, const Weights& w, const MobileNetV2Names& names,
+                                   const NormStyle& style, const Shape& input);
 
 }  // namespace tyto

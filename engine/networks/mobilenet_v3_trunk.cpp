@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include "engine/networks/conv_norm.h"
+
 namespace tyto {
 namespace {
 
-constexpr float kEpsilon = 1e-3f;
+constexpr NormStyle kStyle = {.epsilon = 1e-3f};
 
 struct Block {
   int kernel, stride;
@@ -21,12 +23,6 @@ constexpr Block kBlocks[] = {{3, 1, false, kRelu, false}, {3, 2, false, kRelu}, 
 constexpr Block kCutBlock = {5, 2, true, kSwish};  // its expansion ends the first half
 constexpr Block kLastBlocks[] = {{5, 1, true, kSwish}, {5, 1, true, kSwish}};
 
-Value conv_norm(Graph& g, const Weights& w, Value x, Conv2d op, Activation activation) {
-  op.padding = Padding(op.kernel / 2);
-  x = g.batch_norm(g.conv2d(x, w.scope("0"), op), w.scope("1"), {.epsilon = kEpsilon});
-  return activation == Activation::None ? x : g.activate(x, activation);
-}
-
 Value squeeze_and_excite(Graph& g, const Weights& w, Value x) {
   Value s = g.relu(g.conv2d(g.global_average_pool(x), w.scope("fc1"), {.kernel = 1}, Graph::Bias::Required));
   s = g.activate(g.conv2d(s, w.scope("fc2"), {.kernel = 1}, Graph::Bias::Required), Activation::HardSigmoid);
@@ -37,16 +33,15 @@ Value squeeze_and_excite(Graph& g, const Weights& w, Value x) {
 Value contract(Graph& g, const Weights& w, Value x, const Block& block, int first) {
   int layer = first;
   const auto next = [&] { return w.scope(std::to_string(layer++)); };
-  const int channels = static_cast<int>(g.channels(x));
-  x = conv_norm(g, next(), x, {.kernel = block.kernel, .stride = block.stride, .groups = channels},
-                block.activation);
+  x = depthwise_norm_activation(g, next(), x, {.kernel = block.kernel, .stride = block.stride},
+                                block.activation, kStyle);
   if (block.squeezes) x = squeeze_and_excite(g, next(), x);
-  return conv_norm(g, next(), x, {.kernel = 1}, Activation::None);
+  return conv_norm_activation(g, next(), x, {.kernel = 1}, Activation::None, kStyle);
 }
 
 Value inverted_residual(Graph& g, const Weights& w, Value x, const Block& block) {
   Value y = x;
-  if (block.expands) y = conv_norm(g, w.scope("0"), y, {.kernel = 1}, block.activation);
+  if (block.expands) y = conv_norm_activation(g, w.scope("0"), y, {.kernel = 1}, block.activation, kStyle);
   y = contract(g, w, y, block, block.expands ? 1 : 0);
   return block.stride == 1 && g.channels(x) == g.channels(y) ? g.add(x, y) : y;
 }
@@ -56,13 +51,14 @@ Value inverted_residual(Graph& g, const Weights& w, Value x, const Block& block)
 std::vector<Value> mobilenet_v3_large_maps(Graph& g, const Weights& w, const Shape& input) {
   int index = 0;
   const auto layer = [&](int half) { return w.scope(fmt::format("{}.{}", half, index++)); };
-  Value x = conv_norm(g, layer(0), g.input("input", input), {.kernel = 3, .stride = 2}, kSwish);
+  Value x =
+      conv_norm_activation(g, layer(0), g.input("input", input), {.kernel = 3, .stride = 2}, kSwish, kStyle);
   for (const Block& block : kBlocks) x = inverted_residual(g, layer(0).scope("block"), x, block);
-  const Value expanded = conv_norm(g, layer(0), x, {.kernel = 1}, kCutBlock.activation);
+  const Value expanded = conv_norm_activation(g, layer(0), x, {.kernel = 1}, kCutBlock.activation, kStyle);
   index = 0;
   x = contract(g, layer(1), expanded, kCutBlock, 1);
   for (const Block& block : kLastBlocks) x = inverted_residual(g, layer(1).scope("block"), x, block);
-  return {expanded, conv_norm(g, layer(1), x, {.kernel = 1}, kSwish)};
+  return {expanded, conv_norm_activation(g, layer(1), x, {.kernel = 1}, kSwish, kStyle)};
 }
 
 }  // namespace tyto

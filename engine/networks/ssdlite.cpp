@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/networks/anchors.h"
+#include "engine/networks/conv_norm.h"
 #include "engine/networks/detector.h"
 #include "engine/networks/mobilenet_v2_trunk.h"
 #include "engine/networks/mobilenet_v3_trunk.h"
@@ -17,15 +18,15 @@ namespace tyto {
 namespace {
 
 constexpr int kMaps = 6, kExtras = 4;
-constexpr float kEpsilon = 1e-3f;  // of every batch norm
+constexpr NormStyle kPyTorch = {.epsilon = 1e-3f}, kTensorFlow = {.epsilon = 1e-3f, .same = true};
 
 // Four maps more, each half as large: 1x1, depthwise 3x3 of stride 2, 1x1.
-void append_extras(Graph& g, const Weights& w, std::vector<Value>& maps, bool same) {
+void append_extras(Graph& g, const Weights& w, std::vector<Value>& maps, const NormStyle& style) {
   for (int k = 0; k < kExtras; ++k) {
     const auto layer = [&](int i) { return w.scope(fmt::format("{}.{}", k, i)); };
-    Value x = conv_norm_relu6(g, layer(0), maps.back(), {.kernel = 1}, kEpsilon, same);
-    x = depthwise_norm_relu6(g, layer(1), x, 2, kEpsilon, same);
-    maps.push_back(conv_norm_relu6(g, layer(2), x, {.kernel = 1}, kEpsilon, same));
+    Value x = conv_norm_activation(g, layer(0), maps.back(), {.kernel = 1}, Activation::Relu6, style);
+    x = depthwise_norm_activation(g, layer(1), x, {.kernel = 3, .stride = 2}, Activation::Relu6, style);
+    maps.push_back(conv_norm_activation(g, layer(2), x, {.kernel = 1}, Activation::Relu6, style));
   }
 }
 
@@ -35,10 +36,11 @@ HeadMaps head_maps(Graph& g, const Weights& w, const std::vector<Value>& maps,
   for (size_t k = 0; k < maps.size(); ++k) {
     const Weights locations = w.scope(fmt::format("head.regression_head.module_list.{}", k)),
                   logits = w.scope(fmt::format("head.classification_head.module_list.{}", k));
-    // A stride of 1 pads the same either way.
-    append_head(g, head, depthwise_norm_relu6(g, locations.scope("0"), maps[k], 1, kEpsilon, false),
-                locations.scope("1"), depthwise_norm_relu6(g, logits.scope("0"), maps[k], 1, kEpsilon, false),
-                logits.scope("1"), anchors[k], {.kernel = 1});
+    const auto spread = [&](const Weights& at) {  // a stride of 1 pads the same either way
+      return depthwise_norm_activation(g, at.scope("0"), maps[k], {.kernel = 3}, Activation::Relu6, kPyTorch);
+    };
+    append_head(g, head, spread(locations), locations.scope("1"), spread(logits), logits.scope("1"),
+                anchors[k], {.kernel = 1});
   }
   return head;
 }
@@ -57,7 +59,7 @@ AnchorMap over_image(const Shape& map, std::vector<std::array<double, 2>> sizes)
 
 void build_mobilenet_v3(Graph& g, const Weights& w, const Options& options, const Shape& input) {
   std::vector<Value> maps = mobilenet_v3_large_maps(g, w.scope("backbone.features"), input);
-  append_extras(g, w.scope("backbone.extra"), maps, false);
+  append_extras(g, w.scope("backbone.extra"), maps, kPyTorch);
   const auto scales = even_scales(0.2, 0.95);
   std::vector<AnchorMap> layout;
   for (size_t k = 0; k < kMaps; ++k)
@@ -83,9 +85,9 @@ std::vector<std::array<double, 2>> tensorflow_sizes(size_t map, double scale, do
 }
 
 void build_mobilenet_v2(Graph& g, const Weights& w, const Options& options, const Shape& input) {
-  const MobileNetV2Maps trunk = mobilenet_v2_trunk(g, w, {kNestedNames, kEpsilon, true}, input);
+  const MobileNetV2Maps trunk = mobilenet_v2_trunk(g, w, kNestedNames, kTensorFlow, input);
   std::vector<Value> maps = {trunk.expanded, trunk.last};
-  append_extras(g, w.scope("extras"), maps, true);
+  append_extras(g, w.scope("extras"), maps, kTensorFlow);
   const auto scales = even_scales(0.2, 0.95);
   // Scales are of the shorter side: a square anchor is square in pixels.
   const auto shorter = static_cast<double>(std::min(input[2], input[3]));
