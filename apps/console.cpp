@@ -29,20 +29,31 @@ void clear_line() {
 
 }  // namespace
 
+std::string for_terminal(std::string text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (byte(i) < ' ' || byte(i) == 0x7F) text[i] = '_';
+    // U+0080 to U+009F, two bytes in UTF-8
+    if (byte(i) == 0xC2 && i + 1 < text.size() && byte(i + 1) >= 0x80 && byte(i + 1) <= 0x9F)
+      text.replace(i, 2, "_");
+  }
+  return text;
+}
+
 void set_quiet() { logger().set_level(spdlog::level::warn); }
 
 void notice(const std::string& sentence) {
   clear_line();
-  logger().info("{}", sentence);
+  logger().info("{}", for_terminal(sentence));
 }
 
 void warning(const std::string& sentence) {
   clear_line();
-  logger().warn("{}", sentence);
+  logger().warn("{}", for_terminal(sentence));
 }
 
 Progress::Progress(std::string what, int64_t total)
-    : what_(std::move(what)),
+    : what_(for_terminal(std::move(what))),
       total_(total),
       visible_(::isatty(STDERR_FILENO) && total > 0),
       start_(std::chrono::steady_clock::now()) {}

@@ -7,6 +7,9 @@
 
 namespace tyto::apps {
 
+// `text` on one line and without what would steer a terminal: each control character becomes '_'.
+std::string for_terminal(std::string text);
+
 void set_quiet();                           // --quiet
 void notice(const std::string& sentence);   // "tyto: ..." unless --quiet
 void warning(const std::string& sentence);  // "tyto: ..." always

@@ -4,7 +4,9 @@ import os
 import sys
 
 COSINE_DIGITS = 0.0006  # the cosines below are rounded to three digits
-PIXEL = 0.05  # and the boxes to tenths of a pixel
+# The boxes are rounded to tenths of a pixel, which is 0.05; and tests/parity lets float32 move a box code by 2e-5 of the
+# largest (14), which moves an edge by a tenth of that times anchor and box together (less than 1000 pixels), 0.03.
+PIXEL = 0.08
 
 # query -> (nearest photograph, its cosine)
 PHOTOGRAPHS = {
@@ -64,7 +66,7 @@ def check_people(found):
     good = True
     for image, boxes in BOXES.items():
         got = [corners(d) for d in people.get(image, [])]
-        near = len(got) == len(boxes) and all(abs(a - b) <= PIXEL + 0.01 for g, e in zip(got, boxes) for a, b in zip(g, e))
+        near = len(got) == len(boxes) and all(abs(a - b) <= PIXEL for g, e in zip(got, boxes) for a, b in zip(g, e))
         good &= say(near, f"{image:27} {len(got)} people" + ("" if near else f"   {got} (PyTorch: {boxes})"))
     counts = [len(people.get(f"vtest.avi#{20 * i}", [])) for i in range(len(COUNTS))]
     return good & say(counts == COUNTS, f"{'vtest.avi, 40 frames':27} {sum(counts)} people" + ("" if counts == COUNTS else f"   {counts} (PyTorch: {COUNTS})"))

@@ -48,7 +48,7 @@ std::map<std::string, std::string> network_options(const Flags& flags) {
   return set;
 }
 
-// --classes: names or numbers.
+// --classes: names or numbers, but the background's.
 std::set<int> class_labels(const std::vector<std::string>& wanted, const Detector& detector) {
   std::set<int> labels;
   for (const std::string& text : wanted) {
@@ -57,22 +57,28 @@ std::set<int> class_labels(const std::vector<std::string>& wanted, const Detecto
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     const bool is_number = error == std::errc() && end == text.data() + text.size();
     bool found = false;
-    for (int label = 0; label < detector.classes(); ++label) {
+    for (int label = 1; label < detector.classes(); ++label) {
       const bool is_it = detector.name(label) == text || (is_number && label == number);
       if (is_it) labels.insert(label);
       found |= is_it;
-      if (detector.name(label) != "background" && detector.name(label) != "N/A")
-        known.push_back(detector.name(label));
+      if (detector.name(label) != "N/A") known.push_back(detector.name(label));
     }
     if (!found)
-      throw Error(ErrorKind::Usage, fmt::format("--classes: the model has no class '{}'; it has {}", text,
+      throw Error(ErrorKind::Usage, fmt::format("--classes: the model finds no '{}'; it finds {}", text,
                                                 fmt::join(known, ", ")));
   }
   return labels;
 }
 
+// --batch, or the number of images where that is less: empty rows cost what full ones do. It is that of all inputs,
+// whether done before or not, since an image's last bits depend on the batch. Videos tell too late how long they are.
+int batch_for(const Flags& flags, const std::vector<DetectionInput>& inputs) {
+  if (std::ranges::any_of(inputs, &DetectionInput::video)) return flags.batch;
+  return static_cast<int>(std::clamp<size_t>(inputs.size(), 1, static_cast<size_t>(flags.batch)));
+}
+
 // What a run must share with the one that it goes on with.
-std::string identity(const Flags& flags, const Model& model) {
+std::string identity(const Flags& flags, int batch, const Model& model) {
   const ModelInfo& info = model.info();
   return dump_json({{"model", info.tensors_sha256},
                     {"network", info.network},
@@ -81,7 +87,7 @@ std::string identity(const Flags& flags, const Model& model) {
                     {"class_names", info.class_names},
                     {"set", network_options(flags)},
                     {"precision", flags.engine.precision},
-                    {"batch", flags.batch},
+                    {"batch", batch},
                     {"inputs", flags.inputs},
                     {"every", flags.every},
                     {"exif", flags.exif},
@@ -91,9 +97,9 @@ std::string identity(const Flags& flags, const Model& model) {
                     {"show_threshold", flags.shown_from()}});
 }
 
-DetectionRunOptions run_options(const Flags& flags, const Detector& detector) {
+DetectionRunOptions run_options(const Flags& flags, int batch, const Detector& detector) {
   DetectionRunOptions options;
-  options.batch = flags.batch;
+  options.batch = batch;
   options.decoders = flags.decoders > 0
                          ? flags.decoders
                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 2);
@@ -140,7 +146,7 @@ void print_summary(const Flags& flags, const Counts& counts, size_t skipped, dou
   std::ranges::sort(classes, [](const auto& a, const auto& b) {
     return a.second != b.second ? a.second > b.second : a.first < b.first;
   });
-  for (const auto& [name, number] : classes) fmt::print("{:>9} {}\n", number, name);
+  for (const auto& [name, number] : classes) fmt::print("{:>9} {}\n", number, for_terminal(name));
   notice(fmt::format("wrote {}: {:.1f} images/s", flags.output, rate));
 }
 
@@ -171,12 +177,12 @@ int run(const Flags& flags) {
   }
 
   Context context(context_options(flags.engine));
-  Detector detector(model, context,
-                    {precision_from(flags.engine.precision), flags.batch, network_options(flags)});
-  const DetectionRunOptions options = run_options(flags, detector);
+  const int batch = batch_for(flags, inputs);
+  Detector detector(model, context, {precision_from(flags.engine.precision), batch, network_options(flags)});
+  const DetectionRunOptions options = run_options(flags, batch, detector);
   const std::filesystem::path output = flags.output;
   make_folder(output);
-  DetectionJournal journal(output, identity(flags, model), flags.resume);
+  DetectionJournal journal(output, identity(flags, batch, model), flags.resume);
   if (journal.size() > 0)
     notice(fmt::format("going on after {} images that were done before", journal.size()));
 
@@ -224,7 +230,9 @@ void add_detect(CLI::App& app, Run& command) {
   c->add_option("--every", flags->every, "of a video's frames, each Nth")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 31))
       ->capture_default_str();
-  c->add_option("--batch", flags->batch, "images a run")->check(CLI::Range(1, 65536))->capture_default_str();
+  c->add_option("--batch", flags->batch, "images a run; fewer where there are fewer and no video")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
   c->add_option("--decoders", flags->decoders, "threads that decode images; 0: half the cores")
       ->check(CLI::Range(0, 1024));
   c->add_flag("--exif-orientation", flags->exif, "turn photographs as their EXIF data says");

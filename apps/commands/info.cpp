@@ -43,9 +43,9 @@ int run(const EngineFlags& flags, bool json) {
   for (const auto& [name, value] : facts) fmt::print("{:16} {}\n", name, value);
   fmt::print("networks\n");
   for (const Network& n : networks()) {
-    fmt::print("  {:20} {}\n", n.name, n.summary);
+    fmt::print("  {:30} {}\n", n.name, n.summary);
     for (const OptionSpec& o : n.options)
-      fmt::print("  {:20}   --set {}={} ({})\n", "", o.name, o.default_value, o.help);
+      fmt::print("  {:30}   --set {}={} ({})\n", "", o.name, o.default_value, o.help);
   }
   return kDone;
 }

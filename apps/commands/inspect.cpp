@@ -36,7 +36,8 @@ ordered_json describe_tensors(const TensorSource& source) {
 void print_tensors(const ordered_json& tensors) {
   for (const auto& t : tensors)
     fmt::print("  {:5} {:22} {}\n", t["dtype"].get<std::string>(),
-               Shape(t["shape"].get<std::vector<int64_t>>()).str(), t["name"].get<std::string>());
+               Shape(t["shape"].get<std::vector<int64_t>>()).str(),
+               for_terminal(t["name"].get<std::string>()));
 }
 
 // A model's description where the file is one; other files' metadata as it stands.
@@ -70,7 +71,8 @@ int inspect_safetensors(const Flags& flags, const SafetensorsFile& file) {
     fmt::print("{}\n", dump_json(out));
   } else {
     for (const auto& [key, value] : out.items())
-      fmt::print("{:14} {}\n", key, value.is_string() ? value.get<std::string>() : dump_json(value));
+      fmt::print("{:14} {}\n", key,
+                 for_terminal(value.is_string() ? value.get<std::string>() : dump_json(value)));
     fmt::print("{} tensors\n", tensors.size());
     print_tensors(tensors);
   }
@@ -130,7 +132,8 @@ int inspect_pickles(const Flags& flags, const CheckpointSummary& summary) {
     fmt::print("{}\n", dump_json(out));
     return kDone;
   }
-  for (const auto& [key, value] : out.items()) fmt::print("{:14} {}\n", key, value.get<std::string>());
+  for (const auto& [key, value] : out.items())
+    fmt::print("{:14} {}\n", key, for_terminal(value.get<std::string>()));
   fmt::print("{} globals named by its pickles (none is ever called)\n", summary.globals.size());
   for (const auto& g : summary.globals)
     fmt::print("  {}{}\n", g.name, g.dangerous ? "   <- would run code" : "");

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "apps/console.h"
 #include "engine/file.h"
 #include "engine/json_text.h"
 #include "tyto/error.h"
@@ -68,8 +69,8 @@ std::string coco_text(const CocoMetrics& metrics, const CocoAnnotations& annotat
   for (size_t i = 0; i < metrics.classes.size(); ++i) {
     const CocoClassMetrics& c = metrics.classes[i];
     if (c.objects > 0)
-      text += fmt::format("{:24} {:8} {} {}\n", annotations.categories[i].name, c.objects, percent(c.ap),
-                          percent(c.ap50));
+      text += fmt::format("{:24} {:8} {} {}\n", for_terminal(annotations.categories[i].name), c.objects,
+                          percent(c.ap), percent(c.ap50));
   }
   return text;
 }
@@ -103,8 +104,8 @@ std::string voc_text(const VocMetrics& metrics, const VocAnnotations& annotation
   text += fmt::format("{:24} {:>8} {:>8} {:>8}\n", "class", "objects", "11-point", "area");
   for (size_t i = 0; i < metrics.classes.size(); ++i) {
     const VocClassMetrics& c = metrics.classes[i];
-    text += fmt::format("{:24} {:8} {} {}\n", annotations.categories[i], c.objects, percent(c.ap_11_point),
-                        percent(c.ap_area));
+    text += fmt::format("{:24} {:8} {} {}\n", for_terminal(annotations.categories[i]), c.objects,
+                        percent(c.ap_11_point), percent(c.ap_area));
   }
   return text + fmt::format("{:24} {:8} {} {}\n", "mAP", objects, percent(metrics.map_11_point),
                             percent(metrics.map_area));

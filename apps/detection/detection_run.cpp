@@ -1,6 +1,5 @@
 #include "apps/detection/detection_run.h"
 
-#include <cmath>
 #include <future>
 #include <utility>
 
@@ -19,11 +18,6 @@ struct Finished {
   Image image;         // its pixels only where pictures are wanted
   ImageDetections line;
 };
-
-bool is_finite(const Detection& d) {
-  return std::isfinite(d.score) && std::isfinite(d.x) && std::isfinite(d.y) && std::isfinite(d.width) &&
-         std::isfinite(d.height);
-}
 
 class DetectionRun {
  public:
@@ -58,7 +52,6 @@ class DetectionRun {
 std::vector<NamedDetection> DetectionRun::named(const std::vector<Detection>& found) const {
   std::vector<NamedDetection> out;
   for (const Detection& d : found) {
-    if (!is_finite(d)) continue;  // a box that overflowed; JSON has no number for it
     if (!options_.classes.empty() && !options_.classes.contains(d.label)) continue;
     out.push_back({detector_.name(d.label), d});
   }

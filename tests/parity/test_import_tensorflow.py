@@ -1,8 +1,11 @@
 """The import of a frozen TensorFlow graph: what was written into one comes out, and a broken one is named."""
+import contextlib
+import io
 import os
 import tempfile
 import unittest
 import zipfile
+from unittest import mock
 
 import numpy as np
 import torch
@@ -76,6 +79,7 @@ class ImportTensorflow(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
+        self.folder = folder.name
         self.graph = os.path.join(folder.name, "frozen_inference_graph.pb")
 
     def write(self, constants):
@@ -129,6 +133,41 @@ class ImportTensorflow(unittest.TestCase):
         with zipfile.ZipFile(self.graph, "w") as archive:
             archive.writestr("readme.txt", "nothing here")
         self.assertIn("holds no frozen_inference_graph.pb", self.refused())
+
+    def wheel(self):
+        """The bytes of a wheel that holds the graph, compressed, and where its data lies."""
+        self.write(self.constants)
+        with zipfile.ZipFile(self.graph + ".whl", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(self.graph, "frozen_inference_graph.pb")
+            entry = archive.infolist()[0]
+        with open(self.graph + ".whl", "rb") as file:
+            return bytearray(file.read()), 30 + len(entry.filename), entry.compress_size  # after the 30 bytes of its header
+
+    def test_a_damaged_wheel(self):
+        whole, start, size = self.wheel()
+        wheel = self.graph + ".whl"
+        compression = whole.rindex(b"PK\1\2") + 10  # in the directory
+        for at in (0, start, start + size // 2, compression):
+            damaged = whole.copy()
+            damaged[at] ^= 0xFF
+            with open(wheel, "wb") as file:
+                file.write(damaged)
+            self.assertIn("cannot be read", self.refused(wheel), at)
+
+    def run_command(self, output):
+        """What the command says when it fails."""
+        with mock.patch("sys.argv", ["import_tensorflow.py", self.graph, output]), self.assertRaises(SystemExit) as raised, \
+                contextlib.redirect_stdout(io.StringIO()):
+            import_tensorflow.main()
+        return str(raised.exception)
+
+    def test_a_failure_leaves_nothing_behind(self):
+        self.write(self.constants)
+        output = os.path.join(self.folder, "output")
+        os.mkdir(output)
+        self.assertIn("import_tensorflow: ", self.run_command(output))  # a folder cannot be replaced
+        self.assertIn("import_tensorflow: ", self.run_command(os.path.join(self.folder, "nowhere", "net.pth")))
+        self.assertEqual(sorted(os.listdir(self.folder)), ["frozen_inference_graph.pb", "output"])
 
 
 if __name__ == "__main__":

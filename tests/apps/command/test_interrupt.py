@@ -115,14 +115,16 @@ class Journal(Workplace):
 
     def test_other_options_are_refused(self):
         shutil.copy(self.model, self.at("same.safetensors"))
-        tyto("convert", self.checkpoint, "-o", self.at("other.safetensors"), "--preprocess", "resize=pil-bilinear")
+        others = (("--preprocess", "resize=pil-bilinear"), ("--set", "stride=1"))  # of the same tensors
         for arguments in (("--no-flip", *self.arguments), (*self.arguments[:-1], "4"), self.arguments[2:],
                           ("--multi-scale", "1,1.1", *self.arguments), ("--shard", "0/2", *self.arguments)):
             self.write("out.journal", self.journal)
             message = self.fails("extract", self.model, "-o", self.at("out"), *arguments, "--resume", code=2)
             self.assertIn("out.journal", message)
             self.assertEqual(read_bytes(self.at("out.journal")), self.journal)
-        self.fails("extract", self.at("other.safetensors"), "-o", self.at("out"), *self.arguments, "--resume", code=2)
+        for change in others:
+            tyto("convert", self.checkpoint, "-o", self.at("other.safetensors"), *change)
+            self.fails("extract", self.at("other.safetensors"), "-o", self.at("out"), *self.arguments, "--resume", code=2)
         tyto("extract", self.at("same.safetensors"), "-o", self.at("out"), *self.arguments, "--resume")
 
     def test_without_resume_finished_images_are_not_thrown_away(self):

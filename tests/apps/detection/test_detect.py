@@ -58,6 +58,10 @@ class DetectionPlace(Workplace):
         with open(self.at(name, "detections.jsonl"), encoding="utf-8") as f:
             return [json.loads(line) for line in f]
 
+    def state(self, name):
+        """What run.json of the folder `name` says."""
+        return json.loads(read_bytes(self.at(name, "run.json")))
+
     def detect_fails(self, *arguments, code=1, **process):
         return self.fails("detect", self.detector, "-o", self.at("failed"), "--threads", "1", *arguments, code=code, **process)
 
@@ -120,8 +124,9 @@ class Images(DetectionPlace):
         self.assertEqual(everything, self.detect("both", self.images, "--classes", "person,2")[0])
         for kept, line in zip(lights, everything):
             self.assertEqual(kept["detections"], [d for d in line["detections"] if d["label_id"] == 2])
-        message = self.detect_fails(self.images, "--classes", "person,owl", code=2)
-        self.assertIn("'owl'; it has person, traffic light", message)
+        for no_class in ("owl", "background", "0", "3", "-1"):
+            message = self.detect_fails(self.images, f"--classes=person,{no_class}", code=2)
+            self.assertIn(f"finds no '{no_class}'; it finds person, traffic light", message)
 
     def test_network_options(self):
         few, _ = self.detect("few", self.images, "--set", "max_detections=3")
@@ -144,6 +149,35 @@ class Images(DetectionPlace):
         self.assertEqual(found["shown_by_class"], {name: shown.count(name) for name in sorted(set(shown))})
         out, _ = tyto("-q", "detect", self.detector, self.images, "-o", self.at("summary"))
         self.assertIn(f"4 images, {found['detections']} detections", out)
+
+    def test_class_names_do_not_steer_the_terminal(self):
+        self.write("names.txt", "background\nred \x1b[31m\x7f\nbell\x07 \u009b2J Fußgänger\n".encode())
+        model = self.at("names.safetensors")
+        tyto("convert", self.at("detector.pth"), "-o", model, "--preprocess", "size=[96,96]", "--classes", self.at("names.txt"))
+        out, _ = tyto("-q", "detect", model, self.images, "-o", self.at("names"), "--show-threshold", 0)
+        shown, _ = tyto("inspect", model)
+        for text in (out, shown, self.fails("detect", model, self.images, "-o", self.at("names"), "--classes", "owl", code=2)):
+            self.assertIn("Fußgänger", text)
+            self.assertNotRegex(text, "[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+        self.assertIn(" red _[31m_\n", out)
+        self.assertIn(" bell_ _2J Fußgänger\n", out)
+        self.assertEqual({d["label"] for line in self.lines("names") for d in line["detections"]},
+                         {"red \x1b[31m\x7f", "bell\x07 \u009b2J Fußgänger"})  # as they are
+
+    def test_the_batch_is_no_larger_than_needed(self):
+        video = self.write("none/v.avi", avi(clip(1, 1), 10))
+        for options, batch in (((self.images,), 4), ((self.images, "--batch", "3"), 3), ((self.images, video), 8),
+                               ((self.at("images", "a.png"), self.write("none/b.png", b"no image")), 2)):
+            self.detect("out", *options, expect=3 if batch == 2 else 0)
+            self.assertEqual(self.state("out")["identity"]["batch"], batch)
+
+    def test_a_resumed_run_keeps_its_batch(self):
+        self.detect("out", self.images)
+        whole = read_bytes(self.at("out", "detections.jsonl"))
+        self.write("out/run.json", json.dumps({**self.state("out"), "finished": False}).encode())
+        self.write("out/detections.jsonl", whole[: whole.rindex(b"\n", 0, -1) + 1])
+        tyto("-q", "detect", self.detector, "-o", self.at("out"), "--threads", 1, self.images, "--resume")
+        self.assertEqual(read_bytes(self.at("out", "detections.jsonl")), whole)
 
     def test_extreme_sizes(self):
         for size in ((1, 1), (20000, 40), (40, 20000)):
@@ -377,7 +411,7 @@ class BadUsage(DetectionPlace):
         self.assertIn("nowhere", self.detect_fails(self.at("nowhere")))
         os.mkdir(self.at("empty"))
         self.assertIn("holds no images", self.detect_fails(self.at("empty")))
-        self.assertIn("is no detector", self.fails("detect", self.model, images, "-o", self.at("failed")))
+        self.assertIn("finds no boxes", self.fails("detect", self.model, images, "-o", self.at("failed")))
         self.assertFalse(os.path.exists(self.at("failed")))
 
     def test_outputs_that_cannot_be_written(self):
@@ -442,7 +476,7 @@ class Interrupted(DetectionPlace):
 
     def test_lines_cut_anywhere_resume(self):
         first_of_d = self.whole.index(b"{\"image\": \"" + self.at("in", "d.avi").encode())
-        state = json.loads(read_bytes(self.at("whole", "run.json")))
+        state = self.state("whole")
         state["finished"] = False
         del state["videos"][self.at("in", "d.avi")]
         for cut in (0, 1, self.whole.index(b"\n"), self.whole.index(b"\n") + 1, first_of_d - 1, first_of_d):
@@ -480,7 +514,7 @@ class Interrupted(DetectionPlace):
     def test_without_resume_what_was_done_is_not_thrown_away(self):
         shutil.copytree(self.at("whole"), self.at("kept"))
         tyto("-q", "detect", self.detector, "-o", self.at("kept"), *self.arguments)  # a finished run may be replaced
-        state = json.loads(read_bytes(self.at("kept", "run.json")))
+        state = self.state("kept")
         self.write("kept/run.json", json.dumps({**state, "finished": False}).encode())
         message = self.fails("detect", self.detector, "-o", self.at("kept"), *self.arguments, code=2)
         self.assertIn("--resume", message)

@@ -242,6 +242,14 @@ class Coco(EvaluateTest):
         with open(self.at("new", "folder", "evaluation.json"), encoding="utf-8") as f:
             self.assertEqual(json.load(f), self.evaluate("--coco-annotations", truth, d))
 
+    def test_names_do_not_steer_the_terminal(self):
+        truth = json.loads(json.dumps(self.TRUTH))
+        truth["categories"][1]["name"] = "car\x1b[2J\n\u009b"
+        d = self.write_lines("d.jsonl", [("a/one.jpg", [self.PERSON]), ("b/one.jpg", []), ("two\x07.jpg", [])])
+        text, said = self.tyto("--coco-annotations", self.write("truth.json", truth), d)
+        self.assertRegex(text, r"(?m)^car_\[2J__ +1 ")
+        self.assertIn("'two_.jpg'", said)
+
     def test_an_annotation_of_id_0_counts_and_is_told(self):
         truth = json.loads(json.dumps(self.TRUTH))
         truth["annotations"][0]["id"] = 0
