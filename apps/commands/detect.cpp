@@ -8,7 +8,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <thread>
 
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
@@ -100,9 +99,7 @@ std::string identity(const Flags& flags, int batch, const Model& model) {
 DetectionRunOptions run_options(const Flags& flags, int batch, const Detector& detector) {
   DetectionRunOptions options;
   options.batch = batch;
-  options.decoders = flags.decoders > 0
-                         ? flags.decoders
-                         : std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 2);
+  options.decoders = decoder_threads(flags.decoders);
   options.apply_exif_orientation = flags.exif;
   options.every = flags.every;
   options.classes = class_labels(flags.classes, detector);

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <thread>
 
 #include "apps/console.h"
 
@@ -25,6 +27,10 @@ ContextOptions context_options(const EngineFlags& flags) {
   options.memory_limit = flags.memory_limit.empty() ? 0 : parse_bytes(flags.memory_limit);
   options.notice = [](const std::string& sentence) { notice(sentence); };
   return options;
+}
+
+int decoder_threads(int wanted) {
+  return wanted > 0 ? wanted : std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 2);
 }
 
 int64_t parse_bytes(const std::string& text) {

@@ -18,6 +18,9 @@ struct EngineFlags {
 void add_engine_flags(CLI::App& command, EngineFlags& flags);
 ContextOptions context_options(const EngineFlags& flags);  // notices go to standard error
 
+// --decoders: so many threads, or for 0 half the cores.
+int decoder_threads(int wanted);
+
 // "512M", "2G", "1.5GiB", plain bytes. Error{Usage}.
 int64_t parse_bytes(const std::string& text);
 

@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <chrono>
-#include <thread>
 
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
@@ -111,11 +110,9 @@ int run(const Flags& flags) {
     notice(fmt::format("going on after {} images that were done before", journal.size()));
 
   const int64_t before = journal.size();
-  const int decoders = flags.decoders > 0
-                           ? flags.decoders
-                           : std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 2);
   const auto start = std::chrono::steady_clock::now();
-  extract_folders(folders, model, extractor, flags.batch, {decoders, flags.exif}, journal, skipped);
+  extract_folders(folders, model, extractor, flags.batch, {decoder_threads(flags.decoders), flags.exif},
+                  journal, skipped);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   // A shard may well hold nothing else, and `merge` needs every shard.
   if (journal.size() == 0 && images > 0 && flags.shard.empty())

@@ -11,13 +11,6 @@
 namespace tyto {
 namespace {
 
-Image picture(uint32_t seed, int width, int height) {
-  Image image{width, height, {}};
-  const Tensor pixels = noise({height, width, 3}, seed, 0, 255.9f);
-  for (float v : pixels.as<float>()) image.rgb.push_back(static_cast<uint8_t>(v));
-  return image;
-}
-
 class DetectorTest : public testing::Test {
  protected:
   const TemporaryFolder folder;

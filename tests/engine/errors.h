@@ -26,4 +26,18 @@ void expect_error(Call&& call, ErrorKind kind, const std::vector<std::string>& w
   ADD_FAILURE() << "nothing was thrown";
 }
 
+// Whether the call returns; an Error, which is all that it may throw, must be one sentence.
+template <class Call>
+bool succeeds_or_explains(Call&& call) {
+  try {
+    call();
+    return true;
+  } catch (const Error& e) {
+    const std::string what = e.what();
+    EXPECT_FALSE(what.empty());
+    EXPECT_EQ(what.find('\n'), std::string::npos) << what;
+    return false;
+  }
+}
+
 }  // namespace tyto

@@ -17,13 +17,6 @@ namespace {
 constexpr int64_t kBatch = 2;
 const Shape kInput = {kBatch, 3, kSmallHeight, kSmallWidth};
 
-Image picture(uint32_t seed, int width = 40, int height = 50) {
-  Image image{width, height, {}};
-  const Tensor pixels = noise({height, width, 3}, seed, 0, 255.9f);
-  for (float v : pixels.as<float>()) image.rgb.push_back(static_cast<uint8_t>(v));
-  return image;
-}
-
 Tensor mirrored(const Tensor& x) {
   Tensor out(DType::F32, x.shape());
   kernels::flip_horizontal_cpu(x.as<float>().data(), x.dim(0) * x.dim(1) * x.dim(2), x.dim(3),

@@ -10,6 +10,7 @@
 
 #include "engine/graph/graph.h"
 #include "engine/memory_source.h"
+#include "tyto/image.h"
 
 namespace tyto {
 
@@ -19,6 +20,13 @@ inline Tensor noise(const Shape& shape, uint32_t seed, float low = -1, float hig
   for (float& v : t.as<float>())
     v = low + (high - low) * static_cast<float>(random() - 1) / static_cast<float>(std::minstd_rand::max());
   return t;
+}
+
+inline Image picture(uint32_t seed, int width = 40, int height = 50) {
+  Image image{width, height, {}};
+  const Tensor pixels = noise({height, width, 3}, seed, 0, 255.9f);
+  for (float v : pixels.as<float>()) image.rgb.push_back(static_cast<uint8_t>(v));
+  return image;
 }
 
 using Layout = std::vector<std::pair<std::string, Shape>>;  // names and shapes of tensors, in a file's order

@@ -9,8 +9,8 @@
 #include "apps/detection/coco_annotations.h"
 #include "apps/detection/matched_detections.h"
 #include "apps/detection/voc_annotations.h"
+#include "engine/errors.h"
 #include "engine/temporary_folder.h"
-#include "tyto/error.h"
 
 namespace tyto::apps {
 namespace {
@@ -34,20 +34,6 @@ const std::string kXml =
 
 void write(const std::filesystem::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
-}
-
-// Whether `judge` returns; an Error must be one sentence.
-template <class Judge>
-bool passes(Judge&& judge) {
-  try {
-    judge();
-    return true;
-  } catch (const Error& e) {
-    const std::string what = e.what();
-    EXPECT_FALSE(what.empty());
-    EXPECT_EQ(what.find('\n'), std::string::npos) << what;
-    return false;
-  }
 }
 
 void judge_coco(const TemporaryFolder& folder) {
@@ -86,16 +72,16 @@ TEST(AnnotationsFuzz, CutFilesAreRefused) {
   write(folder / "truth.json", kInstances);
   for (size_t length = 1; length < kResults.size(); ++length) {
     write(folder / "results.json", kResults.substr(0, length));
-    EXPECT_FALSE(passes([&] { judge_coco(folder); })) << length;
+    EXPECT_FALSE(succeeds_or_explains([&] { judge_coco(folder); })) << length;
   }
   write(folder / "results.json", kResults);
   for (size_t length = 0; length < kInstances.size(); ++length) {
     write(folder / "truth.json", kInstances.substr(0, length));
-    EXPECT_FALSE(passes([&] { judge_coco(folder); })) << length;
+    EXPECT_FALSE(succeeds_or_explains([&] { judge_coco(folder); })) << length;
   }
   for (size_t length = 0; length < kXml.size(); ++length) {
     write(folder / "voc/Annotations/a.xml", kXml.substr(0, length));
-    EXPECT_FALSE(passes([&] { judge_voc(folder); })) << length;
+    EXPECT_FALSE(succeeds_or_explains([&] { judge_voc(folder); })) << length;
   }
 }
 
@@ -107,9 +93,9 @@ TEST(AnnotationsFuzz, AlteredFilesAreJudgedOrRefused) {
   for (int round = 0; round < 1000; ++round) {
     write(folder / "truth.json", round % 2 ? altered(kInstances, random) : kInstances);
     write(folder / "results.json", round % 2 ? kResults : altered(kResults, random));
-    ++(passes([&] { judge_coco(folder); }) ? judged : refused);
+    ++(succeeds_or_explains([&] { judge_coco(folder); }) ? judged : refused);
     write(folder / "voc/Annotations/a.xml", altered(kXml, random));
-    ++(passes([&] { judge_voc(folder); }) ? judged : refused);
+    ++(succeeds_or_explains([&] { judge_voc(folder); }) ? judged : refused);
   }
   EXPECT_GT(judged, 200);
   EXPECT_GT(refused, 200);

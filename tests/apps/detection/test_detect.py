@@ -1,31 +1,21 @@
-"""tyto detect, end to end from images and videos, sound and broken ones."""
+"""tyto detect on images, end to end: what it finds, draws, cuts out and refuses."""
 import json
 import math
 import os
 import shutil
-import signal
 import subprocess
-import time
 import unittest
 
 import numpy as np
-import torch
 from PIL import Image
 
-import reference_detectors
-import reference_networks
-from raw_video import avi, avi_facts
-from test_interrupt import limit_file_size
+from detection_place import DetectionPlace, clip
+from raw_video import avi
 from tyto_process import TYTO, tyto
-from workplace import Workplace, feature_paths, picture, read_bytes
+from workplace import feature_paths, picture, read_bytes
 
 # OpenCV's JPEG of quality 95 of noisy cut-outs; the mean error of a channel is 2 levels, another place's 50.
 JPEG_ERROR = 6
-
-
-def clip(seed, frames, width=40, height=30):
-    """Noise that changes from frame to frame, [frames, height, width, 3]."""
-    return np.random.default_rng(seed).integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
 
 
 def pixel_box(bbox, width, height):
@@ -33,44 +23,6 @@ def pixel_box(bbox, width, height):
     x, y, w, h = bbox
     return (max(0, math.floor(x)), max(0, math.floor(y)), min(width, math.ceil(np.float32(x) + np.float64(np.float32(w)))),
             min(height, math.ceil(np.float32(y) + np.float64(np.float32(h)))))
-
-
-class DetectionPlace(Workplace):
-    """A small detector of the classes person and traffic light besides the workplace's small ft_net."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        network = reference_networks.randomise(reference_detectors.SsdliteMobilenetV2(3), seed=1)
-        torch.save(network.state_dict(), cls.at("detector.pth"))
-        cls.write("classes.txt", b"background\nperson\ntraffic light\n")
-        cls.detector = cls.at("detector.safetensors")
-        tyto("convert", cls.at("detector.pth"), "-o", cls.detector, "--preprocess", "size=[96,96]", "--classes",
-             cls.at("classes.txt"))
-
-    def detect(self, name, *arguments, expect=0):
-        """Runs tyto detect into the folder `name`, emptied before; returns its lines and what stood on standard error."""
-        shutil.rmtree(self.at(name), ignore_errors=True)
-        _, messages = tyto("-q", "detect", self.detector, "-o", self.at(name), "--threads", 1, *arguments, expect=expect)
-        return self.lines(name), messages
-
-    def lines(self, name):
-        with open(self.at(name, "detections.jsonl"), encoding="utf-8") as f:
-            return [json.loads(line) for line in f]
-
-    def state(self, name):
-        """What run.json of the folder `name` says."""
-        return json.loads(read_bytes(self.at(name, "run.json")))
-
-    def detect_fails(self, *arguments, code=1, **process):
-        return self.fails("detect", self.detector, "-o", self.at("failed"), "--threads", "1", *arguments, code=code, **process)
-
-    def video(self, name, frames, rate=10):
-        return self.write(name, avi(frames, rate))
-
-    def files_below(self, *folder):
-        root = self.at(*folder)
-        return sorted(os.path.relpath(os.path.join(place, file), root) for place, _, files in os.walk(root) for file in files)
 
 
 class Images(DetectionPlace):
@@ -296,82 +248,6 @@ class Coco(DetectionPlace):
             self.assertFalse(os.path.exists(self.at("failed")))
 
 
-class Videos(DetectionPlace):
-    FRAMES = 23
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.frames = clip(5, cls.FRAMES)
-        cls.clip = cls.write("videos/clip.avi", avi(cls.frames, 10))
-        for i, frame in enumerate(cls.frames):
-            os.makedirs(cls.at("frames"), exist_ok=True)
-            Image.fromarray(frame).save(cls.at("frames", f"{i:03}.png"))
-
-    def expect_frames(self, lines, video, numbers):
-        self.assertEqual([line["image"] for line in lines], [f"{video}#{n}" for n in numbers])
-        for line, n in zip(lines, numbers):
-            self.assertEqual(line["detections"], self.of_frame[n]["detections"])
-
-    @property
-    def of_frame(self):
-        if "of_frame_" not in type(self).__dict__:
-            type(self).of_frame_, _ = self.detect("of_frames", self.at("frames"))
-        return self.of_frame_
-
-    def test_frames_are_images(self):
-        lines, _ = self.detect("out", self.clip)
-        self.expect_frames(lines, self.clip, range(self.FRAMES))
-
-    def test_every(self):
-        for every in (1, 7, 22, 23, 1000):
-            lines, _ = self.detect("out", self.clip, "--every", every, "--decoders", "3")
-            self.expect_frames(lines, self.clip, range(0, self.FRAMES, every))
-
-    def test_among_images(self):
-        shutil.copy(self.at("frames", "004.png"), self.at("videos", "a.png"))
-        shutil.copy(self.at("frames", "002.png"), self.at("videos", "x.png"))
-        lines, _ = self.detect("out", self.at("videos"), "--every", "10")
-        for name in ("a.png", "x.png"):
-            os.remove(self.at("videos", name))
-        self.assertEqual([os.path.basename(line["image"]) for line in lines],
-                         ["a.png", "clip.avi#0", "clip.avi#10", "clip.avi#20", "x.png"])
-        self.assertEqual(lines[4]["detections"], self.of_frame[2]["detections"])
-
-    def test_annotated_video(self):
-        self.detect("out", self.clip, "--every", "4", "--draw")
-        self.assertEqual(self.files_below("out", "pictures"), ["clip.avi"])
-        rate, frames, width, height = avi_facts(read_bytes(self.at("out", "pictures", "clip.avi")))
-        self.assertEqual((frames, width, height), (6, 40, 30))
-        self.assertAlmostEqual(rate, 10 / 4, places=3)
-        again, _ = self.detect("again", self.at("out", "pictures"))
-        self.assertEqual(len(again), 6)
-
-    def test_broken_tail(self):
-        broken = self.write("broken/tail.avi", read_bytes(self.clip)[: 15 * 40 * 30 * 3])
-        lines, messages = self.detect("out", self.at("broken"), self.at("frames", "001.png"), "--draw", expect=3)
-        self.assertGreater(len(lines), 10)
-        self.assertLess(len(lines), 16)
-        self.expect_frames(lines[:-1], broken, range(len(lines) - 1))
-        sentence = f"{broken}: breaks off after frame {len(lines) - 2}, {24 - len(lines)} of the 23 frames"
-        self.assertIn(sentence, messages)
-        self.assertIn("1 of 2 images and videos skipped", messages)
-        self.assertIn(sentence, read_bytes(self.at("out", "skipped.txt")).decode())
-        self.assertEqual(avi_facts(read_bytes(self.at("out", "pictures", "tail.avi")))[1], len(lines) - 1)
-
-    def test_videos_without_frames(self):
-        data = read_bytes(self.clip)
-        headers = self.write("bad/headers.avi", data[: data.index(b"movi") + 50])
-        other = self.write("bad/other.mp4", b"no video at all")
-        empty = self.write("bad/empty.mkv", b"")
-        lines, messages = self.detect("out", self.at("bad"), self.clip, "--every", "11", expect=3)
-        self.expect_frames(lines, self.clip, (0, 11, 22))
-        for file in (headers, other, empty):
-            self.assertIn(f"tyto: {file}: no video (", messages)
-        self.assertEqual(len(messages.splitlines()), 4)  # and nothing of FFmpeg's own
-        self.assertIn("none of 3 inputs could be read", self.detect_fails(self.at("bad")))
-
-
 class Skipped(DetectionPlace):
     def test_an_unreadable_image_is_named_counted_and_listed_and_changes_nothing_else(self):
         good = self.make_images("good", [f"{i}.png" for i in range(9)], width=30, height=20)
@@ -424,131 +300,6 @@ class BadUsage(DetectionPlace):
         for results, code in ((self.at("nowhere", "r.json"), 1), (images, 2)):
             self.assertIn(results, self.detect_fails(numbered, "--coco", results, code=code))
             self.assertFalse(os.path.exists(self.at("failed")))  # no work had begun
-
-
-class Interrupted(DetectionPlace):
-    DEADLINE = 60  # seconds
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.make_images("in", [f"a{i:02}.png" for i in range(6)], width=30, height=20)
-        cls.write("in/b.avi", avi(clip(1, 5), 10))
-        cls.make_images("in", ["c.png"], seed=50)
-        cls.write("in/d.avi", avi(clip(2, 150), 10))
-        cls.make_images("in", ["e.png"], seed=60)
-        cls.arguments = (cls.at("in"), "--batch", "4", "--draw", "--threads", "1", "--set", "max_detections=5")
-        tyto("-q", "detect", cls.detector, "-o", cls.at("whole"), *cls.arguments)
-        cls.whole = read_bytes(cls.at("whole", "detections.jsonl"))
-
-    def check_resumes(self, name, *options):
-        tyto("-q", "detect", self.detector, "-o", self.at(name), *self.arguments, "--resume", *options)
-        self.assertEqual(read_bytes(self.at(name, "detections.jsonl")), self.whole)
-        self.assertEqual(self.files_below(name), self.files_below("whole"))
-        for file in ("pictures/b.avi", "pictures/d.avi", "pictures/e.jpg"):
-            self.assertEqual(read_bytes(self.at(name, file)), read_bytes(self.at("whole", file)), file)
-
-    def start_and_stop(self, name, number):
-        """Starts a run into the folder `name` and sends the signal amid the second video."""
-        process = subprocess.Popen([TYTO, "-q", "detect", self.detector, "-o", self.at(name), *self.arguments],
-                                   stderr=subprocess.PIPE, text=True)
-        lines, until = self.at(name, "detections.jsonl"), time.monotonic() + self.DEADLINE
-        while not os.path.exists(lines) or b"d.avi#4" not in read_bytes(lines):
-            self.assertIsNone(process.poll(), "it ended before the signal")
-            self.assertLess(time.monotonic(), until)
-            time.sleep(0.001)
-        process.send_signal(number)
-        _, messages = process.communicate(timeout=self.DEADLINE)
-        return process.returncode, messages
-
-    def test_signals(self):
-        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)):
-            name = f"stopped{number}"
-            got, messages = self.start_and_stop(name, number)
-            self.assertEqual(got, code, messages)
-            if number != signal.SIGKILL:
-                self.assert_one_sentence(messages)
-                self.assertIn("interrupted", messages)
-                self.assertNotIn("pictures/d.avi.tmp.avi", self.files_below(name))
-            self.assertTrue(self.whole.startswith(read_bytes(self.at(name, "detections.jsonl"))))
-            self.assertNotIn("pictures/d.avi", self.files_below(name))
-            self.check_resumes(name)
-
-    def test_lines_cut_anywhere_resume(self):
-        first_of_d = self.whole.index(b"{\"image\": \"" + self.at("in", "d.avi").encode())
-        state = self.state("whole")
-        state["finished"] = False
-        del state["videos"][self.at("in", "d.avi")]
-        for cut in (0, 1, self.whole.index(b"\n"), self.whole.index(b"\n") + 1, first_of_d - 1, first_of_d):
-            shutil.rmtree(self.at("cut"), ignore_errors=True)
-            shutil.copytree(self.at("whole"), self.at("cut"))
-            self.write("cut/detections.jsonl", self.whole[:cut])
-            self.write("cut/run.json", json.dumps(state).encode())
-            self.check_resumes("cut")
-
-    def test_a_finished_run_resumes_to_itself(self):
-        shutil.copytree(self.at("whole"), self.at("finished"))
-        written = os.stat(self.at("finished", "pictures", "d.avi")).st_mtime_ns
-        self.check_resumes("finished")
-        self.assertEqual(os.stat(self.at("finished", "pictures", "d.avi")).st_mtime_ns, written)
-
-    def test_output_among_the_inputs(self):
-        images = self.make_images("among", ["1.png", "2.png"], width=30, height=20)
-        options = (images, "--draw", "--crops", os.path.join(images, "crops"))
-        first, _ = self.detect("among/out", *options)
-        self.assertEqual(len(first), 2)
-        tyto("-q", "detect", self.detector, "-o", self.at("among/out"), *options)
-        self.assertEqual(self.lines("among/out"), first)
-
-    def test_other_options_are_refused(self):
-        shutil.copytree(self.at("whole"), self.at("refused"))
-        self.write("refused/detections.jsonl", self.whole[:-10])
-        for change in (("--every", "2"), ("--score-threshold", "0.2"), ("--set", "max_detections=4"), ("--classes", "1"),
-                       ("--crops", self.at("c")), ("--show-threshold", "0.3"), ("--exif-orientation",),
-                       (self.at("in", "c.png"),)):
-            message = self.fails("detect", self.detector, "-o", self.at("refused"), *self.arguments, "--resume", *change,
-                                 code=2)
-            self.assertIn("run.json belongs to a run with another model, other options or other inputs", message)
-        self.assertEqual(read_bytes(self.at("refused", "detections.jsonl")), self.whole[:-10])
-
-    def test_without_resume_what_was_done_is_not_thrown_away(self):
-        shutil.copytree(self.at("whole"), self.at("kept"))
-        tyto("-q", "detect", self.detector, "-o", self.at("kept"), *self.arguments)  # a finished run may be replaced
-        state = self.state("kept")
-        self.write("kept/run.json", json.dumps({**state, "finished": False}).encode())
-        message = self.fails("detect", self.detector, "-o", self.at("kept"), *self.arguments, code=2)
-        self.assertIn("--resume", message)
-        self.assertEqual(read_bytes(self.at("kept", "detections.jsonl")), self.whole)
-
-    def test_a_broken_video_is_reported_again(self):
-        data = read_bytes(self.at("in", "b.avi"))
-        self.write("broken/b.avi", data[: len(data) // 2])
-        self.make_images("broken", ["c.png"], seed=50)
-        _, first = self.detect("again", self.at("broken"), expect=3)
-        _, messages = tyto("-q", "detect", self.detector, "-o", self.at("again"), "--threads", 1, self.at("broken"), "--resume",
-                           expect=3)
-        self.assertEqual(messages, first)
-        self.assertIn("breaks off", messages)
-
-    def test_full_disk(self):
-        for limit, file in ((3000, "detections.jsonl"), (len(self.whole) // 2, None)):
-            message = self.fails("detect", self.detector, "-o", self.at("failed"), *self.arguments,
-                                 preexec_fn=limit_file_size(limit))
-            if file:
-                self.assertIn(f"{file}: cannot write: File too large", message)
-            self.assertTrue(self.whole.startswith(read_bytes(self.at("failed", "detections.jsonl"))[:limit]))
-            self.check_resumes("failed")
-            shutil.rmtree(self.at("failed"))
-
-    def test_full_disk_under_a_video(self):
-        size = os.path.getsize(self.at("whole", "pictures", "b.avi"))
-        lines, _ = self.detect("small", self.at("in", "b.avi"), "--set", "max_detections=1")
-        self.assertLess(os.path.getsize(self.at("small", "detections.jsonl")), size - 2000)
-        message = self.detect_fails(self.at("in", "b.avi"), "--set", "max_detections=1", "--draw",
-                                    preexec_fn=limit_file_size(size - 100))
-        self.assertIn("pictures/b.avi: cannot write this video", message)
-        self.assertEqual(self.files_below("failed", "pictures"), [])
-        shutil.rmtree(self.at("failed"))
 
 
 if __name__ == "__main__":
