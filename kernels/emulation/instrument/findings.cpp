@@ -1,0 +1,83 @@
+#include "kernels/emulation/instrument/findings.h"
+
+#include <sstream>
+
+namespace emulation::instrument {
+namespace {
+
+std::string text(dim3 d) {
+  return "(" + std::to_string(d.x) + ", " + std::to_string(d.y) + ", " + std::to_string(d.z) + ")";
+}
+
+bool is_race(FindingKind kind) {
+  return kind == FindingKind::RaceInBlock || kind == FindingKind::RaceBetweenBlocks;
+}
+
+// How the first one came about, without the count.
+std::string sentence(const Finding& finding, const Occurrence& first, AccessKind kind) {
+  std::ostringstream out;
+  out << finding.kernel << ", " << finding.line << ", block " << text(first.block) << ": thread "
+      << first.thread << " ";
+  const Conflict& other = first.conflict;
+  switch (finding.kind) {
+    case FindingKind::Bounds:
+      out << first.detail;
+      break;
+    case FindingKind::Uninitialised:
+      out << does(kind) << " memory that nothing wrote";
+      break;
+    case FindingKind::RaceInBlock:
+      out << does(kind) << " what thread " << other.other_thread << " " << does(other.other_kind) << " at "
+          << finding.other_line << ", with no barrier between them";
+      break;
+    case FindingKind::RaceBetweenBlocks:
+      out << does(kind) << " what block " << text(first.other_block) << ", thread " << other.other_thread
+          << " " << does(other.other_kind) << " at " << finding.other_line << ", and blocks have no order";
+      break;
+  }
+  return out.str();
+}
+
+}  // namespace
+
+const char* does(AccessKind kind) {
+  switch (kind) {
+    case AccessKind::Read:
+      return "reads";
+    case AccessKind::Write:
+      return "writes";
+    case AccessKind::Atomic:
+      break;
+  }
+  return "atomically changes";
+}
+
+std::vector<Finding> findings_of(const std::string& kernel, const KernelRecord& record, SourceLines& lines) {
+  std::vector<const void*> positions;
+  for (const auto& [key, first] : record.occurrences)
+    for (const SiteId site : {std::get<1>(key), std::get<2>(key)})
+      positions.push_back(record.sites.position(site));
+  lines.resolve(positions);
+
+  std::map<std::tuple<FindingKind, std::string, std::string>, Finding> by_line;
+  for (const auto& [key, first] : record.occurrences) {
+    const auto [kind, site, other_site] = key;
+    const std::string line = lines.at(record.sites.position(site));
+    const std::string other_line = is_race(kind) ? lines.at(record.sites.position(other_site)) : "";
+    Finding& finding = by_line[{kind, line, other_line}];
+    if (finding.count == 0) {
+      finding = {kind, kernel, line, other_line, first.block, first.thread, 0, {}};
+      finding.message = sentence(finding, first, record.sites.kind(site));
+    }
+    finding.count += first.count;
+  }
+  std::vector<Finding> findings;
+  for (auto& [key, finding] : by_line) {
+    finding.message +=
+        finding.count == 1 ? " (1 access)" : " (" + std::to_string(finding.count) + " accesses)";
+    findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
+}  // namespace emulation::instrument

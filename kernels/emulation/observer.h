@@ -1,0 +1,54 @@
+// Who is told what the emulated device does: the instrument. The core and the runtime call it; there is at most one.
+#pragma once
+
+#include <vector_types.h>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/emulation/kernel_entry.h"
+
+namespace emulation {
+
+// A thread of the block that is running.
+struct ThreadId {
+  int linear = 0;  // in the block
+  int warp = 0, lane = 0;
+};
+
+enum class Space { Device, Pinned, Shared };
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+
+  virtual void launch_begins(const LaunchRequest&) {}
+  virtual void launch_ends(const LaunchRequest&) {}
+  virtual void block_begins(dim3 /*block*/) {}
+  virtual void block_ends(dim3 /*block*/) {}
+  virtual void thread_ends(ThreadId) {}
+
+  // All live threads of the block have arrived: everything before is ordered before everything after.
+  virtual void block_barrier() {}
+  // The lanes of `mask` were together. `orders_memory`: __syncwarp and cooperative groups' sync, but no shuffle or vote.
+  virtual void warp_rendezvous(int /*warp*/, uint32_t /*mask*/, bool /*orders_memory*/) {}
+  // An atomic access of the running thread, at `position` in the code.
+  virtual void atomic(const void* /*address*/, size_t /*bytes*/, const void* /*position*/) {}
+
+  // Memory comes and goes. Shared memory lives for one block.
+  virtual void allocated(const void* /*address*/, size_t /*bytes*/, Space, int /*device*/) {}
+  virtual void freed(const void* /*address*/) {}
+  // The runtime wrote here (a copy, a memset) or a library's stand-in did.
+  virtual void written(const void* /*address*/, size_t /*bytes*/) {}
+  // The runtime or a library's stand-in reads here.
+  virtual void read(const void* /*address*/, size_t /*bytes*/) {}
+};
+
+void set_observer(Observer* observer);  // nullptr: none
+Observer* observer();
+
+// The running thread, for the observer's hooks; nullptr outside a kernel.
+const ThreadId* running_thread();
+// Whether the address lies on the running thread's own stack.
+bool on_running_stack(const void* address);
+
+}  // namespace emulation

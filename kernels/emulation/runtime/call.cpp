@@ -1,0 +1,20 @@
+#include "kernels/emulation/runtime/call.h"
+
+#include "kernels/emulation/runtime/operations.h"
+
+namespace emulation::runtime {
+
+cudaError_t& last_error() {
+  thread_local cudaError_t error = cudaSuccess;
+  return error;
+}
+
+void begin_call(const char* name) {
+  require(running_work() == nullptr, cudaErrorNotPermitted);
+  const cudaError_t ordered = ordered_failure(name);
+  require(ordered == cudaSuccess, ordered);
+  require(device_count() > 0, cudaErrorNoDevice);
+  require_sound(current_device());
+}
+
+}  // namespace emulation::runtime

@@ -1,0 +1,56 @@
+// Memory of the emulated devices, and pinned memory of the host.
+//
+// A buffer lies between two redzones, which AddressSanitizer watches where it is on and whose bytes are compared after
+// every piece of work where it is not. Fresh memory holds 0xFF: NaN in every type. The pages of a device's memory may
+// be touched only while that device works: host code that follows a device pointer ends at once, as does any use of
+// freed memory, and a sentence says which buffer it was.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "kernels/emulation/library_call.h"
+#include "kernels/emulation/observer.h"
+
+namespace emulation::runtime {
+
+struct Buffer {
+  std::byte* data = nullptr;
+  size_t bytes = 0;
+  Space space = Space::Device;
+  int device = 0;  // of pinned memory: that was current
+  int64_t number = 0;
+  std::byte* mapping = nullptr;  // redzone, data, redzone; null: the host's own memory, registered
+  size_t mapped = 0;
+};
+
+std::string name_of(const Buffer& buffer);  // "device buffer 12 (4096 bytes)"
+
+const Buffer* allocate(Space space, int device, size_t bytes);      // null: no memory
+const Buffer* register_host(void* data, size_t bytes, int device);  // null: overlaps what is registered
+void release(const Buffer& buffer);                                 // a damaged redzone is a fault
+
+const Buffer* buffer_at(const void* address);  // the live one that holds the address, or null
+bool is_released(const void* address);         // lately
+size_t bytes_in_use(int device);
+
+// Why work on the device may not touch the range: "reaches 4 bytes past the end of device buffer 12 (4096 bytes)".
+// Empty where it may.
+std::string objection(const Range& range, int device);
+
+// A redzone of the device's buffers or of pinned memory that changed is a fault of `culprit`.
+void check_redzones(int device, const std::string& culprit);
+
+// While it lives the device's memory may be touched.
+class DeviceWorks {
+ public:
+  explicit DeviceWorks(int device);
+  ~DeviceWorks();
+  DeviceWorks(const DeviceWorks&) = delete;
+  DeviceWorks& operator=(const DeviceWorks&) = delete;
+
+ private:
+  int outer_;  // device that was working before, or -1
+};
+
+}  // namespace emulation::runtime
