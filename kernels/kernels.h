@@ -1,27 +1,37 @@
 // The door to kernels/: maths on raw memory. Every header is a contract that can be used without opening the
-// source; nothing in here knows tensors, graphs or files, and only OpenMP is linked.
+// source; nothing in here knows tensors, graphs or files; only OpenMP and the CUDA runtime are linked.
 //
-//   common/     the channel-blocked image batch that the neural kernels share
-//   norm/       instance norm, per-channel affine maps, unit length over channels
-//   pooling/    adaptive average pooling
-//   detection/  heads, box decoding, class scores, non-maximum suppression
-//   image/      Pillow's and OpenCV's resampling bit for bit, normalisation, flips, torch's bicubic
-//   retrieval/  ranking with ties, evaluation of rankings, unit-length rows
+//   common/       the channel-blocked image batch that the neural kernels share
+//   layout/       between NCHW and NHWC, between element types, borders of zeros
+//   elementwise/  residual, bias and activation; a count of what is not finite
+//   convolution/  depthwise convolution
+//   norm/         instance norm, per-channel affine maps, unit length over channels
+//   pooling/      adaptive average and max pooling
+//   detection/    heads, box decoding, class scores, non-maximum suppression
+//   image/        Pillow's and OpenCV's resampling bit for bit, normalisation, flips, torch's bicubic
+//   retrieval/    ranking with ties, evaluation of rankings, unit-length rows
 #pragma once
 
 #include "kernels/common/channel_blocks.h"
+#include "kernels/convolution/depthwise.h"
 #include "kernels/detection/class_scores.h"
 #include "kernels/detection/concat_heads.h"
 #include "kernels/detection/decode_boxes.h"
 #include "kernels/detection/select_detections.h"
+#include "kernels/elementwise/finish.h"
+#include "kernels/elementwise/not_finite.h"
 #include "kernels/image/bicubic.h"
 #include "kernels/image/flip.h"
 #include "kernels/image/normalize.h"
 #include "kernels/image/resize.h"
+#include "kernels/image/resize_tables.h"
 #include "kernels/image/resize_torch.h"
+#include "kernels/layout/channels_last.h"
+#include "kernels/layout/pad.h"
 #include "kernels/norm/l2_normalize.h"
 #include "kernels/norm/norm.h"
 #include "kernels/pooling/adaptive_average_pool.h"
+#include "kernels/pooling/max_pool.h"
 #include "kernels/retrieval/hits.h"
 #include "kernels/retrieval/judge.h"
 #include "kernels/retrieval/metrics.h"

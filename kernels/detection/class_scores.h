@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "kernels/common/stream.h"
+
 namespace tyto::kernels {
 
 enum class ScoreFunction : uint8_t {
@@ -21,5 +23,9 @@ struct ClassScores {
 // scores  [n, classes - 1, count]   class c at row c - 1
 void class_scores_cpu(const float* logits, int64_t n, int64_t count, int64_t classes, const ClassScores&,
                       float* scores);
+
+// The same bits. Device pointers; n * count < 2^31, classes <= 12287 (a row has to fit into shared memory).
+void class_scores(const float* logits, int64_t n, int64_t count, int64_t classes, const ClassScores&,
+                  float* scores, Stream stream);
 
 }  // namespace tyto::kernels

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/common/every_vector_width.h"
 #include "kernels/detection/exponential.h"
-
-// Vectors of every width from one source; no multiply-adds are fused, so all give the same bits.
-#define TYTO_EVERY_VECTOR_WIDTH __attribute__((target_clones("avx512f", "avx2", "default")))
 
 namespace tyto::kernels {
 namespace {

@@ -4,6 +4,9 @@
 #include <span>
 
 #include "kernels/common/channel_blocks.h"
+#include "kernels/common/element_types.h"
+#include "kernels/common/nhwc.h"
+#include "kernels/common/stream.h"
 
 namespace tyto::kernels {
 
@@ -12,5 +15,11 @@ namespace tyto::kernels {
 // concatenate that ends ssd.pytorch's and torchvision's heads.
 // rows  [n, sum over k of height_k * width_k * anchors_k, values]
 void concat_heads_cpu(std::span<const ChannelBlocks<const float>> maps, float* rows);
+
+inline constexpr int kMostHeads = 16;  // maps that one call joins on CUDA
+
+// The same of device memory, in one launch. At most kMostHeads maps of less than 2^31 elements an image each.
+template <class T>
+void concat_heads(std::span<const Nhwc<const T>> maps, float* rows, Stream stream);
 
 }  // namespace tyto::kernels

@@ -1,28 +1,28 @@
-#include "kernels/detection/decode_boxes.h"
-
-#include <algorithm>
-#include <cmath>
+#include "kernels/common/every_vector_width.h"
+#include "kernels/detection/decode_boxes_math.h"
+#include "kernels/detection/exponential.h"
 
 namespace tyto::kernels {
+namespace {
+
+constexpr int64_t kGroup = 16;  // boxes whose exponentials are taken side by side
+
+TYTO_EVERY_VECTOR_WIDTH void exponentials(float* values) {
+  for (int64_t i = 0; i < 2 * kGroup; ++i) values[i] = exponential(values[i]);
+}
+
+}  // namespace
 
 void decode_boxes_cpu(const float* offsets, const float* anchors, int64_t n, int64_t count,
                       const DecodeBoxes& params, float* boxes) {
-  const float extent[2] = {params.width, params.height};
 #pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < n * count; ++i) {
-    const float *d = offsets + 4 * i, *a = anchors + 4 * (i % count);
-    float* box = boxes + 4 * i;
-    for (int axis = 0; axis < 2; ++axis) {
-      const float centre = a[axis] + d[axis] * params.variance[axis] * a[axis + 2];
-      const float exponent = d[axis + 2] * params.variance[axis + 2];
-      // A NaN stays one: std::min returns its first argument unless the second is smaller.
-      const float size = a[axis + 2] * std::exp(std::min(exponent, params.max_log_size));
-      box[axis] = centre - 0.5f * size;
-      box[axis + 2] = centre + 0.5f * size;
-      if (!params.clip) continue;
-      box[axis] = std::clamp(box[axis], 0.0f, extent[axis]);
-      box[axis + 2] = std::clamp(box[axis + 2], 0.0f, extent[axis]);
-    }
+  for (int64_t first = 0; first < n * count; first += kGroup) {
+    const int64_t end = std::min(first + kGroup, n * count);
+    float sizes[2 * kGroup] = {};
+    for (int64_t i = first; i < end; ++i) log_sizes(offsets + 4 * i, params, sizes + 2 * (i - first));
+    exponentials(sizes);
+    for (int64_t i = first; i < end; ++i)
+      place_box(offsets + 4 * i, anchors + 4 * (i % count), sizes + 2 * (i - first), params, boxes + 4 * i);
   }
 }
 

@@ -1,15 +1,17 @@
 // e^x in operations that compilers turn into vector instructions, the same bits on every instruction set (no
-// multiply-add is fused: compile with -ffp-contract=off).
+// multiply-add is fused: compile with -ffp-contract=off, nvcc with -fmad=false).
 #pragma once
 
 #include <bit>
 #include <cstdint>
 #include <limits>
 
+#include "kernels/common/host_device.h"
+
 namespace tyto::kernels {
 
 // Within 2 ulp. 0 below -87, infinity above 88, NaN for NaN. x = n ln 2 + r, e^r by the polynomial of Cephes' expf.
-[[gnu::always_inline]] inline float exponential(float x) {
+[[gnu::always_inline]] TYTO_HOST_DEVICE inline float exponential(float x) {
   constexpr float kLow = -87.0f, kHigh = 88.0f;
   constexpr float kLog2E = 1.44269504f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
   constexpr float kToNearest = 12582912.0f;  // 1.5 * 2^23: a sum with it has no bits behind the point

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "kernels/common/stream.h"
+
 namespace tyto::kernels {
 
 // The overlap of two boxes without area is 0 / 0.
@@ -32,14 +34,22 @@ int64_t detection_capacity(const SelectDetections&, int64_t classes, int64_t cou
 int64_t select_detections_workspace(const SelectDetections&, int64_t n, int64_t classes, int64_t count,
                                     int threads);
 
-// Boxes with a coordinate that is not finite and scores that are NaN are no candidates. Order everywhere: score
-// falling, then class rising, then box index rising. Overlap: intersection over union in float, of the boxes
-// before clipping and scaling. Greedy; deterministic whatever the number of threads.
+// Boxes with a coordinate that is not finite and scores that are NaN are no candidates; a score of -0 is 0. Order
+// everywhere: score falling, then class rising, then box index rising. Overlap: intersection over union in float, of
+// the boxes before clipping and scaling. Greedy; deterministic whatever the number of threads.
 // count < 2^31, classes < 2^24 (labels are floats), workspace aligned to 8 bytes.
 // boxes       [n, count, 4]          x1, y1, x2, y2
 // scores      [n, classes, count]    class c has label c + 1
 // detections  [n, detection_capacity(), kDetectionRow]  rows after the last are zero with label -1
 void select_detections_cpu(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count,
                            const SelectDetections&, int threads, void* workspace, float* detections);
+
+// Bytes of workspace for select_detections.
+int64_t select_detections_workspace_cuda(const SelectDetections&, int64_t n, int64_t classes, int64_t count);
+
+// The same rows. Device pointers, boxes and workspace aligned to 16 bytes. At most four launches, no host
+// synchronisation; n * classes * count / 4096 < 2^31, classes * min(count, top_k, max_per_class) < 2^31.
+void select_detections(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count,
+                       const SelectDetections&, void* workspace, float* detections, Stream stream);
 
 }  // namespace tyto::kernels

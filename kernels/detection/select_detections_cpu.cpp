@@ -3,10 +3,9 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cmath>
 #include <span>
 
-#include "kernels/detection/overlap.h"
+#include "kernels/detection/select_detections_math.h"
 
 namespace tyto::kernels {
 namespace {
@@ -19,16 +18,6 @@ struct Candidate {
 bool better(const Candidate& a, const Candidate& b) {
   if (a.score != b.score) return a.score > b.score;
   return a.label != b.label ? a.label < b.label : a.box < b.box;
-}
-
-int64_t limited(int64_t count, int limit) { return limit > 0 ? std::min<int64_t>(count, limit) : count; }
-
-int64_t most_per_class(const SelectDetections& p, int64_t count) {
-  return limited(limited(count, p.top_k), p.max_per_class);
-}
-
-bool is_finite(const Box& b) {
-  return std::isfinite(b.x1) && std::isfinite(b.y1) && std::isfinite(b.x2) && std::isfinite(b.y2);
 }
 
 // One image and class: its best candidates to the front of `found`, in order.
@@ -51,37 +40,25 @@ int64_t suppress(std::span<const Box> boxes, std::span<const Candidate> candidat
   for (const Candidate& c : candidates) {
     if (count == most) break;
     const bool suppressed = std::any_of(kept, kept + count, [&](const Candidate& k) {
-      const float iou = overlap(boxes[static_cast<size_t>(k.box)], boxes[static_cast<size_t>(c.box)]);
-      return iou > p.iou_threshold || (p.empty_union == EmptyUnion::Drop && std::isnan(iou));
+      return suppresses(boxes[static_cast<size_t>(k.box)], boxes[static_cast<size_t>(c.box)], p);
     });
     if (!suppressed) kept[count++] = c;
   }
   return count;
 }
 
-Box clipped(const Box& b, const SelectDetections& p) {
-  return {std::clamp(b.x1, 0.0f, p.width), std::clamp(b.y1, 0.0f, p.height), std::clamp(b.x2, 0.0f, p.width),
-          std::clamp(b.y2, 0.0f, p.height)};
-}
-
 // One image's kept candidates, in order, as rows.
 void write_rows(std::span<const Box> boxes, std::span<const Candidate> kept, const SelectDetections& p,
-                std::span<float> rows) {
-  size_t at = 0;
+                int64_t rows, float* row) {
+  const float* const end = row + rows * kDetectionRow;
   for (const Candidate& c : kept) {
-    if (at == rows.size()) break;
-    Box b = boxes[static_cast<size_t>(c.box)];
-    if (p.clip) b = clipped(b, p);
-    if (p.clip && !(area(b) > 0)) continue;
-    const float row[kDetectionRow] = {b.x1 * p.scale_x, b.y1 * p.scale_y, b.x2 * p.scale_x,
-                                      b.y2 * p.scale_y, c.score,          static_cast<float>(c.label)};
-    std::copy_n(row, kDetectionRow, rows.begin() + static_cast<std::ptrdiff_t>(at));
-    at += kDetectionRow;
+    if (row == end) break;
+    const Box& box = boxes[static_cast<size_t>(c.box)];
+    if (!is_shown(box, p)) continue;
+    write_detection(box, c.score, c.label, p, row);
+    row += kDetectionRow;
   }
-  for (; at < rows.size(); at += kDetectionRow) {
-    std::fill_n(rows.begin() + static_cast<std::ptrdiff_t>(at), kDetectionRow - 1, 0.0f);
-    rows[at + kDetectionRow - 1] = -1;
-  }
+  for (int64_t column = 0; row != end; column = (column + 1) % kDetectionRow) *row++ = nothing(column);
 }
 
 }  // namespace
@@ -121,8 +98,7 @@ void select_detections_cpu(const float* boxes, const float* scores, int64_t n, i
     Candidate* end = all;
     for (int64_t c = 0; c < classes; ++c) end = std::copy_n(all + c * most, counts[image * classes + c], end);
     std::sort(all, end, better);
-    write_rows(boxes_of(image), {all, end}, p,
-               {detections + image * rows * kDetectionRow, static_cast<size_t>(rows * kDetectionRow)});
+    write_rows(boxes_of(image), {all, end}, p, rows, detections + image * rows * kDetectionRow);
   }
 }
 

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "kernels/common/stream.h"
+
 namespace tyto::kernels {
 
 struct BicubicParams {
@@ -20,5 +22,8 @@ int64_t bicubic_size(int64_t size, double scale);  // floor(size * scale)
 // by less than 3e-6 of the largest input (derived in the test). std::invalid_argument if a size is not
 // positive.
 void bicubic_cpu(const float* in, float* out, const BicubicParams&);
+
+// The same bits on CUDA, from and to device memory. std::invalid_argument likewise.
+void bicubic(const float* in, float* out, const BicubicParams&, Stream);
 
 }  // namespace tyto::kernels

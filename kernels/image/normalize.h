@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdint>
 
+#include "kernels/common/stream.h"
+
 namespace tyto::kernels {
 
 enum class ChannelOrder : uint8_t { RGB, BGR };
@@ -26,5 +28,8 @@ NormalizeTable make_normalize_table(const NormalizeParams&);
 // pixels [count, 3]     RGB
 // planes [3, count]
 void normalize_cpu(const uint8_t* pixels, int64_t count, const NormalizeTable&, float* planes);
+
+// The same bits on CUDA, from and to device memory.
+void normalize(const uint8_t* pixels, int64_t count, const NormalizeParams&, float* planes, Stream);
 
 }  // namespace tyto::kernels

@@ -1,16 +1,12 @@
-#include "kernels/image/normalize.h"
+#include "kernels/image/normalize_math.h"
 
 namespace tyto::kernels {
 
 NormalizeTable make_normalize_table(const NormalizeParams& p) {
   NormalizeTable table;
-  table.channel = p.order == ChannelOrder::RGB ? std::array{0, 1, 2} : std::array{2, 1, 0};
   for (int plane = 0; plane < 3; ++plane) {
-    for (int v = 0; v < 256; ++v) {
-      const float pixel = static_cast<float>(v);
-      const float scaled = p.scale == 1.0f / 255 ? pixel / 255.0f : pixel * p.scale;
-      table.value[plane][v] = (scaled - p.mean[plane]) / p.std[plane];
-    }
+    table.channel[plane] = channel_of(p.order, plane);
+    for (int v = 0; v < 256; ++v) table.value[plane][v] = normalized(static_cast<float>(v), p, plane);
   }
   return table;
 }

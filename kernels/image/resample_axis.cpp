@@ -39,25 +39,42 @@ Filter filter_of(Resampling resampling) {
   return {bilinear, 1};
 }
 
-// Pillow's precompute_coeffs and normalize_coeffs_8bpc, each operation in their order. When shrinking, the
-// filter is widened by the scale, which is the antialiasing.
+// A filter laid over an axis, each operation in the order of Pillow's precompute_coeffs. When shrinking, the filter is
+// widened by the scale, which is the antialiasing.
+struct PilAxis {
+  explicit PilAxis(const AxisRange& range)
+      : filter(filter_of(range.resampling)),
+        in_size(range.in_size),
+        scale(static_cast<double>(range.in_size) / range.out_size),
+        filter_scale(std::max(scale, 1.0)),
+        support(filter.support * filter_scale) {}
+
+  int taps() const { return static_cast<int>(std::ceil(support)) * 2 + 1; }
+  double center(int output) const { return (output + 0.5) * scale; }
+  // The inputs of the output around a centre.
+  int first(double center) const { return std::max(static_cast<int>(center - support + 0.5), 0); }
+  int end(double center) const { return std::min(static_cast<int>(center + support + 0.5), in_size); }
+
+  Filter filter;
+  int in_size;
+  double scale, filter_scale, support;
+};
+
+// Pillow's precompute_coeffs and normalize_coeffs_8bpc.
 void prepare_pil(ResampleAxis& axis) {
   const AxisRange& range = axis.range;
-  const Filter filter = filter_of(range.resampling);
-  const double scale = static_cast<double>(range.in_size) / range.out_size;
-  const double filter_scale = std::max(scale, 1.0);
-  const double support = filter.support * filter_scale;
-  const double inverse = 1.0 / filter_scale;
-  axis.taps = static_cast<int>(std::ceil(support)) * 2 + 1;
+  const PilAxis pil(range);
+  const double inverse = 1.0 / pil.filter_scale;
+  axis.taps = pil.taps();
   axis.real.resize(axis.taps);
   axis.weights.assign(static_cast<size_t>(range.end - range.begin) * axis.taps, 0);
   for (int i = 0; i < range.end - range.begin; ++i) {
-    const double center = (range.begin + i + 0.5) * scale;
-    const int first = std::max(static_cast<int>(center - support + 0.5), 0);
-    const int count = std::min(static_cast<int>(center + support + 0.5), range.in_size) - first;
+    const double center = pil.center(range.begin + i);
+    const int first = pil.first(center);
+    const int count = pil.end(center) - first;
     double sum = 0;
     for (int t = 0; t < count; ++t) {
-      axis.real[t] = filter.value((t + first - center + 0.5) * inverse);
+      axis.real[t] = pil.filter.value((t + first - center + 0.5) * inverse);
       sum += axis.real[t];
     }
     int32_t* weights = &axis.weights[static_cast<size_t>(i) * axis.taps];
@@ -90,6 +107,15 @@ void prepare_opencv(ResampleAxis& axis) {
 }
 
 }  // namespace
+
+int resample_taps(const AxisRange& range) {
+  return range.resampling == Resampling::CvBilinear ? 2 : PilAxis(range).taps();
+}
+
+AxisInputs pil_inputs(const AxisRange& range) {
+  const PilAxis pil(range);
+  return {pil.first(pil.center(range.begin)), pil.end(pil.center(range.end - 1))};
+}
 
 void prepare_axis(ResampleAxis& axis, const AxisRange& range) {
   if (axis.range == range) return;

@@ -19,6 +19,15 @@ struct AxisRange {
   bool operator==(const AxisRange&) const = default;
 };
 
+int resample_taps(
+    const AxisRange& range);  // the most inputs that one output reads, at the edges of the image too
+
+// The inputs begin..end-1 that the outputs of a range read. Pil* only.
+struct AxisInputs {
+  int begin = 0, end = 0;
+};
+AxisInputs pil_inputs(const AxisRange& range);
+
 // Output begin + i is the sum over t < count[i] of weights[i * taps + t] * input[first[i] + t], in units of
 // 2^-kPilPrecisionBits or 2^-kCvCoefficientBits. first and first + count never fall as i rises. CvBilinear
 // always has two weights; beyond a border both are for the border pixel, and count is 1.

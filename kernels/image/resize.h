@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/common/stream.h"
 #include "kernels/image/resample_axis.h"
 
 namespace tyto::kernels {
@@ -36,11 +37,25 @@ struct ResizeScratch {
 // std::invalid_argument if a size is not positive or the window is not inside the resampled image.
 void check_window(const ResizeParams&);
 
+// Which outputs of each axis the window takes.
+AxisRange horizontal_range(const ResizeParams&);
+AxisRange vertical_range(const ResizeParams&);
+
+// Whether OpenCV takes the mean of 2x2 pixels.
+bool halves(const ResizeParams&);
+
 // image  [in_height, in_width, 3]
 // out    [window_height, window_width, 3], its rows out_row_bytes apart
 // std::invalid_argument as check_window, and for TorchBilinear. One thread; no allocation once the scratch has
 // grown. Not in place.
 void resize_cpu(const uint8_t* image, uint8_t* out, int64_t out_row_bytes, const ResizeParams&,
                 ResizeScratch&);
+
+// The same bytes on CUDA, from and to device memory. `tables` is the device's copy of what make_resize_tables
+// (resize_tables.h) made for the same parameters. No allocation, no host synchronisation.
+// Workspace: resize_workspace_bytes(), aligned to 16; 0 bytes for CvBilinear.
+int64_t resize_workspace_bytes(const ResizeParams&);
+void resize(const uint8_t* image, uint8_t* out, int64_t out_row_bytes, const ResizeParams&,
+            const int32_t* tables, void* workspace, Stream);
 
 }  // namespace tyto::kernels

@@ -44,8 +44,7 @@ void resample_strip(const uint8_t* image, const ResizeParams& p, int y, int writ
 }
 
 void prepare_horizontal(const ResizeParams& p, ResizeScratch& s) {
-  prepare_axis(s.horizontal,
-               {p.in_width, p.out_width, p.window_x, p.window_x + p.window_width, p.resampling});
+  prepare_axis(s.horizontal, horizontal_range(p));
   const int columns = s.horizontal.first.back() + s.horizontal.count.back() - s.horizontal.first.front();
   s.columns.resize(static_cast<size_t>(columns) * kWeightedSumBytes);
   s.column_starts.resize(columns);
@@ -124,6 +123,18 @@ void check_window(const ResizeParams& p) {
     throw std::invalid_argument("resampling an empty image, or a window outside the resampled image");
 }
 
+AxisRange horizontal_range(const ResizeParams& p) {
+  return {p.in_width, p.out_width, p.window_x, p.window_x + p.window_width, p.resampling};
+}
+
+AxisRange vertical_range(const ResizeParams& p) {
+  return {p.in_height, p.out_height, p.window_y, p.window_y + p.window_height, p.resampling};
+}
+
+bool halves(const ResizeParams& p) {
+  return p.in_width == 2 * int64_t{p.out_width} && p.in_height == 2 * int64_t{p.out_height};
+}
+
 void resize_cpu(const uint8_t* image, uint8_t* out, int64_t out_row_bytes, const ResizeParams& p,
                 ResizeScratch& scratch) {
   check_window(p);
@@ -133,8 +144,7 @@ void resize_cpu(const uint8_t* image, uint8_t* out, int64_t out_row_bytes, const
   if (!across && !down) return copy(image, out, out_row_bytes, p);
   if (p.resampling == Resampling::CvBilinear) return resize_opencv_cpu(image, out, out_row_bytes, p, scratch);
   if (!down) return resize_horizontally(image, out, out_row_bytes, p, scratch);
-  prepare_axis(scratch.vertical,
-               {p.in_height, p.out_height, p.window_y, p.window_y + p.window_height, p.resampling});
+  prepare_axis(scratch.vertical, vertical_range(p));
   if (!across) return resize_vertically(image, out, out_row_bytes, p, scratch);
   resize_both_ways(image, out, out_row_bytes, p, scratch);
 }

@@ -1,12 +1,12 @@
 #include "kernels/image/resize_opencv_cpu.h"
 
-#include <algorithm>
+#include <cstddef>
+
+#include "kernels/image/resize_math.h"
 
 namespace tyto::kernels {
 namespace {
 
-// cv2.resize serves INTER_LINEAR with the mean of 2x2 pixels (INTER_AREA) where both sizes are exactly
-// halved.
 void halve(const uint8_t* image, uint8_t* out, int64_t out_row_bytes, const ResizeParams& p) {
   const int64_t in_row = int64_t{3} * p.in_width;
   for (int y = 0; y < p.window_height; ++y) {
@@ -14,7 +14,7 @@ void halve(const uint8_t* image, uint8_t* out, int64_t out_row_bytes, const Resi
     uint8_t* to = out + y * out_row_bytes;
     for (int x = 0; x < p.window_width; ++x, top += 6, to += 3)
       for (int c = 0; c < 3; ++c)
-        to[c] = static_cast<uint8_t>((top[c] + top[c + 3] + top[in_row + c] + top[in_row + c + 3] + 2) >> 2);
+        to[c] = mean_of_four(top[c], top[c + 3], top[in_row + c], top[in_row + c + 3]);
   }
 }
 
@@ -30,22 +30,17 @@ void blend_columns(const uint8_t* row, const ResampleAxis& axis, int outputs, in
   }
 }
 
-// VResizeLinear for 8 bits: the products lose their low bits before they are added, as in OpenCV.
 void blend_rows(const int32_t* top, const int32_t* bottom, int32_t a, int32_t b, int count, uint8_t* out) {
-  for (int j = 0; j < count; ++j)
-    out[j] = static_cast<uint8_t>((((a * (top[j] >> 4)) >> 16) + ((b * (bottom[j] >> 4)) >> 16) + 2) >> 2);
+  for (int j = 0; j < count; ++j) out[j] = cv_byte(top[j], bottom[j], a, b);
 }
 
 }  // namespace
 
 void resize_opencv_cpu(const uint8_t* image, uint8_t* out, int64_t out_row_bytes, const ResizeParams& p,
                        ResizeScratch& s) {
-  if (p.in_width == 2 * int64_t{p.out_width} && p.in_height == 2 * int64_t{p.out_height})
-    return halve(image, out, out_row_bytes, p);
-  prepare_axis(s.horizontal,
-               {p.in_width, p.out_width, p.window_x, p.window_x + p.window_width, p.resampling});
-  prepare_axis(s.vertical,
-               {p.in_height, p.out_height, p.window_y, p.window_y + p.window_height, p.resampling});
+  if (halves(p)) return halve(image, out, out_row_bytes, p);
+  prepare_axis(s.horizontal, horizontal_range(p));
+  prepare_axis(s.vertical, vertical_range(p));
   const int row = 3 * p.window_width;
   s.sums.resize(static_cast<size_t>(row) * 2);
   int held[2] = {-1, -1};  // the source row whose sums stand in each half; row y goes to half y % 2

@@ -7,17 +7,12 @@
 
 #include "kernels/image/normalize.h"
 #include "kernels/image/resize.h"
+#include "kernels/image/resize_torch_math.h"
 
 namespace tyto::kernels {
 
-// One axis: output i blends the inputs first[i] and second[i].
-struct BilinearTaps {
-  std::vector<int32_t> first, second;
-  std::vector<float> weight;  // of the second
-};
-
 struct TorchResizeScratch {
-  BilinearTaps columns, rows;
+  std::vector<BilinearTap> columns, rows;
 };
 
 // params.resampling is not looked at.
@@ -26,5 +21,9 @@ struct TorchResizeScratch {
 // std::invalid_argument as resize_cpu. One thread; no allocation once the scratch has grown.
 void resize_torch_cpu(const uint8_t* image, const ResizeParams& params, const NormalizeTable& table,
                       float* planes, int64_t plane_stride, int64_t row_stride, TorchResizeScratch& scratch);
+
+// The same bits on CUDA, from and to device memory. No allocation, no host synchronisation.
+void resize_torch(const uint8_t* image, const ResizeParams&, const NormalizeParams&, float* planes,
+                  int64_t plane_stride, int64_t row_stride, Stream);
 
 }  // namespace tyto::kernels

@@ -4,41 +4,34 @@
 
 #include <algorithm>
 
-#include "kernels/image/resample_axis.h"
+#include "kernels/image/resize_math.h"
 
 namespace tyto::kernels {
-namespace {
-
-constexpr int32_t kHalf = 1 << (kPilPrecisionBits - 1);
-
-uint8_t to_pixel(int32_t sum) { return static_cast<uint8_t>(std::clamp(sum >> kPilPrecisionBits, 0, 255)); }
-
-}  // namespace
 
 void weighted_sum_few(const uint8_t* const* sources, int64_t offset, const int32_t* weights, int count,
                       uint8_t* out, int bytes) {
   for (int j = 0; j < bytes; ++j) {
-    int32_t sum = kHalf;
+    int32_t sum = kPilHalf;
     for (int t = 0; t < count; ++t) sum += weights[t] * sources[t][offset + j];
-    out[j] = to_pixel(sum);
+    out[j] = pil_byte(sum);
   }
 }
 
 void weighted_sum_generic(const uint8_t* const* sources, int64_t offset, const int32_t* weights, int count,
                           uint8_t* out) {
   int32_t sums[kWeightedSumBytes];
-  std::fill_n(sums, kWeightedSumBytes, kHalf);
+  std::fill_n(sums, kWeightedSumBytes, kPilHalf);
   for (int t = 0; t < count; ++t) {
     const uint8_t* source = sources[t] + offset;
     for (int j = 0; j < kWeightedSumBytes; ++j) sums[j] += weights[t] * source[j];
   }
-  for (int j = 0; j < kWeightedSumBytes; ++j) out[j] = to_pixel(sums[j]);
+  for (int j = 0; j < kWeightedSumBytes; ++j) out[j] = pil_byte(sums[j]);
 }
 
 // Four sums of eight lanes stay in registers; compilers keep such an array in memory, at half the speed.
 __attribute__((target("avx2"))) void weighted_sum_avx2(const uint8_t* const* sources, int64_t offset,
                                                        const int32_t* weights, int count, uint8_t* out) {
-  const __m256i half = _mm256_set1_epi32(kHalf);
+  const __m256i half = _mm256_set1_epi32(kPilHalf);
   __m256i sums[4] = {half, half, half, half};
   for (int t = 0; t < count; ++t) {
     const __m256i weight = _mm256_set1_epi32(weights[t]);

@@ -3,6 +3,9 @@
 #pragma once
 
 #include "kernels/common/channel_blocks.h"
+#include "kernels/common/element_types.h"
+#include "kernels/common/nhwc.h"
+#include "kernels/common/stream.h"
 
 namespace tyto::kernels {
 
@@ -21,5 +24,13 @@ struct L2Normalize {
 // scale  [channels]
 void l2_normalize_cpu(const ChannelBlocks<const float>& x, const float* scale, const L2Normalize&,
                       const ChannelBlocks<float>& y);
+
+// The same on CUDA, for float, Half and BFloat16. Accumulates in float: squares of fp16 cannot overflow it, those of
+// float do where a value passes 1e19.
+// y       like x; may be x
+// scale   [x.channels]
+// x.elements() < 2^31, else DeviceError.
+template <class T>
+void l2_normalize(Nhwc<const T> x, const float* scale, const L2Normalize& params, T* y, Stream stream);
 
 }  // namespace tyto::kernels

@@ -4,7 +4,7 @@
 #include <limits>
 #include <vector>
 
-#include "kernels/retrieval/rank_key.h"
+#include "kernels/common/rank_key.h"
 
 namespace tyto::kernels {
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/common/rank_key.h"
 #include "kernels/retrieval/rank.h"
-#include "kernels/retrieval/rank_key.h"
 
 namespace tyto::kernels {
 

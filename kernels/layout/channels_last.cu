@@ -1,0 +1,74 @@
+// NCHW float to NHWC: the first thing that happens to an image.
+//
+// An image's 3 or 4 planes become 4 channels a pixel by one thread, which reads the planes beside its neighbours and
+// writes the pixel at once. More channels are transposed through tiles of shared memory. Both sides are coalesced;
+// bound by memory.
+#include "kernels/common/elements.cuh"
+#include "kernels/common/launch.h"
+#include "kernels/layout/channels_last.h"
+#include "kernels/layout/tile.cuh"
+
+namespace tyto::kernels {
+namespace {
+
+constexpr int kBlock = 256;
+constexpr int kFew = 4;
+
+template <class T>
+__global__ void __launch_bounds__(kBlock)
+    interleave_kernel(const float* __restrict__ planes, int channels, int n, int area, T* __restrict__ out) {
+  const unsigned i = blockIdx.x * kBlock + threadIdx.x;
+  if (i >= static_cast<unsigned>(n) * area) return;
+  const int image = i / area, pixel = i % area;
+  const float* from = planes + image * channels * area + pixel;
+  float v[kFew];
+#pragma unroll
+  for (int c = 0; c < kFew; ++c) v[c] = c < channels ? from[c * area] : 0.0f;
+  store<kFew>(v, out + i * kFew);
+}
+
+template <class T>
+__global__ void __launch_bounds__(kTile* kTileRows)
+    channels_last_kernel(const float* __restrict__ planes, int channels, int out_channels, int area,
+                         T* __restrict__ out) {
+  TYTO_SHARED_ARRAY(float, tile, kTileWords);
+  const TilePlace place = place_of_tile(out_channels, area);
+  const int column = threadIdx.x, pixel = place.pixel + column;
+#pragma unroll
+  for (int row = threadIdx.y; row < kTile; row += kTileRows) {
+    const int c = place.channel + row;
+    if (pixel < area)
+      tile[row * (kTile + 1) + column] =
+          c < channels ? planes[(place.image * channels + c) * area + pixel] : 0.0f;
+  }
+  __syncthreads();
+  const int c = place.channel + column;
+#pragma unroll
+  for (int row = threadIdx.y; row < kTile; row += kTileRows) {
+    const int p = place.pixel + row;
+    if (c < out_channels && p < area)
+      out[(place.image * area + p) * out_channels + c] = from_float<T>(tile[column * (kTile + 1) + row]);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void channels_last(const float* planes, int64_t channels, Nhwc<T> out, Stream stream) {
+  if (checked_int(out.elements(), "an image batch") == 0) return;
+  const int n = static_cast<int>(out.n), area = static_cast<int>(out.height * out.width);
+  if (out.channels == kFew && packable<kFew>(out.channels, out.data))
+    launch<interleave_kernel<T>>(
+        {.grid = blocks_for(out.pixels(), kBlock), .block = kBlock, .stream = stream}, planes,
+        static_cast<int>(channels), n, area, out.data);
+  else
+    launch<channels_last_kernel<T>>(cover_tiles(n, out.channels, area, stream), planes,
+                                    static_cast<int>(channels), static_cast<int>(out.channels), area,
+                                    out.data);
+}
+
+template void channels_last<float>(const float*, int64_t, Nhwc<float>, Stream);
+template void channels_last<Half>(const float*, int64_t, Nhwc<Half>, Stream);
+template void channels_last<BFloat16>(const float*, int64_t, Nhwc<BFloat16>, Stream);
+
+}  // namespace tyto::kernels

@@ -1,0 +1,136 @@
+#include <gtest/gtest.h>
+
+#include "kernels/common/device_error.h"
+#include "kernels/cuda/nhwc_batch.h"
+#include "kernels/layout/channels_last.h"
+#include "kernels/layout/pad.h"
+
+namespace tyto::kernels {
+namespace {
+
+template <class T>
+class LayoutTest : public ::testing::Test {};
+TYPED_TEST_SUITE(LayoutTest, ElementTypes);
+
+// Tiles of 32 by 32, one more and one less, in both directions.
+std::vector<MapShape> tiled_maps() {
+  std::vector<MapShape> maps = unkind_maps();
+  for (int64_t area : {31, 33, 64})
+    for (int64_t channels : {31, 32, 65}) maps.push_back({2, 1, area, channels});
+  return maps;
+}
+
+template <class T>
+void compare_channels_last(const MapShape& shape, int64_t padding, int64_t offset = 0) {
+  const int64_t channels = shape.channels, area = shape.height * shape.width;
+  const MapShape out = {shape.n, shape.height, shape.width, channels + padding};
+  const std::vector<float> planes = random_floats(shape.elements(), 1);
+  const DeviceArray<float> in(planes);
+  NhwcResult<T> y(out, offset);
+  channels_last<T>(in.data(), channels, y.write(), nullptr);
+  const std::vector<float> got = y.download(), expected = floats(rounded<T>(planes));
+  size_t at = 0;
+  for_each_element(out, [&](int64_t i, int64_t r, int64_t s, int64_t c) {
+    const int64_t from = (i * channels + c) * area + r * shape.width + s;
+    ASSERT_EQ(got[at++], c < channels ? expected[static_cast<size_t>(from)] : 0.0f);
+  });
+}
+
+TYPED_TEST(LayoutTest, ChannelsLastMovesPlanesAndPadsWithZeros) {
+  for (const MapShape& shape : tiled_maps())
+    for (int64_t padding : {0, 1, 5}) compare_channels_last<TypeParam>(shape, padding);
+}
+
+TYPED_TEST(LayoutTest, AnImageOfThreePlanesGetsAFourth) {
+  for (int64_t channels : {1, 3, 4}) compare_channels_last<TypeParam>({2, 13, 23, channels}, 4 - channels);
+  compare_channels_last<TypeParam>({2, 5, 3, 3}, 1, kUnaligned);
+}
+
+template <class T, class U>
+void compare_channel_planes(const MapShape& shape) {
+  const NhwcBatch<T> x(shape);
+  DeviceArray<U> planes(shape.elements());
+  channel_planes<T, U>(x.read(), planes.data(), nullptr);
+  const std::vector<float> got = floats(planes.download());
+  for_each_element(shape, [&](int64_t i, int64_t r, int64_t s, int64_t c) {
+    const int64_t at = ((i * shape.channels + c) * shape.height + r) * shape.width + s;
+    ASSERT_EQ(got[static_cast<size_t>(at)], x.at(i, r, s, c));
+  });
+}
+
+TYPED_TEST(LayoutTest, ChannelPlanesMovesPixelsToPlanes) {
+  for (const MapShape& shape : tiled_maps()) {
+    compare_channel_planes<TypeParam, float>(shape);
+    compare_channel_planes<TypeParam, TypeParam>(shape);
+  }
+}
+
+template <class From, class To>
+void compare_convert(int64_t count, int64_t skip) {
+  const std::vector<From> from = rounded<From>(random_floats(count + skip, 1));
+  const DeviceArray<From> in(from);
+  DeviceArray<To> out(count);
+  convert<From, To>(in.data() + skip, count, out.data(), nullptr);
+  ASSERT_EQ(floats(out.download()), without_first(floats(rounded<To>(floats(from))), skip))
+      << count << " from " << skip;
+}
+
+TYPED_TEST(LayoutTest, ConvertRoundsEveryElementAlignedOrNot) {
+  for (int64_t count : {0, 1, 3, 4, 1021, 1024, 1025})
+    for (int64_t skip : {0, 1}) {
+      compare_convert<float, TypeParam>(count, skip);
+      compare_convert<TypeParam, float>(count, skip);
+      compare_convert<TypeParam, TypeParam>(count, skip);
+    }
+}
+
+TEST(Layout, ConvertBeyondFp16IsInfinite) {
+  const DeviceArray<float> in(std::vector<float>{65504, 65536, -1e9f, 65519});
+  DeviceArray<__half> out(4);
+  convert<float, __half>(in.data(), 4, out.data(), nullptr);
+  const float infinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(floats(out.download()), (std::vector<float>{65504, infinity, -infinity, 65504}));
+}
+
+struct Border {
+  int64_t top, left, bottom, right;
+};
+
+template <class T>
+void compare_pad(const MapShape& shape, const Border& border, int64_t offset = 0) {
+  const MapShape out = {shape.n, shape.height + border.top + border.bottom,
+                        shape.width + border.left + border.right, shape.channels};
+  const NhwcBatch<T> x(shape);
+  NhwcResult<T> y(out, offset);
+  pad<T>(x.read(), border.top, border.left, y.write(), nullptr);
+  const std::vector<float> got = y.download();
+  size_t at = 0;
+  for_each_element(out, [&](int64_t i, int64_t r, int64_t s, int64_t c) {
+    const int64_t row = r - border.top, column = s - border.left;
+    ASSERT_EQ(got[at++], x.inside(row, column) ? x.at(i, row, column, c) : 0.0f);
+  });
+}
+
+TYPED_TEST(LayoutTest, PadShiftsAndFillsWithZeros) {
+  for (const MapShape& shape : unkind_maps())
+    for (const Border& border :
+         {Border{0, 0, 1, 1}, Border{2, 1, 0, 3}, Border{0, 0, 0, 0}, Border{-1, 0, 2, 0}})
+      compare_pad<TypeParam>(shape, border);
+  compare_pad<TypeParam>({1, 2, 3, 16}, {1, 1, 0, 0}, kUnaligned);
+}
+
+TEST(Layout, RefusesMoreThanAnIndexHolds) {
+  EXPECT_THROW(channels_last<float>(nullptr, 1, {nullptr, 1, 1 << 16, 1 << 15, 1}, nullptr), DeviceError);
+  EXPECT_THROW((channel_planes<float, float>({nullptr, 1, 1 << 16, 1 << 15, 1}, nullptr, nullptr)),
+               DeviceError);
+  EXPECT_THROW(pad<float>({}, 0, 0, {nullptr, 1, 1 << 16, 1 << 15, 1}, nullptr), DeviceError);
+}
+
+TEST(Profile, ChannelsLastOfAnImage) { compare_channels_last<__half>({1, 128, 128, 3}, 1); }
+TEST(Profile, ChannelsLast) { compare_channels_last<__half>({1, 32, 32, 64}, 0); }
+TEST(Profile, ChannelPlanes) { compare_channel_planes<__half, float>({1, 32, 32, 64}); }
+TEST(Profile, Convert) { compare_convert<float, __half>(1 << 16, 0); }
+TEST(Profile, Pad) { compare_pad<__half>({1, 32, 32, 64}, {0, 0, 1, 1}); }
+
+}  // namespace
+}  // namespace tyto::kernels

@@ -1,0 +1,27 @@
+// The kernels that move more sectors than 1.25 times the ideal, or conflict in shared memory's banks, and why they may.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace tyto::kernels {
+
+struct MemoryReason {
+  std::string_view kernel;  // without template arguments
+  std::string_view reason;
+};
+
+inline constexpr auto kMemoryReasons = std::to_array<MemoryReason>({
+    {"cv_bilinear_kernel",
+     "shrinking: lanes read pixels 3 * scale bytes apart; a transposed stage would cost as many passes as it "
+     "saves"},
+    {"cv_halve_kernel", "as cv_bilinear_kernel"},
+    {"pil_horizontal_kernel", "as cv_bilinear_kernel"},
+    {"merge_tiles_kernel",
+     "each thread bisects the other tiles' sorted keys, and neighbours part on the way"},
+    {"suppress_kernel",
+     "a kept box is half a sector that the whole warp shares, and the candidates' boxes lie scattered"},
+    {"write_rows_kernel", "as merge_tiles_kernel; a row's neighbours in the result come from other classes"},
+});
+
+}  // namespace tyto::kernels

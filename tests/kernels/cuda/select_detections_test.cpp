@@ -1,0 +1,208 @@
+#include "kernels/detection/select_detections.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "kernels/common/device_error.h"
+#include "kernels/cuda/device_array.h"
+#include "kernels/cuda/random_values.h"
+#include "kernels/detection/random_boxes.h"
+
+namespace tyto::kernels {
+namespace {
+
+// A batch, and what is selected of it on the device; every row, those behind the last as well, has the bits of the
+// CPU's.
+struct Batch {
+  int64_t n = 1, classes = 1;
+  std::vector<float> boxes, scores;
+  int64_t count() const { return n == 0 ? 0 : static_cast<int64_t>(boxes.size()) / 4 / n; }
+};
+
+std::vector<float> select_on_cpu(const Batch& b, const SelectDetections& p) {
+  const int64_t bytes = select_detections_workspace(p, b.n, b.classes, b.count(), 1);
+  std::vector<int64_t> workspace(static_cast<size_t>(bytes / 8 + 1));
+  std::vector<float> rows(
+      static_cast<size_t>(b.n * detection_capacity(p, b.classes, b.count()) * kDetectionRow));
+  select_detections_cpu(b.boxes.data(), b.scores.data(), b.n, b.classes, b.count(), p, 1, workspace.data(),
+                        rows.data());
+  return rows;
+}
+
+// Returns how many were found.
+int64_t expect_same_as_cpu(const Batch& b, const SelectDetections& p) {
+  const std::vector<float> want = select_on_cpu(b, p);
+  const DeviceArray<float> boxes(b.boxes), scores(b.scores);
+  DeviceArray<char> workspace(select_detections_workspace_cuda(p, b.n, b.classes, b.count()));
+  DeviceArray<float> rows(static_cast<int64_t>(want.size()));
+  select_detections(boxes.data(), scores.data(), b.n, b.classes, b.count(), p, workspace.data(), rows.data(),
+                    nullptr);
+  EXPECT_EQ(bits(rows.download()), bits(want))
+      << b.n << " x " << b.classes << " classes x " << b.count() << " boxes, top_k " << p.top_k;
+  int64_t found = 0;
+  for (size_t i = kDetectionRow - 1; i < want.size(); i += kDetectionRow) found += want[i] > 0;
+  return found;
+}
+
+Batch random_batch(int64_t n, int64_t classes, int64_t count) {
+  Numbers numbers(static_cast<uint32_t>(n + 10 * classes + 100 * count));
+  return {n, classes, crowded_boxes(numbers, n * count), numbers.vector(n * classes * count, 0, 1)};
+}
+
+const std::vector<SelectDetections> kSettings = {
+    {.score_threshold = 0.3f},
+    {.score_threshold = 0.3f, .top_k = 7, .max_detections = 11},
+    {.score_threshold = 0.01f, .top_k = 40, .iou_threshold = 0.2f, .max_per_class = 3},
+    {.score_threshold = 0.5f,
+     .iou_threshold = 0,
+     .clip = true,
+     .width = 0.7f,
+     .height = 0.5f,
+     .scale_x = 300},
+    {.score_threshold = -1, .iou_threshold = 1, .max_detections = 1},
+    {.score_threshold = 0.1f, .clip = true, .width = 0.3f, .height = 0.4f, .max_detections = 9},
+    {.score_threshold = 0.2f, .iou_threshold = 0.9f, .max_per_class = 33},
+};
+
+TEST(SelectDetections, HasTheBitsOfTheCpuForEverySetOfLimits) {
+  for (const SelectDetections& p : kSettings)
+    for (int64_t n : {0, 1, 3})
+      for (int64_t classes : {1, 5})
+        for (int64_t count : {0, 1, 31, 32, 33, 200}) expect_same_as_cpu(random_batch(n, classes, count), p);
+}
+
+TEST(SelectDetections, MergesTheTilesOfAClass) {
+  for (int64_t count : {4095, 4096, 4097, 8193, 13000}) {
+    const Batch batch = random_batch(1, 2, count);
+    expect_same_as_cpu(batch, {.score_threshold = 0.97f});
+    expect_same_as_cpu(batch, {.score_threshold = 0.9f, .top_k = 100, .max_detections = 20});
+    expect_same_as_cpu(batch, {.score_threshold = 0, .top_k = 1});
+  }
+}
+
+TEST(SelectDetections, TakesEveryBoxWhereNothingIsLimited) {
+  EXPECT_GT(expect_same_as_cpu(random_batch(1, 1, 5000), {.score_threshold = -1, .iou_threshold = 0.9f}),
+            3000);
+  EXPECT_EQ(expect_same_as_cpu(random_batch(1, 2, 700), {.score_threshold = -1, .iou_threshold = 1}), 1400);
+}
+
+TEST(SelectDetections, OfAHundredThousandBoxes) {
+  const Batch batch = random_batch(1, 1, 100'003);
+  expect_same_as_cpu(batch, {.score_threshold = 0.995f});
+  expect_same_as_cpu(batch, {.score_threshold = 0.9f, .top_k = 300, .max_detections = 100});
+}
+
+TEST(SelectDetections, OfManyClasses) {
+  expect_same_as_cpu(random_batch(2, 90, 37), {.score_threshold = 0.5f, .top_k = 20, .max_detections = 25});
+}
+
+TEST(SelectDetections, OfNothingAboveTheThresholdIsEmpty) {
+  EXPECT_EQ(expect_same_as_cpu({1, 1, {0, 0, 1, 1}, {0.5f}}, {.score_threshold = 0.5f}), 0);
+  EXPECT_EQ(expect_same_as_cpu(random_batch(2, 3, 50), {.score_threshold = 1}), 0);
+  EXPECT_EQ(expect_same_as_cpu(random_batch(2, 0, 50), {}), 0);
+}
+
+// Boxes side by side, so that none suppresses another.
+std::vector<float> boxes_in_a_row(int count) {
+  std::vector<float> boxes;
+  for (int i = 0; i < count; ++i)
+    for (float v : {0.0f, 0.0f, 1.0f, 1.0f}) boxes.push_back(v + 2 * static_cast<float>(i));
+  return boxes;
+}
+
+TEST(SelectDetections, OrdersEqualScoresByClassThenByBox) {
+  for (int count : {3, 300, 5000})
+    for (int top_k : {0, 2, 170}) {
+      const Batch batch = {1, 3, boxes_in_a_row(count),
+                           std::vector<float>(static_cast<size_t>(3 * count), 0.5f)};
+      expect_same_as_cpu(batch, {.top_k = top_k, .max_detections = 700});
+    }
+  Numbers numbers(1);  // few different scores: ties within and between tiles and classes
+  Batch batch = {2, 4, boxes_in_a_row(2 * 4200), {}};
+  for (int i = 0; i < 2 * 4 * 4200; ++i) batch.scores.push_back(static_cast<float>(numbers.next() % 5) / 4);
+  expect_same_as_cpu(batch, {.score_threshold = 0.3f, .top_k = 900, .max_detections = 1500});
+}
+
+TEST(SelectDetections, AZeroOfEitherSignIsOneScore) {
+  EXPECT_EQ(
+      expect_same_as_cpu({1, 2, boxes_in_a_row(3), {-0.0f, 0, -0.0f, 0, -0.0f, 0}}, {.score_threshold = -1}),
+      6);
+}
+
+TEST(SelectDetections, OfEqualBoxesOneStays) {
+  Batch batch = {1, 1, {}, std::vector<float>(500, 0.9f)};
+  for (int i = 0; i < 500; ++i) batch.boxes.insert(batch.boxes.end(), {0.1f, 0.2f, 0.5f, 0.6f});
+  EXPECT_EQ(expect_same_as_cpu(batch, {.max_detections = 100}), 1);
+}
+
+TEST(SelectDetections, AnOverlapOfExactlyTheThresholdStays) {
+  const Batch batch = {1, 1, {0, 0, 1, 1, 0.5f, 0, 1.5f, 1}, {0.9f, 0.8f}};
+  const float third = 0.5f / 1.5f;
+  EXPECT_EQ(expect_same_as_cpu(batch, {.iou_threshold = third}), 2);
+  EXPECT_EQ(expect_same_as_cpu(batch, {.iou_threshold = std::nextafter(third, 0.0f)}), 1);
+}
+
+TEST(SelectDetections, NaNNeverWinsAndNeverSuppresses) {
+  const float nan = std::numeric_limits<float>::quiet_NaN(),
+              infinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(expect_same_as_cpu({1,
+                                1,
+                                {0, 0, 1, 1, 0, 0, nan, 1, -infinity, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1},
+                                {nan, 0.9f, 0.8f, 0.7f, -infinity}},
+                               {}),
+            1);
+  Batch batch = random_batch(2, 3, 150);
+  Numbers numbers(2);
+  for (float odd : {nan, infinity, -infinity, 3e38f, -3e38f, -0.0f})
+    for (int i = 0; i < 20; ++i) {
+      batch.boxes[numbers.next() % batch.boxes.size()] = odd;
+      batch.scores[numbers.next() % batch.scores.size()] = odd;
+    }
+  for (SelectDetections p : kSettings)
+    for (EmptyUnion rule : {EmptyUnion::Keep, EmptyUnion::Drop}) {
+      p.empty_union = rule;
+      expect_same_as_cpu(batch, p);
+    }
+  expect_same_as_cpu(batch, {.score_threshold = nan});
+}
+
+TEST(SelectDetections, BoxesWithoutAreaFollowTheProjectsRule) {
+  const Batch empty = {1, 1, {0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f}, {0.9f, 0.8f}};
+  EXPECT_EQ(expect_same_as_cpu(empty, {.empty_union = EmptyUnion::Keep}), 2);
+  EXPECT_EQ(expect_same_as_cpu(empty, {.empty_union = EmptyUnion::Drop}), 1);
+  const Batch one = {1, 1, {0, 0, 1, 1, 0.5f, 0.5f, 0.5f, 0.5f}, {0.9f, 0.8f}};
+  EXPECT_EQ(expect_same_as_cpu(one, {.empty_union = EmptyUnion::Drop}), 2);
+}
+
+TEST(SelectDetections, ClippingComesAfterSuppressionAndAfterTheLimitOfAClass) {
+  // Outside the image the first two differ; clipped they are the same box. The third is nowhere in the image.
+  const Batch batch = {1,
+                       1,
+                       {0.5f, 0.5f, 5, 5, 0.5f, 0.5f, 1.5f, 1.5f, 2, 2, 3, 3, 0, 0, 0.2f, 0.2f},
+                       {0.9f, 0.8f, 0.85f, 0.7f}};
+  EXPECT_EQ(expect_same_as_cpu(batch, {.clip = true}), 3);
+  EXPECT_EQ(expect_same_as_cpu(batch, {.max_per_class = 2, .clip = true}), 1);
+  EXPECT_EQ(expect_same_as_cpu(batch, {.clip = true, .max_detections = 2}), 2);
+}
+
+TEST(SelectDetections, RefusesWhatItsIndicesCannotHold) {
+  EXPECT_THROW(select_detections_workspace_cuda({}, 1, 1, int64_t{1} << 31), DeviceError);
+  EXPECT_THROW(select_detections_workspace_cuda({}, 1, 1 << 12, 1 << 20), DeviceError);
+}
+
+// Scores of which about one in a hundred passes, as SSD300 with VOC's and COCO's classes gives them.
+void profile(int64_t classes, int top_k) {
+  Numbers numbers(3);
+  const int64_t count = 8732;
+  Batch batch = {1, classes, crowded_boxes(numbers, count), numbers.vector(classes * count, 0, 1)};
+  for (float& score : batch.scores) score = std::pow(score, 460.0f);
+  EXPECT_GT(expect_same_as_cpu(batch, {.top_k = top_k, .max_detections = 200}), 100);
+}
+
+TEST(Profile, SelectDetections) { profile(20, 200); }
+TEST(Profile, SelectDetectionsOfNinetyClasses) { profile(90, 400); }
+
+}  // namespace
+}  // namespace tyto::kernels
