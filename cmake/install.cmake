@@ -2,7 +2,11 @@
 include(CMakePackageConfigHelpers)
 
 install(TARGETS tyto RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS tyto_engine tyto_kernels EXPORT tyto-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+set(libraries tyto_engine tyto_engine_core tyto_kernels)
+if(TYTO_CUDA)
+  list(APPEND libraries tyto_cuda_backend tyto_cuda_libraries tyto_cuda_runtime tyto_kernels_cuda)
+endif()
+install(TARGETS ${libraries} EXPORT tyto-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/tyto ${CMAKE_BINARY_DIR}/include/tyto DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h")
 install(EXPORT tyto-targets NAMESPACE tyto:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tyto)

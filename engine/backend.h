@@ -12,12 +12,17 @@
 
 namespace tyto {
 
-// A compiled graph. Memory is taken when it is made; run() allocates nothing.
+// A compiled graph. Memory is taken when it is made; a run allocates nothing.
 class Executable {
  public:
   virtual ~Executable() = default;
-  // input and outputs: host tensors, F32, row-major; outputs by the graph's names.
-  virtual void run(const Tensor& input, std::map<std::string, Tensor>& outputs) = 0;
+
+  // Takes a run's input and hands out its outputs: host tensors, F32, row-major; outputs by the graph's names. Up to
+  // in_flight() inputs may be waiting to be collected, in the order in which they came; each stays unchanged until then.
+  virtual void submit(const Tensor& input) = 0;
+  virtual void collect(std::map<std::string, Tensor>& outputs) = 0;
+  virtual int in_flight() const = 0;
+
   virtual const PlanReport& report() const = 0;
 };
 
@@ -29,5 +34,11 @@ class Backend {
 };
 
 std::unique_ptr<Backend> make_cpu_backend(int threads, int64_t memory_limit);
+
+// The GPUs that the driver shows; 0 where there is no driver. A build without CUDA has neither this nor the next.
+int count_gpus();
+
+// The GPU of that number. Error{Device} says what is missing.
+std::unique_ptr<Backend> make_cuda_backend(int device, const ContextOptions& options);
 
 }  // namespace tyto

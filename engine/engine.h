@@ -7,8 +7,10 @@
 //   tensor_source.h, safetensors.h, model_file.h, file.h   bytes in and out
 //   graph/       operators, shape rules, the Graph, and passes that only rewrite
 //   networks/    one file a network family, the only list of its weights
-//   cpu/         lowering to oneDNN and to our kernels, layouts, memory placement
-//   backend.h    what a device must offer; a second one takes its place beside cpu/
+//   cpu/         lowering to oneDNN and to our kernels, layouts
+//   cuda/        lowering to cuDNN, cuBLASLt and our kernels; streams, captured graphs; libraries/ binds the two
+//   backend.h    what a device must offer
+//   placement.h  where values lie in one arena
 //   reference/   the naive meaning of every operator
 //   pipelines/   feature extraction, retrieval
 #pragma once

@@ -46,13 +46,32 @@ Plan::~Plan() = default;
 Plan::Plan(Plan&&) noexcept = default;
 
 const std::map<std::string, Tensor>& Plan::run(const Tensor& input) {
+  if (waiting_ > 0)
+    throw Error(ErrorKind::Usage, "a plan cannot run while submitted inputs wait to be collected");
+  submit(input);
+  return collect();
+}
+
+void Plan::submit(const Tensor& input) {
   if (input.dtype() != DType::F32 || input.shape() != input_shape_)
     throw Error(ErrorKind::Shape,
                 fmt::format("the plan was made for an F32 input of {}, not {} {}", input_shape_.str(),
                             name_of(input.dtype()), input.shape().str()));
-  executable_->run(input, outputs_);
+  if (waiting_ == in_flight())
+    throw Error(ErrorKind::Usage,
+                fmt::format("{} inputs wait already; collect one before the next", waiting_));
+  executable_->submit(input);
+  ++waiting_;
+}
+
+const std::map<std::string, Tensor>& Plan::collect() {
+  if (waiting_ == 0) throw Error(ErrorKind::Usage, "nothing was submitted that could be collected");
+  --waiting_;
+  executable_->collect(outputs_);
   return outputs_;
 }
+
+int Plan::in_flight() const { return executable_->in_flight(); }
 
 const Shape& Plan::output_shape(const std::string& name) const {
   const auto it = outputs_.find(name);

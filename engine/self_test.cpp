@@ -29,6 +29,7 @@ struct Case {
   double terms, layers;
   std::vector<std::pair<std::string, Shape>> weights;
   Value (*build)(Graph&, const Weights&, Value);
+  bool selects = false;  // what is found hangs on thresholds, which the rounding of fp32 alone does not reach
 };
 
 // Two anchors a cell, two classes and the background: maps to detections. Thresholds lie where no score or overlap of
@@ -155,7 +156,8 @@ std::vector<Case> cases() {
        16,
        4,
        {{"locations.weight", {8, 16, 1, 1}}, {"logits.weight", {6, 16, 1, 1}}, {"logits.bias", {6}}},
-       detection_head},
+       detection_head,
+       /*selects=*/true},
       {"residual tower with batch norm", {2, 32, 14, 14}, 288, 4, tower, residual_tower},
   };
 }
@@ -180,7 +182,8 @@ std::vector<SelfTestResult> compare(const Graph& graph, const Tensor& input, Con
   std::map<std::string, Tensor> got;
   for (const auto& [output, value] : fused.outputs())
     got.emplace(output, Tensor(DType::F32, fused.shape(value)));
-  executable->run(input, got);
+  executable->submit(input);
+  executable->collect(got);
 
   std::string algorithm = "copy";
   bool winograd = false;
@@ -211,6 +214,7 @@ std::vector<SelfTestResult> compare(const Graph& graph, const Tensor& input, Con
 std::vector<SelfTestResult> self_test(Context& context, Precision precision) {
   std::vector<SelfTestResult> results;
   for (const Case& c : cases()) {
+    if (c.selects && precision != Precision::Fp32) continue;
     Graph graph;
     const Value x = graph.input("input", c.input);
     graph.output("output", c.build(graph, Weights(invent(c.weights)), x));

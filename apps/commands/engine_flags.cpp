@@ -4,20 +4,39 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <thread>
 
 #include "apps/console.h"
 
 namespace tyto::apps {
 
+namespace {
+
+// Where the XDG base directory specification has programs keep what they can find out again; empty where there is no home.
+std::string tuning_cache_file() {
+  const char *cache = std::getenv("XDG_CACHE_HOME"), *home = std::getenv("HOME");
+  if (cache && *cache) return std::string(cache) + "/tyto/cudnn_plans.json";
+  return home && *home ? std::string(home) + "/.cache/tyto/cudnn_plans.json" : "";
+}
+
+}  // namespace
+
 void add_engine_flags(CLI::App& command, EngineFlags& flags) {
-  command.add_option("--device", flags.device, "auto, cpu")->capture_default_str();
-  command.add_option("--precision", flags.precision, "fp32, bf16 (AVX512_BF16 or AMX)")
+  command.add_option("--device", flags.device, "auto, cpu, cuda:N, cuda:0,1 for several GPUs")
+      ->capture_default_str();
+  command
+      .add_option("--precision", flags.precision,
+                  "fp32; bf16 (GPU, or a CPU with AVX512_BF16 or AMX); tf32, fp16 (GPU)")
       ->capture_default_str();
   command.add_option("--threads", flags.threads, "compute threads; 0: one per core")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
   command.add_option("--memory-limit", flags.memory_limit, "for weights and activations, e.g. 2G");
+  command.add_flag("--autotune", flags.autotune,
+                   "GPU: time each convolution's best plans once and keep what was found for the next time");
+  command.add_flag("--synchronous", flags.synchronous,
+                   "GPU: wait after every layer, so that an error names it");
 }
 
 ContextOptions context_options(const EngineFlags& flags) {
@@ -25,6 +44,9 @@ ContextOptions context_options(const EngineFlags& flags) {
   options.device = flags.device;
   options.threads = flags.threads;
   options.memory_limit = flags.memory_limit.empty() ? 0 : parse_bytes(flags.memory_limit);
+  options.autotune = flags.autotune;
+  if (flags.autotune) options.tuning_cache = tuning_cache_file();
+  options.synchronous = flags.synchronous;
   options.notice = [](const std::string& sentence) { notice(sentence); };
   return options;
 }

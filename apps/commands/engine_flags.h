@@ -13,6 +13,7 @@ namespace tyto::apps {
 struct EngineFlags {
   std::string device = "auto", precision = "fp32", memory_limit;
   int threads = 0;
+  bool autotune = false, synchronous = false;
 };
 
 void add_engine_flags(CLI::App& command, EngineFlags& flags);

@@ -1,5 +1,6 @@
 #include "apps/detection/detection_run.h"
 
+#include <deque>
 #include <future>
 #include <utility>
 
@@ -65,7 +66,7 @@ void DetectionRun::write(const std::vector<Finished>& batch) {
   journal_.flush();
 }
 
-// The batch before is drawn and written while the network runs.
+// While the network runs, the batches before are drawn and written, and on GPUs the ones after are copied there.
 template <class OutputOf>
 void DetectionRun::detect(ImageSource& source, const std::string& what, OutputOf&& output_of) {
   ImageLoader loader(
@@ -73,26 +74,36 @@ void DetectionRun::detect(ImageSource& source, const std::string& what, OutputOf
       {.batch = options_.batch, .threads = options_.decoders, .keep_images = pictures_.wanted()});
   Progress progress(what, source.expected().value_or(0));
   std::future<void> writing;  // waits when it is destroyed
-  while (std::optional<Batch> batch = loader.next()) {
-    for (const Skipped& s : batch->skipped) skipped_.push_back(s.message);
-    if (const size_t rows = batch->indices.size(); rows > 0) {
-      const auto found = detector_.run(batch->input, batch->geometries);
-      std::vector<Finished> finished(rows);
-      for (size_t row = 0; row < rows; ++row) {
-        const int64_t index = batch->indices[row];
-        Image& image = batch->images[row];
-        finished[row].line = {source.name(index), image.width, image.height, named(found[row])};
-        finished[row].output = output_of(index);
-        finished[row].image = std::move(image);
-      }
-      if (writing.valid()) writing.get();
-      writing = std::async(std::launch::async, [this, work = std::move(finished)] { write(work); });
-      done_ += static_cast<int64_t>(rows);
+  std::deque<Batch> running;
+  const auto finish_first = [&] {
+    const auto found = detector_.collect();  // until now the input stays where it was submitted
+    Batch batch = std::move(running.front());
+    running.pop_front();
+    const size_t rows = batch.indices.size();
+    std::vector<Finished> finished(rows);
+    for (size_t row = 0; row < rows; ++row) {
+      const int64_t index = batch.indices[row];
+      Image& image = batch.images[row];
+      finished[row].line = {source.name(index), image.width, image.height, named(found[row])};
+      finished[row].output = output_of(index);
+      finished[row].image = std::move(image);
     }
-    progress.advance(static_cast<int64_t>(batch->indices.size() + batch->skipped.size()));
-    loader.recycle(std::move(*batch));
+    if (writing.valid()) writing.get();
+    writing = std::async(std::launch::async, [this, work = std::move(finished)] { write(work); });
+    done_ += static_cast<int64_t>(rows);
+    progress.advance(static_cast<int64_t>(rows));
+    loader.recycle(std::move(batch));
     check_interrupted();
+  };
+  while (std::optional<Batch> next = loader.next()) {
+    for (const Skipped& s : next->skipped) skipped_.push_back(s.message);
+    progress.advance(static_cast<int64_t>(next->skipped.size()));
+    if (next->indices.empty()) continue;
+    if (static_cast<int>(running.size()) == detector_.in_flight()) finish_first();
+    running.push_back(std::move(*next));
+    detector_.submit(running.back().input, running.back().geometries);
   }
+  while (!running.empty()) finish_first();
   if (writing.valid()) writing.get();
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 
 #include "apps/console.h"
 #include "apps/images/list.h"
@@ -52,19 +53,28 @@ void extract_folders(const std::vector<ImageFolder>& folders, const Model& model
     }
     FileSource source(files, options.apply_exif_orientation);
     ImageLoader loader(source, rule, {batch, options.decoders});
+    std::deque<Batch> running;  // on GPUs, one batch is computed while others are copied
+    const auto finish_first = [&] {
+      const Tensor& features = extractor.collect();  // until now the input stays where it was submitted
+      Batch finished = std::move(running.front());
+      running.pop_front();
+      for (size_t row = 0; row < finished.indices.size(); ++row)
+        journal.append(folder.set, *names[static_cast<size_t>(finished.indices[row])],
+                       features.as<float>().subspan(row * width, width));
+      journal.flush();
+      progress.advance(static_cast<int64_t>(finished.indices.size()));
+      loader.recycle(std::move(finished));
+      check_interrupted();
+    };
     while (std::optional<Batch> next = loader.next()) {
       for (const Skipped& s : next->skipped) skipped.push_back(s.message);
-      if (!next->indices.empty()) {
-        const Tensor& features = extractor.run(next->input);
-        for (size_t row = 0; row < next->indices.size(); ++row)
-          journal.append(folder.set, *names[static_cast<size_t>(next->indices[row])],
-                         features.as<float>().subspan(row * width, width));
-        journal.flush();
-      }
-      progress.advance(static_cast<int64_t>(next->indices.size() + next->skipped.size()));
-      loader.recycle(std::move(*next));
-      check_interrupted();
+      progress.advance(static_cast<int64_t>(next->skipped.size()));
+      if (next->indices.empty()) continue;
+      if (static_cast<int>(running.size()) == extractor.in_flight()) finish_first();
+      running.push_back(std::move(*next));
+      extractor.submit(running.back().input);
     }
+    while (!running.empty()) finish_first();
   }
 }
 

@@ -41,9 +41,13 @@ class CpuExecutable : public Executable {
   }
   ~CpuExecutable() override { *tally_ -= own_bytes(); }
 
-  void run(const Tensor& input, std::map<std::string, Tensor>& outputs) override {
+  // The work is done when it is collected.
+  void submit(const Tensor& input) override { input_ = &input; }
+  int in_flight() const override { return 1; }
+
+  void collect(std::map<std::string, Tensor>& outputs) override {
     const ThreadCount threads(threads_);
-    for (dnnl::memory& m : lowered_.input) m.set_data_handle(const_cast<std::byte*>(input.data()));
+    for (dnnl::memory& m : lowered_.input) m.set_data_handle(const_cast<std::byte*>(input_->data()));
     for (auto& [name, m] : lowered_.outputs) m.set_data_handle(outputs.at(name).data());
     try {
       for (const cpu::Step& step : lowered_.steps) step.run(stream_);
@@ -65,6 +69,7 @@ class CpuExecutable : public Executable {
   dnnl::stream stream_;
   int threads_;
   Tally tally_;
+  const Tensor* input_ = nullptr;
 };
 
 class CpuBackend : public Backend {

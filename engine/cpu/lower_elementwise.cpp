@@ -1,8 +1,8 @@
 // Additions, activations and normalisation that no convolution took over.
 #include <array>
-#include <cmath>
 
 #include "engine/cpu/lowering.h"
+#include "engine/graph/batch_norm_affine.h"
 
 namespace tyto::cpu {
 
@@ -34,28 +34,16 @@ void Lowering::lower(const Activate& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const BatchNorm& op, const Node& node, int id) {
-  const auto channels = static_cast<size_t>(graph_.channels(node.inputs[0])),
-             first = static_cast<size_t>(op.first_channel);
-  const Tensor gamma = node.weights[0].load(), beta = node.weights[1].load(), mean = node.weights[2].load(),
-               var = node.weights[3].load();
-  std::vector<float> scale(channels, 1.0f), shift(channels, 0.0f);
-  for (size_t c = first; c < channels; ++c) {
-    const double s =
-        gamma.as<float>()[c - first] / std::sqrt(double{var.as<float>()[c - first]} + op.epsilon);
-    scale[c] = static_cast<float>(s);
-    shift[c] = static_cast<float>(beta.as<float>()[c - first] - mean.as<float>()[c - first] * s);
-    if (!std::isfinite(s))
-      throw Error(ErrorKind::Format, "batch norm '" + node.name + "' has a negative running_var");
-  }
+  const ChannelAffine affine = channel_affine_of(node, graph_.channels(node.inputs[0]));
   const Stored x = as_blocks(node.inputs[0]), result = fresh(x.layout);
   add_step(
       {node.name, "batch_norm", "tyto", layout_name(x.layout), node.shape},
-      [from = bind(x), to = bind(result), view = blocks(x), scale, shift,
+      [from = bind(x), to = bind(result), view = blocks(x), affine,
        clamp = clamp_of(op.activation)](dnnl::stream&) mutable {
         kernels::ChannelBlocks<float> y = view;
         y.data = floats(to);
         view.data = floats(from);
-        kernels::channel_affine_cpu(as_const(view), scale.data(), shift.data(), clamp, y);
+        kernels::channel_affine_cpu(as_const(view), affine.scale.data(), affine.shift.data(), clamp, y);
       },
       std::array{x, result});
   store(id, result);

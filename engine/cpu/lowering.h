@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "engine/cpu/packed_weights.h"
-#include "engine/cpu/placement.h"
 #include "engine/graph/graph.h"
+#include "engine/placement.h"
 #include "kernels/common/channel_blocks.h"
 #include "kernels/norm/norm.h"
 #include "tyto/plan.h"

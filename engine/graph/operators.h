@@ -6,6 +6,7 @@
 #include <string_view>
 #include <variant>
 
+#include "kernels/common/activation.h"
 #include "kernels/detection/class_scores.h"
 #include "kernels/detection/decode_boxes.h"
 #include "kernels/detection/select_detections.h"
@@ -13,13 +14,7 @@
 
 namespace tyto {
 
-enum class Activation {
-  None,
-  Relu,
-  Relu6,
-  HardSigmoid,  // clamp(x / 6 + 1/2, 0, 1)
-  HardSwish,    // x * HardSigmoid(x)   (Howard et al., ICCV 2019)
-};
+using kernels::Activation;
 
 struct Padding {
   int top = 0, left = 0, bottom = 0, right = 0;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <deque>
 #include <utility>
 
 #include "engine/model_graph.h"
@@ -55,6 +56,7 @@ struct Detector::Impl {
   Plan plan;
   Preprocessor preprocessor;
   std::vector<std::string> names;
+  std::deque<std::vector<Geometry>> submitted;  // and not collected
 
   Impl(const Model& model, Context& context, const DetectOptions& options)
       : classes(static_cast<size_t>(count_classes(model, options.set))),
@@ -78,9 +80,21 @@ int Detector::classes() const { return static_cast<int>(impl_->classes); }
 const std::string& Detector::name(int label) const { return impl_->names.at(static_cast<size_t>(label)); }
 
 std::vector<std::vector<Detection>> Detector::run(const Tensor& input, std::span<const Geometry> images) {
+  submit(input, images);
+  return collect();
+}
+
+void Detector::submit(const Tensor& input, std::span<const Geometry> images) {
   if (static_cast<int64_t>(images.size()) > impl_->batch)
     throw Error(ErrorKind::Shape, fmt::format("{} images in a batch of {}", images.size(), impl_->batch));
-  const Tensor& rows = impl_->plan.run(input).at(kOutput);
+  impl_->plan.submit(input);
+  impl_->submitted.emplace_back(images.begin(), images.end());
+}
+
+std::vector<std::vector<Detection>> Detector::collect() {
+  const Tensor& rows = impl_->plan.collect().at(kOutput);
+  const std::vector<Geometry> images = std::move(impl_->submitted.front());
+  impl_->submitted.pop_front();
   const int64_t capacity = rows.dim(1);
   std::vector<std::vector<Detection>> found(images.size());
   for (size_t i = 0; i < images.size(); ++i) {
@@ -93,6 +107,8 @@ std::vector<std::vector<Detection>> Detector::run(const Tensor& input, std::span
   }
   return found;
 }
+
+int Detector::in_flight() const { return impl_->plan.in_flight(); }
 
 std::vector<std::vector<Detection>> Detector::detect(std::span<const Image> images) {
   std::vector<std::vector<Detection>> found;

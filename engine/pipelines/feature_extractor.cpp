@@ -44,13 +44,21 @@ std::vector<Tensor> make_rescaled(const Shape& input, const std::vector<double>&
 
 }  // namespace
 
+// A batch on its way. Its network runs, one for each orientation and scale, are summed when it is collected.
+struct Submission {
+  const Tensor* input = nullptr;
+  Tensor mirrored;               // empty without flip averaging
+  std::vector<Tensor> rescaled;  // one a scale, empty where the scale is 1
+};
+
 struct FeatureExtractor::Impl {
   const Model& model;
   ExtractOptions options;
   PlanCache plans;
   Preprocessor preprocessor;
-  Tensor mirrored;
-  std::vector<Tensor> rescaled;  // empty where the scale is 1
+  std::vector<Submission> submissions;  // a ring
+  size_t submitted = 0, collected = 0;
+  bool overlaps = false;  // the network's runs are submitted at once, else made when the batch is collected
   Tensor features;
 
   Impl(const Model& m, Context& context, ExtractOptions o)
@@ -60,33 +68,41 @@ struct FeatureExtractor::Impl {
         preprocessor(preprocessing_from_json(m.info().preprocessing)) {
     check(options);
     const Shape input = model.input_shape(options.batch);
-    const Plan& plan = plans.get(input);
+    Plan& plan = plans.get(input);
     const Shape& shape = plan.output_shape(kOutput);
     if (shape.rank() != 2)
       throw Error(ErrorKind::Unsupported,
                   fmt::format("{}: its output 'features' is {}, not one vector an image",
                               model.path().string(), shape.str()));
     features = Tensor(DType::F32, shape);
-    rescaled = make_rescaled(input, options.scales);
-    if (options.flip) mirrored = Tensor(DType::F32, input);
+    // With several scales, memory may not hold all their plans at once, so each is run to its end.
+    const int runs = options.flip ? 2 : 1;
+    overlaps = options.scales == std::vector<double>{1} && plan.in_flight() >= runs;
+    for (int i = 0; i < (overlaps ? plan.in_flight() / runs : 1); ++i) {
+      Submission s;
+      s.rescaled = make_rescaled(input, options.scales);
+      if (options.flip) s.mirrored = Tensor(DType::F32, input);
+      submissions.push_back(std::move(s));
+    }
   }
 
-  void add(const Tensor& input) {
-    const Tensor& out = plans.get(input.shape()).run(input).at(kOutput);
+  Plan& plan() { return plans.get(model.input_shape(options.batch)); }
+
+  void add(const Tensor& out) {
     const float* from = out.as<float>().data();
     for (float& f : features.as<float>()) f += *from++;
   }
 
-  void add_scales(const Tensor& input) {
+  void add_scales(Submission& s, const Tensor& input) {
     const Tensor* current = &input;
     for (size_t i = 0; i < options.scales.size(); ++i) {
       if (options.scales[i] != 1) {
-        const Shape& s = current->shape();
-        kernels::bicubic_cpu(current->as<float>().data(), rescaled[i].as<float>().data(),
-                             {s[0] * s[1], s[2], s[3], std::sqrt(options.scales[i])});
-        current = &rescaled[i];
+        const Shape& shape = current->shape();
+        kernels::bicubic_cpu(current->as<float>().data(), s.rescaled[i].as<float>().data(),
+                             {shape[0] * shape[1], shape[2], shape[3], std::sqrt(options.scales[i])});
+        current = &s.rescaled[i];
       }
-      add(*current);
+      add(plans.get(current->shape()).run(*current).at(kOutput));
     }
   }
 };
@@ -98,19 +114,45 @@ FeatureExtractor::~FeatureExtractor() = default;
 
 int64_t FeatureExtractor::dimensions() const { return impl_->features.dim(1); }
 
+int FeatureExtractor::in_flight() const { return static_cast<int>(impl_->submissions.size()); }
+
 const Tensor& FeatureExtractor::run(const Tensor& input) {
+  submit(input);
+  return collect();
+}
+
+void FeatureExtractor::submit(const Tensor& input) {
   Impl& m = *impl_;
   const Shape expected = m.model.input_shape(m.options.batch);
   if (input.dtype() != DType::F32 || input.shape() != expected)
     throw Error(ErrorKind::Shape, fmt::format("the extractor was made for an F32 input of {}, not {} {}",
                                               expected.str(), name_of(input.dtype()), input.shape().str()));
-  std::ranges::fill(m.features.as<float>(), 0.0f);
-  m.add_scales(input);
+  if (m.submitted - m.collected == m.submissions.size())
+    throw Error(ErrorKind::Usage,
+                fmt::format("{} batches wait already; collect one before the next", in_flight()));
+  Submission& s = m.submissions[m.submitted++ % m.submissions.size()];
+  s.input = &input;
+  if (m.overlaps) m.plan().submit(input);
   if (m.options.flip) {
-    const Shape& s = input.shape();
-    kernels::flip_horizontal_cpu(input.as<float>().data(), s[0] * s[1] * s[2], s[3],
-                                 m.mirrored.as<float>().data());
-    m.add_scales(m.mirrored);
+    const Shape& shape = input.shape();
+    kernels::flip_horizontal_cpu(input.as<float>().data(), shape[0] * shape[1] * shape[2], shape[3],
+                                 s.mirrored.as<float>().data());
+    if (m.overlaps) m.plan().submit(s.mirrored);
+  }
+}
+
+const Tensor& FeatureExtractor::collect() {
+  Impl& m = *impl_;
+  if (m.submitted == m.collected)
+    throw Error(ErrorKind::Usage, "nothing was submitted that could be collected");
+  Submission& s = m.submissions[m.collected++ % m.submissions.size()];
+  std::ranges::fill(m.features.as<float>(), 0.0f);
+  if (m.overlaps) {
+    m.add(m.plan().collect().at(kOutput));
+    if (m.options.flip) m.add(m.plan().collect().at(kOutput));
+  } else {
+    m.add_scales(s, *s.input);
+    if (m.options.flip) m.add_scales(s, s.mirrored);
   }
   kernels::normalize_rows_cpu(m.features.as<float>().data(), m.features.dim(0), m.features.dim(1));
   return m.features;

@@ -15,10 +15,17 @@ namespace tyto {
 class Backend;
 
 struct ContextOptions {
-  std::string device =
-      "auto";                // auto, cpu; Error{Device} for one that is not there, never a silent other one
-  int threads = 0;           // compute threads; 0: one per physical core
-  int64_t memory_limit = 0;  // bytes of packed weights, activations, outputs and workspaces together; 0: none
+  // auto (the first GPU that tyto can use, else the CPU), cpu, cuda (= cuda:0), cuda:N, or several GPUs,
+  // cuda:0,1, which take batches in turn. Error{Device} for one that is not there, never a silent other one.
+  std::string device = "auto";
+  int threads = 0;  // compute threads of the CPU; 0: one per physical core
+  int64_t memory_limit =
+      0;  // bytes of packed weights, activations, outputs and workspaces together, on each device; 0: none
+  // Of GPUs alone. autotune: each convolution's best plans are timed and the fastest is taken, which `tuning_cache` (a
+  // file; empty: none) keeps for the next time.
+  bool autotune = false;
+  std::string tuning_cache;
+  bool synchronous = false;  // waits after every layer, so that a CUDA error names the one that failed; slow
   std::function<void(const std::string&)> notice;  // what the engine wants said; it never prints
 };
 

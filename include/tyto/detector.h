@@ -48,6 +48,11 @@ class Detector {
   // first rows was made. Error{Shape} for any other. Returns one list an image, by falling score.
   std::vector<std::vector<Detection>> run(const Tensor& input, std::span<const Geometry> images);
 
+  // The same in two halves, as Plan's.
+  void submit(const Tensor& input, std::span<const Geometry> images);
+  std::vector<std::vector<Detection>> collect();
+  int in_flight() const;
+
   // Preprocesses by the model's rule, in batches.
   std::vector<std::vector<Detection>> detect(std::span<const Image> images);
 

@@ -35,6 +35,11 @@ class FeatureExtractor {
   // features: [batch, dimensions], the extractor's own until the next call.
   const Tensor& run(const Tensor& input);
 
+  // The same in two halves, as Plan's.
+  void submit(const Tensor& input);
+  const Tensor& collect();
+  int in_flight() const;
+
   // Preprocesses by the model's rule, in batches. Returns [images.size(), dimensions].
   Tensor extract(std::span<const Image> images);
 

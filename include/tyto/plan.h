@@ -53,12 +53,19 @@ class Plan {
   // run.
   const std::map<std::string, Tensor>& run(const Tensor& input);
 
+  // The same in two halves, so that a GPU copies one batch while it computes another: up to in_flight() inputs may be
+  // submitted before the first is collected, and each stays in its place, unchanged, until it is. Outputs come in the order of the inputs.
+  void submit(const Tensor& input);
+  const std::map<std::string, Tensor>& collect();  // Error{Usage} where nothing was submitted
+  int in_flight() const;
+
   const PlanReport& report() const;
 
  private:
   Shape input_shape_;
   std::unique_ptr<Executable> executable_;
   std::map<std::string, Tensor> outputs_;
+  int waiting_ = 0;  // submitted and not collected
 };
 
 }  // namespace tyto

@@ -1,4 +1,4 @@
-#include "engine/cpu/placement.h"
+#include "engine/placement.h"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace tyto::cpu {
+namespace tyto {
 
 // A value's memory from the step that writes it to the last that reads it, both included.
 struct Lifetime {
@@ -22,4 +22,4 @@ struct Placement {
 // Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
 Placement place(const std::vector<Lifetime>& values);
 
-}  // namespace tyto::cpu
+}  // namespace tyto

@@ -1,11 +1,11 @@
-#include "engine/cpu/placement.h"
+#include "engine/placement.h"
 
 #include <algorithm>
 #include <map>
 #include <numeric>
 #include <utility>
 
-namespace tyto::cpu {
+namespace tyto {
 namespace {
 
 constexpr int64_t kAlignment = 64;
@@ -56,4 +56,4 @@ Placement place(const std::vector<Lifetime>& values) {
   return placement;
 }
 
-}  // namespace tyto::cpu
+}  // namespace tyto

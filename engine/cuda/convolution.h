@@ -1,0 +1,56 @@
+// One convolution with its epilogue, planned once and run many times.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "kernels/common/stream.h"
+#include "tyto/plan.h"
+#include "tyto/tensor.h"
+
+namespace tyto::cuda {
+
+class Libraries;
+
+// The type of activations and weights in memory; tf32 is how F32 is multiplied.
+inline DType activation_type(Precision precision) {
+  return precision == Precision::Fp16 ? DType::F16 : precision == Precision::Bf16 ? DType::BF16 : DType::F32;
+}
+
+// Sums are kept in fp32; fp32 multiplies in fp32 (no tensor cores).
+struct ConvolutionSpec {
+  Precision precision = Precision::Fp32;
+  int64_t n = 0, height = 0, width = 0, channels = 0;                 // of x
+  int64_t out_height = 0, out_width = 0, outputs = 0;                 // of y
+  int kernel = 1, stride = 1, padding = 0, dilation = 1, groups = 1;  // square, padded alike on all sides
+  bool residual = false, bias = false, relu = false;
+
+  auto operator<=>(const ConvolutionSpec&) const = default;
+};
+
+// y = relu?(convolution(x, weights) + residual? + bias?); the residual before the bias, which is the order that cuDNN has
+// precompiled engines for.
+class Convolution {
+ public:
+  // Error{Unsupported} names the spec that no engine serves.
+  Convolution(Libraries& libraries, const ConvolutionSpec& spec);
+  ~Convolution();
+  Convolution(Convolution&&) noexcept;
+
+  // All of activation_type(precision), dense, 16-byte aligned:
+  // x [n, height, width, channels], weights [outputs, kernel, kernel, channels / groups], bias [outputs],
+  // residual, y [n, out_height, out_width, outputs]; bias and residual null where the spec has none.
+  // workspace: workspace_bytes(), 256-byte aligned. Asynchronous, no allocation; may be captured in a graph.
+  void run(const void* x, const void* weights, const void* bias, const void* residual, void* y,
+           void* workspace, kernels::Stream stream);
+
+  int64_t workspace_bytes() const;
+  const std::string& algorithm() const;  // "cudnn engine 15 {2:4 18:0} (winograd)", its knobs in braces
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tyto::cuda

@@ -1,0 +1,26 @@
+// The GPUs of this machine, and whether tyto can use them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tyto::cuda {
+
+struct DeviceInfo {
+  int index = 0;
+  std::string name;          // "NVIDIA H100 PCIe"
+  int major = 0, minor = 0;  // compute capability
+  int64_t memory_bytes = 0;
+  int multiprocessors = 0;
+};
+
+inline constexpr int kOldestMajor = 8;  // Ampere
+
+// Error{Device} where there is no driver, an older one than this build's CUDA needs, or no GPU. The sentence says which.
+std::vector<DeviceInfo> devices();
+
+// Error{Device} where the GPU of that number is not there or is too old; it names the GPU.
+DeviceInfo usable_device(int index);
+
+}  // namespace tyto::cuda

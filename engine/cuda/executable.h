@@ -1,0 +1,64 @@
+// A lowered graph that runs: uploads, one captured CUDA graph, downloads, each on a stream of its own.
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "engine/backend.h"
+#include "engine/cuda/devices.h"
+#include "engine/cuda/libraries.h"
+#include "engine/cuda/lowering.h"
+#include "engine/cuda/runtime.h"
+
+namespace tyto::cuda {
+
+// What the plans of a context share; it lives as long as the last of them.
+struct Device {
+  DeviceInfo info;
+  bool synchronous = false;  // waits after every step, so that an error names its layer
+  Stream upload, compute, download;
+  DeviceWeights weights;
+  std::unique_ptr<Libraries> libraries;
+  int64_t plan_bytes = 0;  // of device memory that living plans hold, weights apart
+};
+
+class CudaExecutable : public Executable {
+ public:
+  CudaExecutable(Lowered lowered, std::shared_ptr<Device> device);
+  ~CudaExecutable() override;
+
+  void submit(const Tensor& input) override;
+  void collect(std::map<std::string, Tensor>& outputs) override;
+  int in_flight() const override { return kSlots; }
+  const PlanReport& report() const override { return lowered_.report; }
+
+  // Of device memory beside arena and workspace, for a plan with such an input and outputs.
+  static int64_t staging_bytes(const Graph& graph);
+
+ private:
+  static constexpr int kSlots = 2;  // one batch is copied while the other is computed
+
+  // A batch on its way: the memory that its copies need for themselves.
+  struct Slot {
+    PinnedBuffer host_input, host_outputs;
+    DeviceBuffer input, outputs;
+    Event uploaded, computed, downloaded;
+  };
+
+  void compute(Slot& slot);
+  void run_steps();
+  void run_watched(Slot& slot);  // Error names the first layer whose results are not finite
+  int64_t bytes_of(const Stored& s) const { return s.shape.elements() * size_of(s.type); }
+
+  Lowered lowered_;
+  std::shared_ptr<Device> device_;
+  std::array<Slot, kSlots> slots_;
+  int64_t submitted_ = 0, collected_ = 0;
+  int64_t outputs_bytes_ = 0, held_bytes_ = 0;
+  CapturedGraph graph_;
+  bool warm_ = false;
+};
+
+}  // namespace tyto::cuda

@@ -1,0 +1,44 @@
+#include "engine/cuda/libraries/stopwatch.h"
+
+#include <algorithm>
+#include <array>
+
+namespace tyto::cuda {
+namespace {
+
+constexpr int kRuns = 5;
+
+int64_t l2_bytes() {
+  int device = 0, bytes = 0;
+  check(cudaGetDevice(&device), "ask for the current CUDA device");
+  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrL2CacheSize, device), "ask for the size of the L2 cache");
+  return bytes;
+}
+
+}  // namespace
+
+Stopwatch::Stopwatch() : start_(make_mark()), stop_(make_mark()), cache_sized_(2 * l2_bytes()) {}
+
+Stopwatch::Mark Stopwatch::make_mark() {
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreate(&event), "make a CUDA event");
+  return Mark(event);
+}
+
+float Stopwatch::time(const std::function<void(cudaStream_t)>& work) {
+  work(stream_);  // loads its kernels
+  std::array<float, kRuns> times{};
+  for (float& t : times) {
+    check(cudaMemsetAsync(cache_sized_.data(), 0, static_cast<size_t>(cache_sized_.bytes()), stream_),
+          "fill memory");
+    check(cudaEventRecord(start_.get(), stream_), "record a CUDA event");
+    work(stream_);
+    check(cudaEventRecord(stop_.get(), stream_), "record a CUDA event");
+    check(cudaEventSynchronize(stop_.get()), "finish the work on the GPU");
+    check(cudaEventElapsedTime(&t, start_.get(), stop_.get()), "read the time between CUDA events");
+  }
+  std::nth_element(times.begin(), times.begin() + kRuns / 2, times.end());
+  return times[kRuns / 2];
+}
+
+}  // namespace tyto::cuda

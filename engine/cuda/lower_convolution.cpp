@@ -1,0 +1,137 @@
+// Convolutions by cuDNN, depthwise ones by our own kernel; linear layers by cuBLASLt.
+#include <fmt/format.h>
+
+#include <array>
+
+#include "engine/cuda/lowering.h"
+#include "kernels/convolution/depthwise.h"
+#include "kernels/layout/pad.h"
+
+namespace tyto::cuda {
+namespace {
+
+bool pads_evenly(const Padding& p) { return p.top == p.left && p.top == p.bottom && p.top == p.right; }
+
+// [K, C, R, S] -> [K, R, S, channels], channels beyond C being zero.
+std::vector<float> channels_last(const Tensor& w, int64_t channels) {
+  const int64_t filters = w.dim(0), in = w.dim(1), area = w.dim(2) * w.dim(3);
+  std::vector<float> out(static_cast<size_t>(filters * area * channels), 0.0f);
+  const auto values = w.as<float>();
+  for (int64_t k = 0; k < filters; ++k)
+    for (int64_t c = 0; c < in; ++c)
+      for (int64_t i = 0; i < area; ++i)
+        out[static_cast<size_t>((k * area + i) * channels + c)] =
+            values[static_cast<size_t>((k * in + c) * area + i)];
+  return out;
+}
+
+// [C, 1, R, S] -> [R, S, C].
+std::vector<float> taps_first(const Tensor& w) {
+  const int64_t channels = w.dim(0), area = w.dim(2) * w.dim(3);
+  std::vector<float> out(static_cast<size_t>(channels * area));
+  for (int64_t c = 0; c < channels; ++c)
+    for (int64_t i = 0; i < area; ++i)
+      out[static_cast<size_t>(i * channels + c)] = w.as<float>()[static_cast<size_t>(c * area + i)];
+  return out;
+}
+
+// What cuDNN's and cuBLASLt's precompiled epilogues apply; the rest is a step of ours.
+bool fuses(Activation activation) { return activation == Activation::None || activation == Activation::Relu; }
+
+}  // namespace
+
+Stored Lowering::with_border(Value v, const Padding& p) {
+  const Stored from = stored(v);
+  const Shape& in = from.shape;
+  const Stored result =
+      fresh_padded({in[0], in[1], in[2] + p.top + p.bottom, in[3] + p.left + p.right}, from.channels);
+  add_step({graph_.node(v).name, "pad", "tyto", "nhwc", result.shape}, std::array{from, result},
+           [=, m = addresses_](cudaStream_t s) {
+             with_element_type(from.type, [&]<class T>() {
+               kernels::pad<T>(m->images<const T>(from), p.top, p.left, m->images<T>(result), s);
+             });
+           });
+  return result;
+}
+
+void Lowering::lower_depthwise(const Conv2d& op, const Node& node, int id) {
+  const Stored x = stored(node.inputs[0]), y = fresh(node.shape);
+  const DeviceBuffer* weights = pack(node.weights[0], "taps first", type_, taps_first);
+  const DeviceBuffer* bias = node.weights.size() > 1 ? pack(node.weights[1], type_) : nullptr;
+  const bool residual = node.inputs.size() > 1;
+  const kernels::DepthwiseConvolution parameters = {
+      op.kernel,       op.stride,   op.padding.top,
+      op.padding.left, op.dilation, residual ? Activation::None : op.activation};
+  add_step(node, "tyto depthwise", std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
+    with_element_type(x.type, [&]<class T>() {
+      kernels::depthwise_convolution<T>(m->images<const T>(x), reinterpret_cast<const T*>(weights->data()),
+                                        bias ? reinterpret_cast<const T*>(bias->data()) : nullptr, parameters,
+                                        m->images<T>(y), s);
+    });
+  });
+  store(id, residual ? add_residual(node, op.activation, y) : y);
+}
+
+void Lowering::lower(const Conv2d& op, const Node& node, int id) {
+  const Value in = node.inputs[0];
+  const Weight& w = node.weights[0];
+  if (op.groups > 1 && w.dim(1) == 1 && w.dim(0) == op.groups) return lower_depthwise(op, node, id);
+
+  const bool even = pads_evenly(op.padding);
+  const Stored x = even ? stored(in) : with_border(in, op.padding), y = fresh(node.shape);
+  const bool residual = node.inputs.size() > 1;
+  ConvolutionSpec spec;
+  spec.precision = precision_;
+  spec.n = x.shape[0];
+  spec.height = x.shape[2];
+  spec.width = x.shape[3];
+  spec.channels = x.channels;
+  spec.out_height = node.shape[2];
+  spec.out_width = node.shape[3];
+  spec.outputs = node.shape[1];
+  spec.kernel = op.kernel;
+  spec.stride = op.stride;
+  spec.padding = even ? op.padding.top : 0;
+  spec.dilation = op.dilation;
+  spec.groups = op.groups;
+  spec.residual = residual;
+  spec.bias = node.weights.size() > 1;
+  spec.relu = op.activation == Activation::Relu;
+
+  auto convolution = std::make_shared<Convolution>(libraries_, spec);
+  reserve_workspace(convolution->workspace_bytes());
+  const int64_t group_channels = op.groups == 1 ? x.channels : w.dim(1);
+  const DeviceBuffer* weights =
+      pack(w, fmt::format("channels last, {}", group_channels), type_,
+           [&](const Tensor& values) { return channels_last(values, group_channels); });
+  const DeviceBuffer* bias = spec.bias ? pack(node.weights[1], type_) : nullptr;
+  const Stored z = residual ? stored(node.inputs[1]) : x;
+  add_step(node, convolution->algorithm(), std::array{x, z, y}, [=, m = addresses_](cudaStream_t s) {
+    convolution->run(m->at(x), weights->data(), bias ? bias->data() : nullptr, residual ? m->at(z) : nullptr,
+                     m->at(y), m->workspace, s);
+  });
+  if (!fuses(op.activation)) add_activation(node, op.activation, y);
+  store(id, y);
+}
+
+void Lowering::lower(const Linear& op, const Node& node, int id) {
+  const Stored x = stored(node.inputs[0]), y = fresh(node.shape);
+  MatrixProductSpec spec;
+  spec.precision = precision_;
+  spec.rows = node.shape[0];
+  spec.inputs = node.weights[0].dim(1);
+  spec.outputs = node.shape[1];
+  spec.bias = node.weights.size() > 1;
+  spec.relu = op.activation == Activation::Relu;
+  auto product = std::make_shared<MatrixProduct>(libraries_, spec);
+  reserve_workspace(product->workspace_bytes());
+  const DeviceBuffer* weights = pack(node.weights[0], type_);
+  const DeviceBuffer* bias = spec.bias ? pack(node.weights[1], type_) : nullptr;
+  add_step(node, product->algorithm(), std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
+    product->run(m->at(x), weights->data(), bias ? bias->data() : nullptr, m->at(y), m->workspace, s);
+  });
+  if (!fuses(op.activation)) add_activation(node, op.activation, y);
+  store(id, y);
+}
+
+}  // namespace tyto::cuda

@@ -1,0 +1,60 @@
+// The head of a detector: from maps to boxes, all in F32 and row-major.
+#include <array>
+
+#include "engine/cuda/lowering.h"
+#include "kernels/detection/concat_heads.h"
+
+namespace tyto::cuda {
+
+void Lowering::lower(const ConcatHeads&, const Node& node, int id) {
+  std::vector<Stored> maps;
+  for (Value in : node.inputs) {
+    maps.push_back(stored(in));
+    watch(maps.back(), graph_.node(in).name);
+  }
+  const Stored rows = fresh(node.shape, DType::F32);
+  std::vector<Stored> used = maps;
+  used.push_back(rows);
+  add_step(node, "tyto", used, [=, m = addresses_](cudaStream_t s) {
+    with_element_type(maps.front().type, [&]<class T>() {
+      std::vector<kernels::Nhwc<const T>> views;
+      for (const Stored& map : maps) views.push_back(m->images<const T>(map));
+      kernels::concat_heads<T>(views, m->at<float>(rows), s);
+    });
+  });
+  store(id, rows);
+}
+
+void Lowering::lower(const DecodeBoxes& op, const Node& node, int id) {
+  const Stored offsets = stored(node.inputs[0]), boxes = fresh(node.shape, DType::F32);
+  const DeviceBuffer* anchors = pack(node.weights[0], DType::F32);
+  add_step(node, "tyto", std::array{offsets, boxes}, [=, m = addresses_](cudaStream_t s) {
+    kernels::decode_boxes(m->at<const float>(offsets), reinterpret_cast<const float*>(anchors->data()),
+                          boxes.shape[0], boxes.shape[1], op, m->at<float>(boxes), s);
+  });
+  store(id, boxes);
+}
+
+void Lowering::lower(const ClassScores& op, const Node& node, int id) {
+  const Stored logits = stored(node.inputs[0]), scores = fresh(node.shape, DType::F32);
+  add_step(node, "tyto", std::array{logits, scores}, [=, m = addresses_](cudaStream_t s) {
+    const Shape& in = logits.shape;
+    kernels::class_scores(m->at<const float>(logits), in[0], in[1], in[2], op, m->at<float>(scores), s);
+  });
+  store(id, scores);
+}
+
+void Lowering::lower(const SelectDetections& op, const Node& node, int id) {
+  const Stored boxes = stored(node.inputs[0]), scores = stored(node.inputs[1]);
+  const Shape& in = scores.shape;
+  const Stored workspace = scratch(kernels::select_detections_workspace_cuda(op, in[0], in[1], in[2]));
+  const Stored rows = fresh(node.shape, DType::F32);
+  add_step(node, "tyto", std::array{boxes, scores, workspace, rows}, [=, m = addresses_](cudaStream_t s) {
+    const Shape& shape = scores.shape;
+    kernels::select_detections(m->at<const float>(boxes), m->at<const float>(scores), shape[0], shape[1],
+                               shape[2], op, m->at(workspace), m->at<float>(rows), s);
+  });
+  store(id, rows);
+}
+
+}  // namespace tyto::cuda

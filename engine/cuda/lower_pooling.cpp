@@ -1,0 +1,41 @@
+// Pooling and reshaping.
+#include <array>
+
+#include "engine/cuda/lowering.h"
+#include "kernels/pooling/adaptive_average_pool.h"
+#include "kernels/pooling/max_pool.h"
+
+namespace tyto::cuda {
+
+void Lowering::lower(const MaxPool& op, const Node& node, int id) {
+  const Stored x = stored(node.inputs[0]), y = fresh(node.shape);
+  const kernels::MaxPoolWindow window = {op.kernel, op.stride, op.padding.top, op.padding.left};
+  add_step(node, "tyto", std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
+    with_element_type(
+        x.type, [&]<class T>() { kernels::max_pool<T>(m->images<const T>(x), window, m->images<T>(y), s); });
+  });
+  store(id, y);
+}
+
+void Lowering::lower(const AdaptiveAveragePool& op, const Node& node, int id) {
+  const Stored x = stored(node.inputs[0]);
+  if (x.shape[2] == op.height && x.shape[3] == op.width) return store(id, x);
+  const Stored y = fresh(node.shape);
+  add_step(node, "tyto", std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
+    with_element_type(x.type, [&]<class T>() {
+      kernels::adaptive_average_pool<T>(m->images<const T>(x), m->images<T>(y), s);
+    });
+  });
+  store(id, y);
+}
+
+void Lowering::lower(const Flatten&, const Node& node, int id) {
+  Stored x = stored(node.inputs[0]);
+  if (x.shape.rank() == 4 && x.shape[2] * x.shape[3] != 1)
+    return store(id, planes(node.inputs[0], type_, node.shape, node.name));
+  x.shape = node.shape;  // one pixel: its channels lie as the row does
+  x.channels = node.shape[1];
+  store(id, x);
+}
+
+}  // namespace tyto::cuda

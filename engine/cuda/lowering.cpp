@@ -1,0 +1,224 @@
+#include "engine/cuda/lowering.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "kernels/elementwise/finish.h"
+#include "kernels/elementwise/not_finite.h"
+#include "kernels/layout/channels_last.h"
+
+namespace tyto::cuda {
+namespace {
+
+constexpr int64_t kMostElements = int64_t{1}
+                                  << 48;  // of a value: far below where sizes in bytes would overflow
+constexpr int64_t kAlignment = 256;       // of the libraries' workspace
+
+int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+}  // namespace
+
+Lowering::Lowering(const Graph& graph, Precision precision, Libraries& libraries, DeviceWeights& weights)
+    : graph_(graph),
+      type_(activation_type(precision)),
+      precision_(precision),
+      libraries_(libraries),
+      weights_(weights),
+      values_(graph.nodes().size()),
+      addresses_(std::make_shared<Addresses>()) {}
+
+Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
+  if (precision_ == Precision::Fp16) {
+    result_.overflow = persistent(sizeof(uint32_t));
+    add_step({"overflow", "zero", "cuda", "rows", {1}}, std::array{result_.overflow},
+             [m = addresses_, counter = result_.overflow](cudaStream_t s) {
+               check(cudaMemsetAsync(m->at(counter), 0, sizeof(uint32_t), s), "clear a counter");
+             });
+  }
+  for (size_t id = 0; id < graph_.nodes().size(); ++id) {
+    const Node& node = graph_.nodes()[id];
+    if (node.shape.elements() > kMostElements)
+      throw Error(ErrorKind::Memory,
+                  fmt::format("layer '{}' makes {}, which no memory holds; use smaller images", node.name,
+                              node.shape.str()));
+    try {
+      std::visit([&](const auto& op) { lower(op, node, static_cast<int>(id)); }, node.op);
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::Format || error.kind() == ErrorKind::Shape)
+        throw;  // which name the layer themselves
+      throw Error(error.kind(), fmt::format("layer '{}' ({} {}): {}", node.name, name_of(node.op),
+                                            node.shape.str(), error.what()));
+    }
+  }
+  for (size_t i = 0; i < graph_.outputs().size(); ++i) lower_output(i);
+
+  const Placement placement = place(buffers_);
+  PlanReport& report = result_.report;
+  report.activation_bytes = placement.total;
+  report.activation_bound = placement.bound;
+  report.workspace_bytes = workspace_;
+  for (const auto& w : result_.weights) report.weight_bytes += w->bytes();
+  for (const Step& s : result_.steps) report.steps.push_back(s.report);
+  for (const auto& [name, value] : graph_.outputs())
+    report.output_bytes += graph_.shape(value).elements() * size_of(DType::F32);
+
+  result_.memory = allocate(aligned(report.activation_bytes) + report.workspace_bytes);
+  addresses_->arena = result_.memory.data();
+  addresses_->workspace = result_.memory.data() + aligned(report.activation_bytes);
+  addresses_->offsets = placement.offsets;
+  result_.addresses = addresses_;
+  return std::move(result_);
+}
+
+bool Lowering::only_convolved(int id) const {
+  for (const Node& node : graph_.nodes())
+    for (const Value in : node.inputs) {
+      if (in.node != id) continue;
+      const auto* convolution = std::get_if<Conv2d>(&node.op);
+      if (!convolution || convolution->groups != 1) return false;
+    }
+  return std::none_of(graph_.outputs().begin(), graph_.outputs().end(),
+                      [&](const auto& output) { return output.second.node == id; });
+}
+
+void Lowering::lower(const Input&, const Node& node, int id) {
+  const Stored rows = fresh(node.shape, DType::F32);
+  result_.input = rows;
+  if (node.shape.rank() != 4) {
+    if (type_ == DType::F32) return store(id, rows);
+    const Stored result = fresh(node.shape);
+    add_step(node, "tyto", std::array{rows, result},
+             [=, m = addresses_, n = node.shape.elements()](cudaStream_t s) {
+               with_element_type(result.type, [&]<class T>() {
+                 kernels::convert<float, T>(m->at<const float>(rows), n, m->at<T>(result), s);
+               });
+             });
+    return store(id, result);
+  }
+  const int64_t channels = node.shape[1];
+  // fp16 engines want channels by the fourth; the others are faster with three (measured on an H100, cuDNN 9.19).
+  const bool pad = precision_ == Precision::Fp16 && channels == 3 && only_convolved(id);
+  const Stored result = fresh_padded(node.shape, pad ? 4 : channels);
+  add_step(node, "tyto", std::array{rows, result}, [=, m = addresses_](cudaStream_t s) {
+    with_element_type(result.type, [&]<class T>() {
+      kernels::channels_last<T>(m->at<const float>(rows), channels, m->images<T>(result), s);
+    });
+  });
+  store(id, result);
+}
+
+void Lowering::lower_output(size_t index) {
+  const auto& [name, value] = graph_.outputs()[index];
+  const Stored from = stored(value);
+  watch(from, name);
+  Stored result;
+  if (from.shape.rank() == 4) {
+    result = planes(value, DType::F32, from.shape, name);
+  } else {
+    result = fresh(from.shape, DType::F32);
+    add_step({name, "output", "tyto", "rows", from.shape}, std::array{from, result},
+             [=, m = addresses_, n = from.shape.elements()](cudaStream_t s) {
+               with_element_type(from.type, [&]<class T>() {
+                 kernels::convert<T, float>(m->at<const T>(from), n, m->at<float>(result), s);
+               });
+             });
+  }
+  buffers_[static_cast<size_t>(result.buffer)].last = std::numeric_limits<int>::max();
+  result_.outputs.emplace_back(name, result);
+}
+
+Stored Lowering::fresh_padded(const Shape& shape, int64_t channels) {
+  Lifetime life;
+  life.bytes = shape.elements() / std::max<int64_t>(1, shape[1]) * channels * size_of(type_);
+  life.first = life.last = static_cast<int>(result_.steps.size());
+  buffers_.push_back(life);
+  return {static_cast<int>(buffers_.size()) - 1, type_, shape, channels};
+}
+
+Stored Lowering::fresh(const Shape& shape, DType type) {
+  Lifetime life;
+  life.bytes = shape.elements() * size_of(type);
+  life.first = life.last = static_cast<int>(result_.steps.size());
+  buffers_.push_back(life);
+  return {static_cast<int>(buffers_.size()) - 1, type, shape, shape.rank() > 1 ? shape[1] : 1};
+}
+
+Stored Lowering::scratch(int64_t bytes) { return fresh(Shape{bytes}, DType::U8); }
+
+Stored Lowering::persistent(int64_t bytes) {
+  const Stored s = scratch(bytes);
+  buffers_[static_cast<size_t>(s.buffer)].first = 0;
+  buffers_[static_cast<size_t>(s.buffer)].last = std::numeric_limits<int>::max();
+  return s;
+}
+
+void Lowering::watch(const Stored& s, const std::string& name) {
+  if (s.type != DType::F16) return;
+  add_step({name, "watch for overflow", "tyto", "any", s.shape}, std::array{s, result_.overflow},
+           [s, m = addresses_, counter = result_.overflow, n = s.shape.elements()](cudaStream_t stream) {
+             kernels::count_not_finite<kernels::Half>(m->at<const kernels::Half>(s), n,
+                                                      m->at<uint32_t>(counter), stream);
+           });
+}
+
+Stored Lowering::planes(Value v, DType type, const Shape& shape, const std::string& name) {
+  const Stored from = stored(v), result = fresh(shape, type);
+  add_step({name, type == type_ ? "flatten" : "output", "tyto", "rows", shape}, std::array{from, result},
+           [=, m = addresses_](cudaStream_t s) {
+             with_element_type(from.type, [&]<class T>() {
+               if (result.type == DType::F32)
+                 kernels::channel_planes<T, float>(m->images<const T>(from), m->at<float>(result), s);
+               else
+                 kernels::channel_planes<T, T>(m->images<const T>(from), m->at<T>(result), s);
+             });
+           });
+  return result;
+}
+
+void Lowering::add_step(PlanReport::Step report, std::span<const Stored> used,
+                        std::function<void(cudaStream_t)> run) {
+  const int step = static_cast<int>(result_.steps.size());
+  for (const Stored& s : used) {
+    Lifetime& life = buffers_[static_cast<size_t>(s.buffer)];
+    life.last = std::max(life.last, step);
+  }
+  result_.steps.push_back({std::move(report), std::move(run), used.back()});
+}
+
+void Lowering::add_step(const Node& node, const std::string& algorithm, std::span<const Stored> used,
+                        std::function<void(cudaStream_t)> run) {
+  add_step({node.name, std::string(name_of(node.op)), algorithm, node.shape.rank() == 4 ? "nhwc" : "rows",
+            node.shape},
+           used, std::move(run));
+}
+
+void Lowering::add_activation(const Node& node, Activation activation, const Stored& y) {
+  add_step(
+      {node.name, std::string(name_of(activation)), "tyto", y.shape.rank() == 4 ? "nhwc" : "rows", y.shape},
+      std::array{y}, [=, m = addresses_](cudaStream_t s) {
+        with_element_type(y.type, [&]<class T>() {
+          kernels::finish<T>(m->images<const T>(y), nullptr, nullptr, activation, m->at<T>(y), s);
+        });
+      });
+}
+
+const DeviceBuffer* Lowering::keep(DeviceWeights::Buffer buffer) {
+  result_.weights.push_back(std::move(buffer));
+  return result_.weights.back().get();
+}
+
+const DeviceBuffer* Lowering::pack(const Weight& weight, DType type) {
+  return pack(weight, "plain", type, [](const Tensor& values) {
+    return std::vector<float>(values.as<float>().begin(), values.as<float>().end());
+  });
+}
+
+const DeviceBuffer* Lowering::pack(const Weight& weight, const std::string& layout, DType type,
+                                   const std::function<std::vector<float>(const Tensor&)>& arrange) {
+  return keep(weights_.get(weight, layout, type, [&] { return arrange(weight.load()); }));
+}
+
+}  // namespace tyto::cuda

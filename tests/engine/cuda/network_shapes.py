@@ -1,0 +1,39 @@
+"""Writes the shapes of the tensors of every network at its full size, as PyTorch's own classes have them, to a file:
+
+    network NAME HEIGHT WIDTH [option=value ...]
+    TENSOR dimension dimension ...
+"""
+import os
+import sys
+
+import torchvision
+
+PARITY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "parity")
+sys.path.insert(0, PARITY)
+import reference_detectors as detectors  # noqa: E402
+import reference_networks as networks  # noqa: E402
+
+
+def torchvision_detector(name):
+    return getattr(torchvision.models.detection, name)(weights=None, weights_backbone=None, num_classes=91)
+
+
+CASES = {
+    "ft_net 256 128": lambda: networks.FtNet().state_dict(),
+    "ft_net 256 128 stride=1": lambda: networks.FtNet(stride=1, ibn=True).state_dict(),
+    "resnet 224 224": lambda: networks.resnet(50).state_dict(),
+    "resnet 224 224 stride=2": lambda: networks.resnet(18).state_dict(),
+    "mobilenet_v2 224 224": lambda: networks.mobilenet_v2().state_dict(),
+    "mobilenet_v2_trunk 128 64": lambda: networks.flatten_names(networks.mobilenet_v2(classifier=False).state_dict()),
+    "vgg 224 224": lambda: networks.vgg("vgg16_bn").state_dict(),
+    "ssd300 300 300": lambda: detectors.Ssd300(21).state_dict(),
+    "ssd300_vgg16 300 300": lambda: torchvision_detector("ssd300_vgg16").state_dict(),
+    "ssdlite320_mobilenet_v3_large 320 320": lambda: torchvision_detector("ssdlite320_mobilenet_v3_large").state_dict(),
+    "ssdlite_mobilenet_v2 300 300": lambda: detectors.SsdliteMobilenetV2(2).state_dict(),
+}
+
+with open(sys.argv[1], "w") as out:
+    for title, state in CASES.items():
+        print("network", title, file=out)
+        for name, tensor in state().items():
+            print(name, *tensor.shape, file=out)

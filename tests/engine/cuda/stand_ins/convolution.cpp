@@ -1,0 +1,28 @@
+#include "engine/cuda/convolution.h"
+
+#include <fmt/format.h>
+
+#include "engine/cuda/stand_ins/device_convolution.h"
+
+namespace tyto::cuda {
+
+struct Convolution::Impl {
+  DeviceConvolution convolution;
+  const std::string algorithm = "stand-in";
+};
+
+Convolution::Convolution(Libraries& libraries, const ConvolutionSpec& spec)
+    : impl_(new Impl{
+          DeviceConvolution(libraries, spec, fmt::format("cuDNN's {0} x {0} convolution", spec.kernel))}) {}
+Convolution::~Convolution() = default;
+Convolution::Convolution(Convolution&&) noexcept = default;
+
+void Convolution::run(const void* x, const void* weights, const void* bias, const void* residual, void* y,
+                      void* workspace, kernels::Stream stream) {
+  impl_->convolution.run(x, weights, bias, residual, y, workspace, stream);
+}
+
+int64_t Convolution::workspace_bytes() const { return impl_->convolution.workspace_bytes(); }
+const std::string& Convolution::algorithm() const { return impl_->algorithm; }
+
+}  // namespace tyto::cuda

@@ -1,0 +1,16 @@
+// What the stand-ins of one device share.
+#pragma once
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include "engine/cuda/libraries.h"
+
+namespace tyto::cuda {
+
+struct Libraries::Impl {
+  const LibraryOptions options;
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream{engine};
+};
+
+}  // namespace tyto::cuda
