@@ -7,11 +7,14 @@ import subprocess
 import numpy as np
 
 TYTO = os.environ["TYTO"]
+DEVICE = os.environ.get("TYTO_DEVICE")  # for the commands that run a network; none: what they choose themselves
 DTYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64, "U8": np.uint8}
 
 
 def tyto(*args, expect=0, env=None):
     """Runs `tyto ARGS`, insists on the exit code, returns (stdout, stderr)."""
+    if DEVICE and (args[0] in ("run", "detect", "extract", "selftest", "info") or "--plan" in args):
+        args = (*args, "--device", DEVICE)
     done = subprocess.run([TYTO, *map(str, args)], capture_output=True, text=True, env={**os.environ, **(env or {})})
     if done.returncode != expect:
         raise AssertionError(f"tyto {' '.join(map(str, args))}: exit {done.returncode}, expected {expect}\n{done.stdout}{done.stderr}")
