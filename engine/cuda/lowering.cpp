@@ -55,6 +55,8 @@ Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
   }
   for (size_t i = 0; i < graph_.outputs().size(); ++i) lower_output(i);
 
+  const int end = static_cast<int>(result_.steps.size());
+  for (Lifetime& life : buffers_) life.last = std::min(life.last, end);
   const Placement placement = place(buffers_);
   PlanReport& report = result_.report;
   report.activation_bytes = placement.total;
