@@ -80,7 +80,6 @@ class Networks(ParityCase):
     def test_vgg16_bn_trunk(self):
         self.check(ref.vgg("vgg16_bn", classifier=False), [(2, 3, 224, 224)])
 
-    @unittest.skipIf(DEVICE, "a GPU's libraries may round an image by its place in the batch: tests/emulated asks our own kernels")
     def test_neighbours_in_the_batch_change_nothing(self):
         for model in (ref.FtNet(ibn=True), ref.mobilenet_v2()):
             ref.randomise(model, seed=5)

@@ -9,16 +9,23 @@
 
 namespace tyto::cuda {
 
-#define TYTO_CUBLASLT_FUNCTIONS(X)                                                            \
-  X(Create)                                                                                   \
-  X(Destroy)                                                                                  \
-  X(GetVersion)                                                                               \
-  X(GetStatusString)                                                                          \
-  X(Matmul)                                                                                   \
-  X(MatmulAlgoGetHeuristic)                                                                   \
-  X(MatmulDescCreate)                                                                         \
-  X(MatmulDescDestroy) X(MatmulDescSetAttribute) X(MatrixLayoutCreate) X(MatrixLayoutDestroy) \
-      X(MatmulPreferenceCreate) X(MatmulPreferenceDestroy) X(MatmulPreferenceSetAttribute)
+// clang-format off
+#define TYTO_CUBLASLT_FUNCTIONS(X) \
+  X(Create) \
+  X(Destroy) \
+  X(GetVersion) \
+  X(GetStatusString) \
+  X(Matmul) \
+  X(MatmulAlgoGetHeuristic) \
+  X(MatmulDescCreate) \
+  X(MatmulDescDestroy) \
+  X(MatmulDescSetAttribute) \
+  X(MatrixLayoutCreate) \
+  X(MatrixLayoutDestroy) \
+  X(MatmulPreferenceCreate) \
+  X(MatmulPreferenceDestroy) \
+  X(MatmulPreferenceSetAttribute)
+// clang-format on
 
 class CublasLt {
  public:

@@ -9,16 +9,21 @@
 
 namespace tyto::cuda {
 
-#define TYTO_CUDNN_FUNCTIONS(X)                                                                \
-  X(Create)                                                                                    \
-  X(Destroy)                                                                                   \
-  X(SetStream)                                                                                 \
-  X(GetVersion)                                                                                \
-  X(GetErrorString)                                                                            \
-  X(GetLastErrorString)                                                                        \
-  X(BackendCreateDescriptor)                                                                   \
-  X(BackendDestroyDescriptor) X(BackendSetAttribute) X(BackendGetAttribute) X(BackendFinalize) \
-      X(BackendExecute)
+// clang-format off
+#define TYTO_CUDNN_FUNCTIONS(X) \
+  X(Create) \
+  X(Destroy) \
+  X(SetStream) \
+  X(GetVersion) \
+  X(GetErrorString) \
+  X(GetLastErrorString) \
+  X(BackendCreateDescriptor) \
+  X(BackendDestroyDescriptor) \
+  X(BackendSetAttribute) \
+  X(BackendGetAttribute) \
+  X(BackendFinalize) \
+  X(BackendExecute)
+// clang-format on
 
 class Cudnn {
  public:

@@ -42,7 +42,7 @@ std::string output_of(const std::string& command) {
   return output;
 }
 
-// "/work/tyto/build/link/../../kernels/norm/norm.cu:83 (discriminator 2)" -> "kernels/norm/norm.cu:83"
+// "ROOT/build/link/../../kernels/norm/norm.cu:83 (discriminator 2)" -> "kernels/norm/norm.cu:83"
 std::string tidy(std::string frame) {
   std::error_code ignored;
   frame = std::filesystem::weakly_canonical(frame.substr(0, frame.find(" (")), ignored).string();
