@@ -7,6 +7,7 @@
 #include "engine/compare.h"
 #include "engine/errors.h"
 #include "engine/sha256.h"
+#include "engine/shapes_only.h"
 #include "engine/small_resnet.h"
 #include "engine/small_ssd.h"
 #include "engine/temporary_folder.h"
@@ -204,26 +205,6 @@ TEST(Probe, OfNothingMatchesNoNetwork) {
   }
 }
 
-// Shapes without values.
-class Absurd : public TensorSource {
- public:
-  explicit Absurd(std::map<std::string, Shape> shapes) : shapes_(std::move(shapes)) {}
-  std::vector<std::string> names() const override {
-    std::vector<std::string> out;
-    for (const auto& [name, shape] : shapes_) out.push_back(name);
-    return out;
-  }
-  std::optional<TensorSpec> find(const std::string& name) const override {
-    const auto it = shapes_.find(name);
-    return it == shapes_.end() ? std::nullopt : std::optional(TensorSpec{DType::F32, it->second});
-  }
-  Tensor read(const std::string&) const override { throw Error(ErrorKind::File, "never read"); }
-  std::string origin() const override { return "absurd"; }
-
- private:
-  std::map<std::string, Shape> shapes_;
-};
-
 // Names that the families look for, at shapes that no training code writes.
 TEST(Probe, OfAbsurdShapesIsNoMoreThanAMiss) {
   std::mt19937 random(7);
@@ -247,7 +228,7 @@ TEST(Probe, OfAbsurdShapesIsNoMoreThanAMiss) {
         if (rank == 4 && dims.size() == 4 && random() % 4) dims = {dims[0], 3, 3, 3};
         shapes[miss.name] = Shape(dims);
       }
-      EXPECT_NO_THROW(probe(std::string(network.name), {}, Absurd(shapes))) << network.name;
+      EXPECT_NO_THROW(probe(std::string(network.name), {}, ShapesOnly(shapes))) << network.name;
     }
 }
 

@@ -14,35 +14,15 @@
 #include "engine/cuda/convolution.h"
 #include "engine/graph/passes.h"
 #include "engine/networks/network.h"
-#include "engine/tensor_source.h"
+#include "engine/shapes_only.h"
 
 namespace tyto::cuda {
-
-// Tensors that have shapes and no values.
-class Shapes : public TensorSource {
- public:
-  void add(const std::string& name, const Shape& shape) { shapes_[name] = shape; }
-  std::vector<std::string> names() const override {
-    std::vector<std::string> out;
-    for (const auto& [name, shape] : shapes_) out.push_back(name);
-    return out;
-  }
-  std::optional<TensorSpec> find(const std::string& name) const override {
-    const auto it = shapes_.find(name);
-    return it == shapes_.end() ? std::nullopt : std::optional(TensorSpec{DType::F32, it->second});
-  }
-  Tensor read(const std::string& name) const override { return Tensor::zeros(DType::F32, shapes_.at(name)); }
-  std::string origin() const override { return "shapes"; }
-
- private:
-  std::map<std::string, Shape> shapes_;
-};
 
 struct FullSizeNetwork {
   std::string name;
   int64_t height = 0, width = 0;
   std::map<std::string, std::string> options;
-  std::shared_ptr<Shapes> shapes = std::make_shared<Shapes>();
+  std::shared_ptr<ShapesOnly> shapes = std::make_shared<ShapesOnly>();
 
   Graph graph(int64_t batch) const {
     const Network& network = find_network(name);
