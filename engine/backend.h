@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,12 @@ class Executable {
   virtual void collect(std::map<std::string, Tensor>& outputs) = 0;
   virtual int in_flight() const = 0;
 
+  // Whether it takes images, too; see Plan, which checks them.
+  virtual bool preprocesses() const { return false; }
+  virtual std::vector<Geometry> submit_images(std::span<const Image>, const Preprocessing&) {
+    throw Error(ErrorKind::Unsupported, "this device takes preprocessed inputs alone");
+  }
+
   virtual const PlanReport& report() const = 0;
 };
 
@@ -35,8 +42,9 @@ class Backend {
 
 std::unique_ptr<Backend> make_cpu_backend(int threads, int64_t memory_limit);
 
-// The GPUs that the driver shows; 0 where there is no driver. A build without CUDA has neither this nor the next.
+// The GPUs that the driver shows; 0 where there is no driver. A build without CUDA has none of these three.
 int count_gpus();
+std::vector<std::pair<std::string, std::string>> describe_cuda();  // see describe_gpus() of tyto/context.h
 
 // The GPU of that number. Error{Device} says what is missing.
 std::unique_ptr<Backend> make_cuda_backend(int device, const ContextOptions& options);

@@ -61,6 +61,8 @@ std::unique_ptr<Backend> make_cuda(const ContextOptions& options) {
 }
 
 std::unique_ptr<Backend> make_best(const ContextOptions& options) { return make_cpu(options); }
+
+std::vector<std::pair<std::string, std::string>> describe_cuda() { return {{"CUDA", "not built in"}}; }
 #endif
 
 std::unique_ptr<Backend> make_backend(const ContextOptions& options) {
@@ -87,5 +89,13 @@ Context::Context(ContextOptions options) : options_(std::move(options)), backend
 Context::~Context() = default;
 
 std::vector<std::pair<std::string, std::string>> Context::describe() const { return backend_->describe(); }
+
+std::string Context::device_kind() const {
+  for (const auto& [name, value] : describe())
+    if (name == "device") return value.substr(0, value.find(':'));
+  return "?";
+}
+
+std::vector<std::pair<std::string, std::string>> describe_gpus() { return describe_cuda(); }
 
 }  // namespace tyto

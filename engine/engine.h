@@ -20,7 +20,6 @@
 #include "engine/model_file.h"
 #include "engine/networks/network.h"
 #include "engine/pipelines/retrieval.h"
-#include "engine/plan_cache.h"
 #include "engine/preprocessing.h"
 #include "engine/reference/reference.h"
 #include "engine/self_test.h"

@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "engine/backend.h"
 #include "engine/graph/passes.h"
 #include "engine/model_graph.h"
+#include "engine/preprocessing.h"
 
 namespace tyto {
 
@@ -32,12 +31,12 @@ Precision precision_from(const std::string& name) {
 }
 
 Plan::Plan(const Model& model, Context& context, const Shape& input, const PlanOptions& options)
-    : input_shape_(input) {
-  if (input.rank() != 4 || std::any_of(input.begin(), input.end(), [](int64_t size) { return size < 1; }))
-    throw Error(ErrorKind::Shape,
-                fmt::format("an input of {} is no batch of images [N, C, H, W]", input.str()));
-  const Graph graph = optimise(build_graph(model, input, options.set), options.outputs);
-  executable_ = context.backend().compile(graph, options.precision);  // which looks at the memory limit
+    : Plan(optimise(build_graph(model, input, options.set), options.outputs), context, options.precision) {}
+
+Plan::Plan(const Graph& graph, Context& context, Precision precision)
+    : executable_(context.backend().compile(graph, precision)) {  // which looks at the memory limit
+  for (const Node& node : graph.nodes())
+    if (std::holds_alternative<Input>(node.op)) input_shape_ = node.shape;
   for (const auto& [name, value] : graph.outputs())
     outputs_.emplace(name, Tensor(DType::F32, graph.shape(value)));
 }
@@ -57,11 +56,27 @@ void Plan::submit(const Tensor& input) {
     throw Error(ErrorKind::Shape,
                 fmt::format("the plan was made for an F32 input of {}, not {} {}", input_shape_.str(),
                             name_of(input.dtype()), input.shape().str()));
+  check_room();
+  executable_->submit(input);
+  ++waiting_;
+}
+
+std::vector<Geometry> Plan::submit(std::span<const Image> images, const Preprocessing& rule) {
+  if (input_shape_.rank() != 4 || static_cast<int64_t>(images.size()) > input_shape_[0] ||
+      input_shape_ != Shape{input_shape_[0], 3, rule.height, rule.width})
+    throw Error(ErrorKind::Shape, fmt::format("{} images of {} x {} do not fit an input of {}", images.size(),
+                                              rule.height, rule.width, input_shape_.str()));
+  for (const Image& image : images) check_image(image);
+  check_room();
+  std::vector<Geometry> placed = executable_->submit_images(images, rule);
+  ++waiting_;
+  return placed;
+}
+
+void Plan::check_room() const {
   if (waiting_ == in_flight())
     throw Error(ErrorKind::Usage,
                 fmt::format("{} inputs wait already; collect one before the next", waiting_));
-  executable_->submit(input);
-  ++waiting_;
 }
 
 const std::map<std::string, Tensor>& Plan::collect() {
@@ -72,6 +87,7 @@ const std::map<std::string, Tensor>& Plan::collect() {
 }
 
 int Plan::in_flight() const { return executable_->in_flight(); }
+bool Plan::preprocesses() const { return executable_->preprocesses(); }
 
 const Shape& Plan::output_shape(const std::string& name) const {
   const auto it = outputs_.find(name);

@@ -46,16 +46,20 @@ struct Preprocessing {
 // "fit": stretch, letterbox (with "fill"),
 // center-crop (with "shorter_side"); "scale": "1/255" or a number. from_json(to_json(rule)) == rule.
 std::string to_json(const Preprocessing&);
+std::string summary(const Preprocessing&);  // "pil-bicubic, letterbox to 300 x 300"
 // Strict: a missing or unknown key or an impossible value is Error{Format}, which names it.
 Preprocessing preprocessing_from_json(const std::string& json);
+
+void check_rule(const Preprocessing&);  // Error{Format} for an impossible one
+void check_image(const Image&);  // Error{Shape} for an empty one or one whose bytes do not match its size
+kernels::NormalizeParams normalization_of(const Preprocessing&);
 
 // Applies one rule to image after image. Holds scratch memory, so one per thread; single-threaded inside.
 class Preprocessor {
  public:
-  explicit Preprocessor(
-      Preprocessing rule);  // Error{Format} for an impossible rule, as preprocessing_from_json
+  explicit Preprocessor(Preprocessing rule);  // Error{Format} as check_rule
 
-  // into: [3, height, width]. Error{Shape} for an empty image or one whose bytes do not match its size.
+  // into: [3, height, width]. Error{Shape} as check_image.
   Geometry run(const Image& image, std::span<float> into);
 
   const Preprocessing& rule() const { return rule_; }
@@ -65,7 +69,6 @@ class Preprocessor {
   kernels::NormalizeTable table_;
   kernels::ResizeScratch scratch_;
   kernels::TorchResizeScratch torch_scratch_;
-  uint8_t background_ = 0;
   std::vector<uint8_t> canvas_;  // [height, width, 3]
 };
 

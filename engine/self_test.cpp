@@ -1,5 +1,7 @@
 #include "engine/self_test.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <random>
@@ -8,11 +10,15 @@
 #include "engine/graph/passes.h"
 #include "engine/memory_source.h"
 #include "engine/model_graph.h"
+#include "engine/preprocessing.h"
 #include "engine/reference/reference.h"
+#include "engine/self_test_cases.h"
 #include "engine/tolerance.h"
 
 namespace tyto {
 namespace {
+
+using Outputs = std::map<std::string, Tensor>;
 
 Tensor noise(const Shape& shape, uint32_t seed, float low, float high) {
   Tensor t(DType::F32, shape);
@@ -21,145 +27,6 @@ Tensor noise(const Shape& shape, uint32_t seed, float low, float high) {
   for (float& v : t.as<float>())
     v = low + (high - low) * (static_cast<float>(random() - std::minstd_rand::min()) / span);
   return t;
-}
-
-struct Case {
-  std::string name;
-  Shape input;
-  double terms, layers;
-  std::vector<std::pair<std::string, Shape>> weights;
-  Value (*build)(Graph&, const Weights&, Value);
-  bool selects = false;  // what is found hangs on thresholds, which the rounding of fp32 alone does not reach
-};
-
-// Two anchors a cell, two classes and the background: maps to detections. Thresholds lie where no score or overlap of
-// this case comes near.
-Value detection_head(Graph& g, const Weights& w, Value x) {
-  const Value locations = g.concat_heads("locations", {g.conv2d(x, w.scope("locations"), {.kernel = 1})}, 4);
-  const Value logits = g.concat_heads("logits", {g.conv2d(x, w.scope("logits"), {.kernel = 1})}, 3);
-  const Shape& map = g.shape(x);
-  std::vector<float> anchors;
-  for (int64_t i = 0; i < map[2]; ++i)
-    for (int64_t j = 0; j < map[3]; ++j)
-      for (float size : {0.5f, 0.25f}) {
-        const float row = (static_cast<float>(i) + 0.5f) / static_cast<float>(map[2]),
-                    column = (static_cast<float>(j) + 0.5f) / static_cast<float>(map[3]);
-        anchors.insert(anchors.end(), {column, row, size, size});
-      }
-  const Value boxes = g.decode_boxes(
-      locations, Tensor::of<float>({static_cast<int64_t>(anchors.size()) / 4, 4}, anchors), {});
-  return g.select_detections(boxes, g.class_scores(logits, {}),
-                             {.score_threshold = 0.35f, .max_detections = 20});
-}
-
-Value norm(Graph& g, const Weights& w, Value x) { return g.batch_norm(x, w.scope("bn")); }
-
-Value residual_tower(Graph& g, const Weights& w, Value x) {
-  x = g.relu(norm(g, w, g.conv2d(x, w.scope("a"), {.kernel = 3, .padding = 1})));
-  const Value y = g.relu(g.conv2d(x, w.scope("b"), {.kernel = 1}));
-  x = g.relu(g.add(g.conv2d(y, w.scope("c"), {.kernel = 3, .padding = 1}), x));
-  return g.linear(g.flatten(g.global_average_pool(x)), w.scope("fc"));
-}
-
-std::vector<Case> cases() {
-  const std::vector<std::pair<std::string, Shape>> bn = {
-      {"bn.weight", {32}}, {"bn.bias", {32}}, {"bn.running_mean", {32}}, {"bn.running_var", {32}}};
-  std::vector<std::pair<std::string, Shape>> tower = {{"a.weight", {32, 32, 3, 3}},
-                                                      {"b.weight", {32, 32, 1, 1}},
-                                                      {"c.weight", {32, 32, 3, 3}},
-                                                      {"fc.weight", {10, 32}}};
-  tower.insert(tower.end(), bn.begin(), bn.end());
-  return {
-      {"7x7 convolution of an image, stride 2",
-       {2, 3, 37, 29},
-       147,
-       1,
-       {{"weight", {64, 3, 7, 7}}},
-       [](Graph& g, const Weights& w, Value x) {
-         return g.conv2d(x, w, {.kernel = 7, .stride = 2, .padding = 3});
-       }},
-      {"3x3 convolution",
-       {2, 64, 19, 17},
-       576,
-       1,
-       {{"weight", {64, 64, 3, 3}}, {"bias", {64}}},
-       [](Graph& g, const Weights& w, Value x) { return g.conv2d(x, w, {.kernel = 3, .padding = 1}); }},
-      {"3x3 convolution, stride 2, odd channels",
-       {1, 21, 18, 23},
-       189,
-       1,
-       {{"weight", {13, 21, 3, 3}}},
-       [](Graph& g, const Weights& w, Value x) {
-         return g.conv2d(x, w, {.kernel = 3, .stride = 2, .padding = 1});
-       }},
-      {"1x1 convolution",
-       {2, 64, 9, 7},
-       64,
-       1,
-       {{"weight", {128, 64, 1, 1}}},
-       [](Graph& g, const Weights& w, Value x) { return g.conv2d(x, w, {.kernel = 1}); }},
-      {"depthwise convolution and ReLU6",
-       {2, 96, 15, 11},
-       9,
-       1,
-       {{"weight", {96, 1, 3, 3}}},
-       [](Graph& g, const Weights& w, Value x) {
-         return g.activate(g.conv2d(x, w, {.kernel = 3, .padding = 1, .groups = 96}), Activation::Relu6);
-       }},
-      {"linear",
-       {5, 512},
-       512,
-       1,
-       {{"weight", {300, 512}}, {"bias", {300}}},
-       [](Graph& g, const Weights& w, Value x) { return g.linear(x, w); }},
-      {"batch norm alone", {2, 32, 5, 7}, 2, 1, bn, norm},
-      {"instance norm of half the channels",
-       {2, 32, 9, 7},
-       63,
-       2,
-       {{"weight", {16}}, {"bias", {16}}},
-       [](Graph& g, const Weights& w, Value x) { return g.relu(g.instance_norm(x, w)); }},
-      {"max pool with a last partial window",
-       {2, 24, 13, 10},
-       1,
-       1,
-       {},
-       [](Graph& g, const Weights&, Value x) {
-         return g.max_pool(x, {.kernel = 3, .stride = 2, .ceil = true});
-       }},
-      {"adaptive average pool",
-       {2, 24, 13, 10},
-       25,
-       1,
-       {},
-       [](Graph& g, const Weights&, Value x) {
-         return g.adaptive_average_pool(x, {5, 3});
-       }},
-      {"hard swish and squeeze-and-excitation",
-       {2, 24, 9, 7},
-       48,
-       4,
-       {{"a.weight", {24, 24, 1, 1}}, {"b.weight", {24, 24, 1, 1}}, {"b.bias", {24}}},
-       [](Graph& g, const Weights& w, Value x) {
-         x = g.activate(g.conv2d(x, w.scope("a"), {.kernel = 1}), Activation::HardSwish);
-         const Value s = g.conv2d(g.global_average_pool(x), w.scope("b"), {.kernel = 1});
-         return g.scale_channels(x, g.activate(s, Activation::HardSigmoid));
-       }},
-      {"unit length over channels",
-       {2, 24, 9, 7},
-       24,
-       1,
-       {{"scale", {24}}},
-       [](Graph& g, const Weights& w, Value x) { return g.l2_normalize(x, w("scale", {24}), {}); }},
-      {"detection head",
-       {2, 16, 5, 7},
-       16,
-       4,
-       {{"locations.weight", {8, 16, 1, 1}}, {"logits.weight", {6, 16, 1, 1}}, {"logits.bias", {6}}},
-       detection_head,
-       /*selects=*/true},
-      {"residual tower with batch norm", {2, 32, 14, 14}, 288, 4, tower, residual_tower},
-  };
 }
 
 // Weights between -1 and 1 over the root of their fan-in; what a batch norm divides by is positive.
@@ -174,52 +41,129 @@ std::shared_ptr<MemorySource> invent(const std::vector<std::pair<std::string, Sh
   return std::make_shared<MemorySource>(std::move(tensors), "selftest");
 }
 
-std::vector<SelfTestResult> compare(const Graph& graph, const Tensor& input, Context& context,
-                                    Precision precision, const std::string& name, double terms, double layers,
-                                    const std::function<void()>& poll = {}) {
-  const Graph fused = optimise(graph);
-  const auto executable = context.backend().compile(fused, precision);
-  std::map<std::string, Tensor> got;
-  for (const auto& [output, value] : fused.outputs())
-    got.emplace(output, Tensor(DType::F32, fused.shape(value)));
-  executable->submit(input);
-  executable->collect(got);
+// Whether a step only moves or clears what others compute.
+bool moves(const PlanReport::Step& step) {
+  for (const char* operation : {"reorder", "output", "channels_last", "zero"})
+    if (step.operation == operation) return true;
+  return false;
+}
 
+struct Run {
+  Outputs outputs;
+  PlanReport report;
+};
+
+Run run_on(Backend& backend, const Graph& graph, Precision precision, const Tensor& input) {
+  const auto executable = backend.compile(graph, precision);
+  Run run;
+  for (const auto& [output, value] : graph.outputs())
+    run.outputs.emplace(output, Tensor(DType::F32, graph.shape(value)));
+  executable->submit(input);
+  executable->collect(run.outputs);
+  run.report = executable->report();
+  return run;
+}
+
+// Of values that are all numbers: the largest difference over the largest magnitude wanted; else infinite.
+double relative_difference(const Tensor& got, const Tensor& want) {
+  double difference = 0, scale = 0;
+  const auto a = got.as<float>(), b = want.as<float>();
+  for (size_t i = 0; i < a.size(); ++i) {
+    const bool judged = std::isfinite(a[i]) && std::isfinite(b[i]);
+    difference = std::max(difference, judged ? std::abs(double{a[i]} - b[i]) : INFINITY);
+    if (judged) scale = std::max(scale, std::abs(double{b[i]}));
+  }
+  return difference / std::max(scale, 1e-30);
+}
+
+// What a graph sums: the most products in one sum, and how many sums follow each other.
+struct Extent {
+  double terms = 1, layers = 0;
+};
+
+std::vector<SelfTestResult> compare(const Run& run, const Outputs& wanted, Precision precision,
+                                    const std::string& name, const Extent& extent) {
   std::string algorithm = "copy";
   bool winograd = false;
-  for (const auto& step : executable->report().steps) {
-    if (step.operation != "reorder" && step.operation != "output" && algorithm == "copy")
-      algorithm = step.algorithm;
+  for (const auto& step : run.report.steps) {
+    if (algorithm == "copy" && !moves(step)) algorithm = step.algorithm;
     winograd |= step.algorithm.find("wino") != std::string::npos;
   }
   std::vector<SelfTestResult> results;
-  for (const auto& [output, want] : run_reference(graph, input, poll)) {
-    double difference = 0, scale = 0;
-    const auto a = got.at(output).as<float>();
-    const auto b = want.as<float>();
-    for (size_t i = 0; i < a.size(); ++i) {
-      const bool judged = std::isfinite(a[i]) && std::isfinite(b[i]);
-      difference = std::max(difference, judged ? std::abs(double{a[i]} - b[i]) : INFINITY);
-      if (judged) scale = std::max(scale, std::abs(double{b[i]}));
-    }
-    results.push_back({graph.outputs().size() > 1 ? name + ", " + output : name, algorithm,
-                       difference / std::max(scale, 1e-30),
-                       sum_tolerance(precision, terms, layers, winograd)});
-  }
+  for (const auto& [output, want] : wanted)
+    results.push_back({wanted.size() > 1 ? name + ", " + output : name, algorithm,
+                       relative_difference(run.outputs.at(output), want),
+                       sum_tolerance(precision, extent.terms, extent.layers, winograd)});
   return results;
+}
+
+// Resampling and normalisation on the device have the CPU's bits.
+std::vector<SelfTestResult> test_preprocessing(Context& context) {
+  std::vector<SelfTestResult> results;
+  Image image{61, 47, {}};
+  for (float v : noise({47, 61, 3}, 3, 0, 255.9f).as<float>()) image.rgb.push_back(static_cast<uint8_t>(v));
+  for (const Resampling resampling : {Resampling::PilBilinear, Resampling::PilBicubic, Resampling::PilLanczos,
+                                      Resampling::CvBilinear, Resampling::TorchBilinear})
+    for (const Fit fit : {Fit::Stretch, Fit::Letterbox, Fit::CenterCrop}) {
+      const Preprocessing rule = {
+          .height = 32, .width = 40, .resampling = resampling, .fit = fit, .shorter_side = 30, .fill = 114};
+      Graph graph;
+      graph.output("image", graph.input("input", {1, 3, rule.height, rule.width}));
+      const auto executable = context.backend().compile(graph, Precision::Fp32);
+      if (!executable->preprocesses()) return {};  // then it is done by the CPU
+      Outputs got;
+      got.emplace("image", Tensor(DType::F32, {1, 3, rule.height, rule.width}));
+      executable->submit_images({&image, 1}, rule);
+      executable->collect(got);
+      Tensor want(DType::F32, got.at("image").shape());
+      Preprocessor(rule).run(image, want.as<float>());
+      results.push_back(
+          {"preprocessing, " + summary(rule), "tyto", relative_difference(got.at("image"), want), 0});
+    }
+  return results;
+}
+
+Extent extent_of(const Graph& graph) {
+  Extent extent;
+  for (const Node& node : graph.nodes()) {
+    if (node.weights.empty() || node.weights[0].shape().rank() < 2) continue;
+    extent.terms = std::max(extent.terms, static_cast<double>(node.weights[0].shape().elements() /
+                                                              std::max<int64_t>(1, node.weights[0].dim(0))));
+    ++extent.layers;
+  }
+  return extent;
+}
+
+// The first layer whose result is further off than the whole network may be.
+std::string first_wrong_layer(const Graph& graph, Backend& judge, Backend& backend, Precision precision,
+                              const Tensor& input) {
+  Graph every = graph;
+  for (size_t id = 0; id < graph.nodes().size(); ++id)
+    every.output(fmt::format("{:06}", id), {static_cast<int>(id)});
+  const Outputs got = run_on(backend, every, precision, input).outputs,
+                want = run_on(judge, every, Precision::Fp32, input).outputs;
+  const Extent extent = extent_of(graph);
+  for (size_t id = 0; id < graph.nodes().size(); ++id) {
+    const std::string output = fmt::format("{:06}", id);
+    if (relative_difference(got.at(output), want.at(output)) >
+        sum_tolerance(precision, extent.terms, extent.layers))
+      return graph.nodes()[id].name;
+  }
+  return "";
 }
 
 }  // namespace
 
 std::vector<SelfTestResult> self_test(Context& context, Precision precision) {
-  std::vector<SelfTestResult> results;
-  for (const Case& c : cases()) {
+  std::vector<SelfTestResult> results = test_preprocessing(context);
+  for (const OperatorCase& c : operator_cases()) {
     if (c.selects && precision != Precision::Fp32) continue;
     Graph graph;
     const Value x = graph.input("input", c.input);
     graph.output("output", c.build(graph, Weights(invent(c.weights)), x));
-    const auto compared =
-        compare(graph, noise(c.input, 1, -1, 1), context, precision, c.name, c.terms, c.layers);
+    const Tensor input = noise(c.input, 1, -1, 1);
+    const auto compared = compare(run_on(context.backend(), optimise(graph), precision, input),
+                                  run_reference(graph, input), precision, c.name, {c.terms, c.layers});
     results.insert(results.end(), compared.begin(), compared.end());
   }
   return results;
@@ -227,23 +171,31 @@ std::vector<SelfTestResult> self_test(Context& context, Precision precision) {
 
 std::vector<SelfTestResult> self_test(const Model& model, Context& context, Precision precision,
                                       const std::function<void()>& poll) {
-  const Shape input = model.input_shape(1);
+  const Shape shape = model.input_shape(1);
   // A score that rounds to the other side of a threshold moves every row behind it, so detections are not compared;
   // their operator has a case of its own above.
   std::vector<std::string> outputs;
-  Graph graph = build_graph(model, input);
+  Graph graph = build_graph(model, shape);
   for (const auto& [name, value] : graph.outputs())
     if (name != "detections") outputs.push_back(name);
   graph = drop_dead(graph, outputs);
-  double terms = 1, layers = 0;
-  for (const Node& node : graph.nodes()) {
-    if (node.weights.empty() || node.weights[0].shape().rank() < 2) continue;
-    terms = std::max(terms, static_cast<double>(node.weights[0].shape().elements() /
-                                                std::max<int64_t>(1, node.weights[0].dim(0))));
-    ++layers;
+  const Tensor input = noise(shape, 1, -1, 1);
+  const Graph optimised = optimise(graph);
+  const Run run = run_on(context.backend(), optimised, precision, input);
+  const std::string& name = model.info().network;
+  if (context.device_kind() == "cpu")
+    return compare(run, run_reference(graph, input, poll), precision, name, extent_of(graph));
+
+  const auto cpu = make_cpu_backend(context.options().threads, 0);
+  std::vector<SelfTestResult> results = compare(run, run_on(*cpu, optimised, Precision::Fp32, input).outputs,
+                                                precision, name, extent_of(graph));
+  std::string layer;
+  for (SelfTestResult& result : results) {
+    if (result.passed()) continue;
+    if (layer.empty()) layer = first_wrong_layer(graph, *cpu, context.backend(), precision, input);
+    result.first_wrong_layer = layer;
   }
-  return compare(graph, noise(input, 1, -1, 1), context, precision, model.info().network, terms, layers,
-                 poll);
+  return results;
 }
 
 }  // namespace tyto

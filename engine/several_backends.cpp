@@ -14,6 +14,13 @@ class SeveralExecutables : public Executable {
     ++submitted_;
   }
 
+  bool preprocesses() const override { return each_.front()->preprocesses(); }
+  std::vector<Geometry> submit_images(std::span<const Image> images, const Preprocessing& rule) override {
+    std::vector<Geometry> placed = each_[submitted_ % each_.size()]->submit_images(images, rule);
+    ++submitted_;
+    return placed;
+  }
+
   void collect(std::map<std::string, Tensor>& outputs) override {
     Executable& next = *each_[collected_ % each_.size()];
     ++collected_;

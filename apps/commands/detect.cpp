@@ -77,7 +77,7 @@ int batch_for(const Flags& flags, const std::vector<DetectionInput>& inputs) {
 }
 
 // What a run must share with the one that it goes on with.
-std::string identity(const Flags& flags, int batch, const Model& model) {
+std::string identity(const Flags& flags, int batch, const Model& model, const Context& context) {
   const ModelInfo& info = model.info();
   return dump_json({{"model", info.tensors_sha256},
                     {"network", info.network},
@@ -85,6 +85,7 @@ std::string identity(const Flags& flags, int batch, const Model& model) {
                     {"preprocessing", nlohmann::ordered_json::parse(info.preprocessing)},
                     {"class_names", info.class_names},
                     {"set", network_options(flags)},
+                    {"device", context.device_kind()},
                     {"precision", flags.engine.precision},
                     {"batch", batch},
                     {"inputs", flags.inputs},
@@ -179,7 +180,7 @@ int run(const Flags& flags) {
   const DetectionRunOptions options = run_options(flags, batch, detector);
   const std::filesystem::path output = flags.output;
   make_folder(output);
-  DetectionJournal journal(output, identity(flags, batch, model), flags.resume);
+  DetectionJournal journal(output, identity(flags, batch, model, context), flags.resume);
   if (journal.size() > 0)
     notice(fmt::format("going on after {} images that were done before", journal.size()));
 

@@ -62,9 +62,10 @@ Making making(const Flags& flags, const Model& model, const NameRule& rule) {
 }
 
 // What a run must share with the one whose journal it goes on with.
-std::string identity(const Flags& flags, const Making& m) {
+std::string identity(const Flags& flags, const Making& m, const Context& context) {
   return dump_json({{"model", m.model},
                     {"rule", m.rule},
+                    {"device", context.device_kind()},
                     {"precision", m.precision},
                     {"flip", m.flip},
                     {"scales", m.scales},
@@ -104,7 +105,7 @@ int run(const Flags& flags) {
   Context context(context_options(flags.engine));
   FeatureExtractor extractor(
       model, context, {precision_from(flags.engine.precision), flags.batch, !flags.no_flip, flags.scales});
-  ExtractionJournal journal(flags.output + ".journal", identity(flags, features.making),
+  ExtractionJournal journal(flags.output + ".journal", identity(flags, features.making, context),
                             extractor.dimensions(), flags.resume);
   if (journal.size() > 0)
     notice(fmt::format("going on after {} images that were done before", journal.size()));

@@ -26,7 +26,7 @@ int run(const EngineFlags& flags, bool json) {
   const Context context(quiet);
   std::vector<std::pair<std::string, std::string>> facts = {{"tyto", kVersion}};
   for (auto& fact : context.describe()) facts.push_back(std::move(fact));
-  facts.emplace_back("CUDA", "not built in");
+  for (auto& fact : describe_gpus()) facts.push_back(std::move(fact));
   facts.emplace_back("OpenCV", cv::getVersionString());
   facts.emplace_back("OpenSSL", OpenSSL_version(OPENSSL_VERSION_STRING));
   facts.emplace_back("libzip", zip_libzip_version());

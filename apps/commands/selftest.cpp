@@ -14,7 +14,7 @@ namespace tyto::apps {
 namespace {
 
 struct Flags {
-  std::string model;
+  std::vector<std::string> models;
   bool json = false;
   EngineFlags engine;
 };
@@ -23,8 +23,8 @@ int run(const Flags& flags) {
   Context context(context_options(flags.engine));
   const Precision precision = precision_from(flags.engine.precision);
   std::vector<SelfTestResult> results = self_test(context, precision);
-  if (!flags.model.empty()) {
-    const auto more = self_test(Model(flags.model), context, precision, check_interrupted);
+  for (const std::string& model : flags.models) {
+    const auto more = self_test(Model(model), context, precision, check_interrupted);
     results.insert(results.end(), more.begin(), more.end());
   }
   const auto failed =
@@ -36,12 +36,16 @@ int run(const Flags& flags) {
                       {"algorithm", r.algorithm},
                       {"error", r.error},
                       {"tolerance", r.tolerance},
-                      {"passed", r.passed()}});
+                      {"passed", r.passed()},
+                      {"first_wrong_layer", r.first_wrong_layer}});
     fmt::print("{}\n", dump_json({{"failed", failed}, {"checks", list}}));
   } else {
+    size_t widest = 0;
+    for (const auto& r : results) widest = std::max(widest, r.name.size());
     for (const auto& r : results)
-      fmt::print("{:6} {:44} {:24} error {:.1e} of at most {:.1e}\n", r.passed() ? "ok" : "WRONG", r.name,
-                 r.algorithm, r.error, r.tolerance);
+      fmt::print("{:6} {:{}} {:24} error {:.1e} of at most {:.1e}{}\n", r.passed() ? "ok" : "WRONG", r.name,
+                 widest, r.algorithm, r.error, r.tolerance,
+                 r.first_wrong_layer.empty() ? "" : ", first in layer '" + r.first_wrong_layer + "'");
     fmt::print("{} of {} checks passed\n", results.size() - static_cast<size_t>(failed), results.size());
   }
   return failed == 0 ? kDone : 1;
@@ -51,9 +55,11 @@ int run(const Flags& flags) {
 
 void add_selftest(CLI::App& app, Run& command) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* c = app.add_subcommand("selftest", "compare this machine's results with a naive reference");
-  c->add_option("model", flags->model,
-                "also run this model against the reference (takes seconds to minutes)");
+  CLI::App* c = app.add_subcommand(
+      "selftest", "compare this machine's results with a naive reference, a GPU's with the CPU's");
+  c->add_option(
+      "models", flags->models,
+      "also run these models: on a GPU against the CPU, else against the reference (seconds to minutes)");
   c->add_flag("--json", flags->json, "print a JSON object");
   add_engine_flags(*c, flags->engine);
   c->callback([flags, &command] { command = [flags] { return run(*flags); }; });

@@ -38,6 +38,7 @@ class DetectionRun {
  private:
   template <class OutputOf>
   void detect(ImageSource& source, const std::string& what, OutputOf&& output_of);
+  void submit(Batch& batch);
   std::vector<NamedDetection> named(const std::vector<Detection>& found) const;
   void write(const std::vector<Finished>& batch);
 
@@ -59,6 +60,13 @@ std::vector<NamedDetection> DetectionRun::named(const std::vector<Detection>& fo
   return out;
 }
 
+void DetectionRun::submit(Batch& batch) {
+  if (!detector_.preprocesses()) return detector_.submit(batch.input, batch.geometries);
+  detector_.submit(batch.images);
+  if (pictures_.wanted()) return;
+  for (Image& image : batch.images) image.rgb = {};  // their sizes are written with the detections
+}
+
 void DetectionRun::write(const std::vector<Finished>& batch) {
   for (const Finished& f : batch)
     if (pictures_.wanted()) pictures_.add(f.output, f.image, f.line.detections);
@@ -69,9 +77,11 @@ void DetectionRun::write(const std::vector<Finished>& batch) {
 // While the network runs, the batches before are drawn and written, and on GPUs the ones after are copied there.
 template <class OutputOf>
 void DetectionRun::detect(ImageSource& source, const std::string& what, OutputOf&& output_of) {
-  ImageLoader loader(
-      source, rule_,
-      {.batch = options_.batch, .threads = options_.decoders, .keep_images = pictures_.wanted()});
+  ImageLoader loader(source, rule_,
+                     {.batch = options_.batch,
+                      .threads = options_.decoders,
+                      .preprocess = !detector_.preprocesses(),
+                      .keep_images = pictures_.wanted()});
   Progress progress(what, source.expected().value_or(0));
   std::future<void> writing;  // waits when it is destroyed
   std::deque<Batch> running;
@@ -101,7 +111,7 @@ void DetectionRun::detect(ImageSource& source, const std::string& what, OutputOf
     if (next->indices.empty()) continue;
     if (static_cast<int>(running.size()) == detector_.in_flight()) finish_first();
     running.push_back(std::move(*next));
-    detector_.submit(running.back().input, running.back().geometries);
+    submit(running.back());
   }
   while (!running.empty()) finish_first();
   if (writing.valid()) writing.get();

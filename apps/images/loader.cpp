@@ -35,7 +35,7 @@ ImageLoader::ImageLoader(ImageSource& source, const Preprocessing& rule, const L
     : source_(source), rule_(rule), options_(checked(options)), end_(std::numeric_limits<int64_t>::max()) {
   const int64_t expected = source_.expected().value_or(end_);
   const int64_t slots = std::min(2 * options_.batch + options_.threads, std::max<int64_t>(expected, 1));
-  decoded_ = Tensor(DType::F32, {slots, 3, rule_.height, rule_.width});
+  if (options_.preprocess) decoded_ = Tensor(DType::F32, {slots, 3, rule_.height, rule_.width});
   slots_.resize(static_cast<size_t>(slots));
   cv::setNumThreads(0);  // images are decoded side by side; none of them needs threads of its own
   for (int i = 0; i < std::min<int64_t>(options_.threads, slots); ++i)
@@ -46,8 +46,11 @@ ImageLoader::ImageLoader(ImageSource& source, const Preprocessing& rule, const L
 
 std::span<float> ImageLoader::pixels(int64_t index) {
   const size_t slot = static_cast<size_t>(index) % slots_.size();
-  const size_t size = size_t{3} * rule_.height * rule_.width;
-  return decoded_.as<float>().subspan(slot * size, size);
+  return decoded_.as<float>().subspan(slot * row_values(), row_values());
+}
+
+size_t ImageLoader::row_values() const {
+  return options_.preprocess ? size_t{3} * rule_.height * rule_.width : 0;
 }
 
 void ImageLoader::decode_all(const std::stop_token& stop, Preprocessor& preprocessor) {
@@ -80,9 +83,9 @@ ImageLoader::Slot ImageLoader::loaded(int64_t index, Preprocessor& preprocessor)
     std::optional<Image> image = source_.read(index);
     slot.past_the_end = !image;
     if (!image) return slot;
-    slot.geometry = preprocessor.run(*image, pixels(index));
+    if (options_.preprocess) slot.geometry = preprocessor.run(*image, pixels(index));
     slot.image = {image->width, image->height, {}};
-    if (options_.keep_images) slot.image.rgb = std::move(image->rgb);
+    if (options_.keep_images || !options_.preprocess) slot.image.rgb = std::move(image->rgb);
   } catch (const Error& error) {
     if (is_the_images_fault(error.kind()))
       slot.skipped = error.what();
@@ -103,7 +106,7 @@ ImageLoader::Slot ImageLoader::take(int64_t index, std::span<float> row) {
   std::unique_lock lock(mutex_);
   slot_done_.wait(lock, [&] { return slot.done; });
   lock.unlock();
-  if (slot.holds_image()) std::ranges::copy(pixels(index), row.begin());
+  if (slot.holds_image() && options_.preprocess) std::ranges::copy(pixels(index), row.begin());
   lock.lock();
   Slot taken = std::exchange(slot, Slot{});
   kept_bytes_ -= taken.image.rgb.size();
@@ -117,7 +120,7 @@ std::optional<Batch> ImageLoader::next() {
   if (over_) return std::nullopt;
   Batch batch{.input = empty_input()};
   const std::span<float> rows = batch.input.as<float>();
-  const size_t size = rows.size() / static_cast<size_t>(options_.batch);
+  const size_t size = row_values();
   while (static_cast<int64_t>(batch.indices.size()) < options_.batch) {
     const int64_t index = taken_;
     Slot slot = take(index, rows.subspan(batch.indices.size() * size, size));
@@ -129,7 +132,7 @@ std::optional<Batch> ImageLoader::next() {
       continue;
     }
     batch.indices.push_back(index);
-    batch.geometries.push_back(slot.geometry);
+    if (options_.preprocess) batch.geometries.push_back(slot.geometry);
     batch.images.push_back(std::move(slot.image));
   }
   if (batch.indices.empty() && batch.skipped.empty()) return std::nullopt;
@@ -138,6 +141,7 @@ std::optional<Batch> ImageLoader::next() {
 }
 
 Tensor ImageLoader::empty_input() {
+  if (!options_.preprocess) return {};
   if (recycled_.empty()) return Tensor(DType::F32, {options_.batch, 3, rule_.height, rule_.width});
   Tensor tensor = std::move(recycled_.back());
   recycled_.pop_back();
@@ -145,7 +149,7 @@ Tensor ImageLoader::empty_input() {
 }
 
 void ImageLoader::recycle(Batch batch) {
-  if (batch.input.shape() == Shape{options_.batch, 3, rule_.height, rule_.width})
+  if (options_.preprocess && batch.input.shape() == Shape{options_.batch, 3, rule_.height, rule_.width})
     recycled_.push_back(std::move(batch.input));
 }
 

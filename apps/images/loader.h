@@ -1,4 +1,4 @@
-// Images to batches of network input, decoded ahead by a pool of threads.
+// Images to batches for a network, decoded and, where the device does not do that, preprocessed ahead by a pool of threads.
 #pragma once
 
 #include <condition_variable>
@@ -24,9 +24,9 @@ struct Skipped {
 };
 
 struct Batch {
-  Tensor input;                      // F32 [batch, 3, height, width]; rows from indices.size() on are 0
-  std::vector<int64_t> indices;      // in the source, of the images in rows 0, 1, ..., rising
-  std::vector<Geometry> geometries;  // of the same rows
+  Tensor input;                  // F32 [batch, 3, height, width]; rows from indices.size() on are 0. Or empty
+  std::vector<int64_t> indices;  // in the source, of the images in rows 0, 1, ..., rising
+  std::vector<Geometry> geometries;  // of the same rows, where there is an input
   std::vector<Image> images;         // of the same rows: width, height and, where they are kept, pixels
   std::vector<Skipped> skipped;      // unreadable images met on the way
 };
@@ -34,6 +34,7 @@ struct Batch {
 struct LoaderOptions {
   int64_t batch = 32;
   int threads = 1;           // that decode and preprocess
+  bool preprocess = true;    // else the decoded images are given, for a device that preprocesses
   bool keep_images = false;  // give the decoded images, too
 };
 
@@ -73,6 +74,7 @@ class ImageLoader {
   Slot loaded(int64_t index, Preprocessor& preprocessor);
   Slot take(int64_t index, std::span<float> row);
   std::span<float> pixels(int64_t index);
+  size_t row_values() const;  // 0 where nothing is preprocessed
   Tensor empty_input();
 
   ImageSource& source_;

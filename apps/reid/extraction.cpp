@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 #include "apps/console.h"
 #include "apps/images/list.h"
@@ -52,7 +53,8 @@ void extract_folders(const std::vector<ImageFolder>& folders, const Model& model
       names.push_back(&folder.names[i]);
     }
     FileSource source(files, options.apply_exif_orientation);
-    ImageLoader loader(source, rule, {batch, options.decoders});
+    ImageLoader loader(
+        source, rule, {.batch = batch, .threads = options.decoders, .preprocess = !extractor.preprocesses()});
     std::deque<Batch> running;  // on GPUs, one batch is computed while others are copied
     const auto finish_first = [&] {
       const Tensor& features = extractor.collect();  // until now the input stays where it was submitted
@@ -72,7 +74,10 @@ void extract_folders(const std::vector<ImageFolder>& folders, const Model& model
       if (next->indices.empty()) continue;
       if (static_cast<int>(running.size()) == extractor.in_flight()) finish_first();
       running.push_back(std::move(*next));
-      extractor.submit(running.back().input);
+      if (extractor.preprocesses())
+        extractor.submit(std::exchange(running.back().images, {}));
+      else
+        extractor.submit(running.back().input);
     }
     while (!running.empty()) finish_first();
   }

@@ -67,6 +67,9 @@ class Lowering {
   void lower(const DecodeBoxes&, const Node&, int id);
   void lower(const ClassScores&, const Node&, int id);
   void lower(const SelectDetections&, const Node&, int id);
+  void lower(const FlipHorizontal&, const Node&, int id);
+  void lower(const RescaleBicubic&, const Node&, int id);
+  void lower(const UnitSum&, const Node&, int id);
   void lower_output(size_t index);
 
   // --- values ---

@@ -8,6 +8,8 @@
 
 #include "engine/cuda/devices.h"
 #include "engine/cuda/executable.h"
+#include "kernels/common/device_error.h"
+#include "kernels/layout/channels_last.h"
 
 namespace tyto {
 namespace {
@@ -23,6 +25,7 @@ class CudaBackend : public Backend {
     const cuda::DeviceScope scope(index);
     device_ = std::make_shared<cuda::Device>();
     device_->info = info;
+    try_kernel();
     device_->synchronous = options.synchronous;
     cuda::LibraryOptions libraries;
     libraries.device = index;
@@ -46,16 +49,31 @@ class CudaBackend : public Backend {
 
   std::vector<std::pair<std::string, std::string>> describe() const override {
     const cuda::DeviceInfo& info = device_->info;
-    std::vector<std::pair<std::string, std::string>> lines = {
-        {"device", fmt::format("cuda:{}", info.index)},
-        {"GPU", fmt::format("{}, sm_{}{}, {:.0f} GiB", info.name, info.major, info.minor,
-                            static_cast<double>(info.memory_bytes) / (1 << 30))},
-        {"precisions", "fp32, tf32, fp16, bf16"}};
+    std::vector<std::pair<std::string, std::string>> lines = {{"device", fmt::format("cuda:{}", info.index)},
+                                                              {"GPU", cuda::describe(info)},
+                                                              {"precisions", "fp32, tf32, fp16, bf16"}};
     for (const auto& line : device_->libraries->describe()) lines.push_back(line);
     return lines;
   }
 
  private:
+  // A build for other architectures shows at the first kernel; better here than in the middle of a run.
+  void try_kernel() const {
+    const cuda::DeviceInfo& info = device_->info;
+    const cuda::DeviceBuffer one(sizeof(uint32_t));
+    try {
+      check(cudaMemsetAsync(one.data(), 0, sizeof(uint32_t), device_->compute), "use the GPU's memory");
+      auto* const value = reinterpret_cast<float*>(one.data());
+      kernels::convert<float, float>(value, 1, value, device_->compute);
+      device_->compute.wait();
+    } catch (const kernels::DeviceError& error) {
+      throw Error(ErrorKind::Device,
+                  fmt::format("cuda:{}, a {}, does not run this build's kernels; build with "
+                              "-DCMAKE_CUDA_ARCHITECTURES={}{}, or use --device cpu ({})",
+                              info.index, info.name, info.major, info.minor, error.what()));
+    }
+  }
+
   static std::string describe(const Graph& graph, Precision precision) {
     for (const Node& node : graph.nodes())
       if (std::holds_alternative<Input>(node.op))
@@ -103,6 +121,20 @@ class CudaBackend : public Backend {
 int count_gpus() {
   int count = 0;
   return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+}
+
+std::vector<std::pair<std::string, std::string>> describe_cuda() {
+  std::vector<std::pair<std::string, std::string>> lines = {{"CUDA runtime", cuda::runtime_version()},
+                                                            {"CUDA driver", cuda::driver_version()}};
+  try {
+    for (const cuda::DeviceInfo& info : cuda::devices())
+      lines.emplace_back(
+          fmt::format("cuda:{}", info.index),
+          cuda::describe(info) + (info.major < cuda::kOldestMajor ? ", too old for tyto" : ""));
+  } catch (const Error& error) {
+    lines.emplace_back("GPUs", error.what());
+  }
+  return lines;
 }
 
 std::unique_ptr<Backend> make_cuda_backend(int device, const ContextOptions& options) {

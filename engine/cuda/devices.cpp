@@ -13,11 +13,10 @@ std::string version(int number) { return fmt::format("{}.{}", number / 1000, num
 
 [[noreturn]] void explain(cudaError_t error) {
   cudaGetLastError();
-  int driver = 0, runtime = 0;
-  cudaDriverGetVersion(&driver);
-  cudaRuntimeGetVersion(&runtime);
   if (error == cudaErrorNoDevice)
     throw Error(ErrorKind::Device, "there is no NVIDIA GPU here; use --device cpu");
+  int driver = 0;
+  cudaDriverGetVersion(&driver);
   if (driver == 0)
     throw Error(ErrorKind::Device, "there is no NVIDIA driver here; install one, or use --device cpu");
   if (error == cudaErrorInsufficientDriver)
@@ -25,7 +24,7 @@ std::string version(int number) { return fmt::format("{}.{}", number / 1000, num
         ErrorKind::Device,
         fmt::format(
             "the NVIDIA driver serves CUDA {} and tyto needs {}; install a newer driver, or use --device cpu",
-            version(driver), version(runtime)));
+            driver_version(), runtime_version()));
   throw Error(ErrorKind::Device,
               fmt::format("the NVIDIA driver finds no GPU: {}", cudaGetErrorString(error)));
 }
@@ -38,6 +37,23 @@ int attribute(cudaDeviceAttr which, int device) {
 }
 
 }  // namespace
+
+std::string runtime_version() {
+  int number = 0;
+  cudaRuntimeGetVersion(&number);
+  return version(number);
+}
+
+std::string driver_version() {
+  int number = 0;
+  cudaDriverGetVersion(&number);
+  return number == 0 ? "none" : version(number);
+}
+
+std::string describe(const DeviceInfo& device) {
+  return fmt::format("{}, sm_{}{}, {:.0f} GiB", device.name, device.major, device.minor,
+                     static_cast<double>(device.memory_bytes) / (1 << 30));
+}
 
 std::vector<DeviceInfo> devices() {
   int count = 0;

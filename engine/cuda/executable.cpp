@@ -56,13 +56,34 @@ int64_t CudaExecutable::staging_bytes(const Graph& graph) {
 
 void CudaExecutable::submit(const Tensor& input) {
   const DeviceScope scope(device_->info.index);
-  Slot& slot = slots_[static_cast<size_t>(submitted_ % kSlots)];
+  Slot& slot = next_slot();
   std::memcpy(slot.host_input.data(), input.data(), static_cast<size_t>(slot.host_input.bytes()));
   // The batch that was here before has been collected: its input was taken and its outputs are on the host.
   check(
       cudaMemcpyAsync(slot.input.data(), slot.host_input.data(), static_cast<size_t>(slot.host_input.bytes()),
                       cudaMemcpyHostToDevice, device_->upload),
       "copy a batch to the GPU");
+  finish(slot);
+}
+
+std::vector<Geometry> CudaExecutable::submit_images(std::span<const Image> images,
+                                                    const Preprocessing& rule) {
+  const DeviceScope scope(device_->info.index);
+  Slot& slot = next_slot();
+  const int64_t held_before = slot.images.bytes();
+  std::vector<Geometry> placed;
+  run_named("preprocessing", [&] {
+    placed = slot.images.upload(images, rule, lowered_.input.shape[0],
+                                reinterpret_cast<float*>(slot.input.data()), device_->upload);
+    if (device_->synchronous) device_->upload.wait();
+  });
+  held_bytes_ += slot.images.bytes() - held_before;
+  device_->plan_bytes += slot.images.bytes() - held_before;
+  finish(slot);
+  return placed;
+}
+
+void CudaExecutable::finish(Slot& slot) {
   slot.uploaded.record(device_->upload);
   slot.uploaded.make_wait(device_->compute);
   compute(slot);

@@ -8,6 +8,7 @@
 
 #include "engine/backend.h"
 #include "engine/cuda/devices.h"
+#include "engine/cuda/image_upload.h"
 #include "engine/cuda/libraries.h"
 #include "engine/cuda/lowering.h"
 #include "engine/cuda/runtime.h"
@@ -30,6 +31,8 @@ class CudaExecutable : public Executable {
   ~CudaExecutable() override;
 
   void submit(const Tensor& input) override;
+  bool preprocesses() const override { return true; }
+  std::vector<Geometry> submit_images(std::span<const Image> images, const Preprocessing& rule) override;
   void collect(std::map<std::string, Tensor>& outputs) override;
   int in_flight() const override { return kSlots; }
   const PlanReport& report() const override { return lowered_.report; }
@@ -44,9 +47,12 @@ class CudaExecutable : public Executable {
   struct Slot {
     PinnedBuffer host_input, host_outputs;
     DeviceBuffer input, outputs;
+    ImageUpload images;
     Event uploaded, computed, downloaded;
   };
 
+  Slot& next_slot() { return slots_[static_cast<size_t>(submitted_ % kSlots)]; }
+  void finish(Slot& slot);  // computes and downloads what was uploaded
   void compute(Slot& slot);
   void run_steps();
   void run_watched(Slot& slot);  // Error names the first layer whose results are not finite

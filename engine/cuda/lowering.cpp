@@ -28,6 +28,7 @@ Lowering::Lowering(const Graph& graph, Precision precision, Libraries& libraries
       libraries_(libraries),
       weights_(weights),
       values_(graph.nodes().size()),
+      image_planes_(graph.nodes().size()),
       addresses_(std::make_shared<Addresses>()) {}
 
 Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
@@ -73,43 +74,6 @@ Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
   addresses_->offsets = placement.offsets;
   result_.addresses = addresses_;
   return std::move(result_);
-}
-
-bool Lowering::only_convolved(int id) const {
-  for (const Node& node : graph_.nodes())
-    for (const Value in : node.inputs) {
-      if (in.node != id) continue;
-      const auto* convolution = std::get_if<Conv2d>(&node.op);
-      if (!convolution || convolution->groups != 1) return false;
-    }
-  return std::none_of(graph_.outputs().begin(), graph_.outputs().end(),
-                      [&](const auto& output) { return output.second.node == id; });
-}
-
-void Lowering::lower(const Input&, const Node& node, int id) {
-  const Stored rows = fresh(node.shape, DType::F32);
-  result_.input = rows;
-  if (node.shape.rank() != 4) {
-    if (type_ == DType::F32) return store(id, rows);
-    const Stored result = fresh(node.shape);
-    add_step(node, "tyto", std::array{rows, result},
-             [=, m = addresses_, n = node.shape.elements()](cudaStream_t s) {
-               with_element_type(result.type, [&]<class T>() {
-                 kernels::convert<float, T>(m->at<const float>(rows), n, m->at<T>(result), s);
-               });
-             });
-    return store(id, result);
-  }
-  const int64_t channels = node.shape[1];
-  // fp16 engines want channels by the fourth; the others are faster with three (measured on an H100, cuDNN 9.19).
-  const bool pad = precision_ == Precision::Fp16 && channels == 3 && only_convolved(id);
-  const Stored result = fresh_padded(node.shape, pad ? 4 : channels);
-  add_step(node, "tyto", std::array{rows, result}, [=, m = addresses_](cudaStream_t s) {
-    with_element_type(result.type, [&]<class T>() {
-      kernels::channels_last<T>(m->at<const float>(rows), channels, m->images<T>(result), s);
-    });
-  });
-  store(id, result);
 }
 
 void Lowering::lower_output(size_t index) {

@@ -91,6 +91,9 @@ class Lowering {
   void lower(const DecodeBoxes&, const Node&, int id);
   void lower(const ClassScores&, const Node&, int id);
   void lower(const SelectDetections&, const Node&, int id);
+  void lower(const FlipHorizontal&, const Node&, int id);
+  void lower(const RescaleBicubic&, const Node&, int id);
+  void lower(const UnitSum&, const Node&, int id);
   void lower_depthwise(const Conv2d&, const Node&, int id);
   void lower_output(size_t index);
 
@@ -108,7 +111,9 @@ class Lowering {
   Stored with_border(Value v, const Padding& padding);  // a copy with a border of zeros
   // Its channels as rows [N, C * H * W] in that order; itself where that is how it lies.
   Stored planes(Value v, DType type, const Shape& shape, const std::string& name);
-  bool only_convolved(int id) const;  // by cuDNN
+  // An image, given as planes in F32 of which views are made: in the layout that layers read, where any does.
+  void store_image(const Node& node, int id, const Stored& planes);
+  const Stored& image_planes(Value v, const std::string& name);  // in F32
 
   // --- steps ---
   // Reports the last of `used` as the result.
@@ -132,6 +137,7 @@ class Lowering {
   Libraries& libraries_;
   DeviceWeights& weights_;
   std::vector<Stored> values_;
+  std::vector<Stored> image_planes_;  // of the nodes that are images or views of them
   std::vector<Lifetime> buffers_;
   int64_t workspace_ = 0;
   std::shared_ptr<Addresses> addresses_;

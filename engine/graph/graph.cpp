@@ -37,6 +37,9 @@ std::string_view name_of(const Operator& op) {
                         [](const DecodeBoxes&) { return "decode_boxes"; },
                         [](const ClassScores&) { return "class_scores"; },
                         [](const SelectDetections&) { return "select_detections"; },
+                        [](const FlipHorizontal&) { return "flip_horizontal"; },
+                        [](const RescaleBicubic&) { return "rescale_bicubic"; },
+                        [](const UnitSum&) { return "unit_sum"; },
                     },
                     op);
 }
@@ -157,6 +160,18 @@ Value Graph::class_scores(Value logits, const ClassScores& op) {
 
 Value Graph::select_detections(Value boxes, Value scores, const SelectDetections& op) {
   return append({.op = op, .inputs = {boxes, scores}, .name = "detections"});
+}
+
+Value Graph::flip_horizontal(Value x) {
+  return append({.op = FlipHorizontal{}, .inputs = {x}, .name = node(x).name + " mirrored"});
+}
+
+Value Graph::rescale_bicubic(Value x, double factor) {
+  return append({.op = RescaleBicubic{factor}, .inputs = {x}, .name = node(x).name + " rescaled"});
+}
+
+Value Graph::unit_sum(const std::string& name, const std::vector<Value>& features) {
+  return append({.op = UnitSum{}, .inputs = features, .name = name});
 }
 
 void Graph::output(const std::string& name, Value x) { outputs_.emplace_back(name, x); }

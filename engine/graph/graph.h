@@ -50,6 +50,11 @@ class Graph {
   Value class_scores(Value logits, const ClassScores& op);
   Value select_detections(Value boxes, Value scores, const SelectDetections& op);
 
+  // Features over several views of an image.
+  Value flip_horizontal(Value x);
+  Value rescale_bicubic(Value x, double factor);
+  Value unit_sum(const std::string& name, const std::vector<Value>& features);
+
   void output(const std::string& name, Value x);
 
   const Shape& shape(Value x) const { return nodes_[static_cast<size_t>(x.node)].shape; }

@@ -100,9 +100,19 @@ using kernels::ClassScores;
 // Inputs: boxes [N, P, 4], scores [N, C - 1, P]. Output: [N, capacity, 6].
 using kernels::SelectDetections;
 
-using Operator = std::variant<Input, Conv2d, Linear, BatchNorm, InstanceNorm, Add, Activate, MaxPool,
-                              AdaptiveAveragePool, Flatten, ScaleChannels, ConcatHeads, L2Normalize,
-                              DecodeBoxes, ClassScores, SelectDetections>;
+// Views of an image [N, C, H, W], for features that are summed over them; in F32, whatever the plan's precision.
+struct FlipHorizontal {};
+struct RescaleBicubic {  // kernels/image/bicubic.h
+  double factor = 1;     // of both sides
+};
+
+// Inputs: features [N, D] each. Output: their sum in F32, each row divided by its length; a row of zeros stays.
+struct UnitSum {};
+
+using Operator =
+    std::variant<Input, Conv2d, Linear, BatchNorm, InstanceNorm, Add, Activate, MaxPool, AdaptiveAveragePool,
+                 Flatten, ScaleChannels, ConcatHeads, L2Normalize, DecodeBoxes, ClassScores, SelectDetections,
+                 FlipHorizontal, RescaleBicubic, UnitSum>;
 
 std::string_view name_of(const Operator&);
 std::string_view name_of(Activation);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "engine/graph/graph.h"
+#include "kernels/image/bicubic.h"
 
 namespace tyto {
 namespace {
@@ -144,6 +145,24 @@ struct Inference {
     if (boxes.rank() != 3 || scores != Shape{boxes[0], scores.rank() == 3 ? scores[1] : 0, boxes[1]})
       fail(fmt::format("boxes {} do not fit scores {}", boxes.str(), scores.str()));
     return {boxes[0], kernels::detection_capacity(op, scores[1], scores[2]), kernels::kDetectionRow};
+  }
+
+  Shape operator()(const FlipHorizontal&) const { return image(); }
+
+  Shape operator()(const RescaleBicubic& op) const {
+    const Shape& x = image();
+    const Shape out{x[0], x[1], kernels::bicubic_size(x[2], op.factor),
+                    kernels::bicubic_size(x[3], op.factor)};
+    if (out[2] < 1 || out[3] < 1)
+      fail(fmt::format("nothing is left of {} at {} its size", x.str(), op.factor));
+    return out;
+  }
+
+  Shape operator()(const UnitSum&) const {
+    if (in(0).rank() != 2) fail(fmt::format("needs features [N, D], but one is {}", in(0).str()));
+    for (size_t i = 1; i < node.inputs.size(); ++i)
+      if (in(i) != in(0)) fail(fmt::format("cannot add {} and {}", in(0).str(), in(i).str()));
+    return in(0);
   }
 };
 

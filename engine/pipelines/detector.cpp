@@ -3,12 +3,10 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <deque>
 #include <utility>
 
 #include "engine/model_graph.h"
-#include "engine/pipelines/batches.h"
-#include "engine/preprocessing.h"
+#include "engine/pipelines/image_plan.h"
 #include "kernels/detection/select_detections.h"
 
 namespace tyto {
@@ -48,21 +46,31 @@ bool is_finite(const Detection& d) {
   return std::isfinite(d.x) && std::isfinite(d.y) && std::isfinite(d.width) && std::isfinite(d.height);
 }
 
+std::vector<std::vector<Detection>> detections_of(const ImagePlan::Result& batch) {
+  const Tensor& rows = batch.outputs.at(kOutput);
+  const int64_t capacity = rows.dim(1);
+  std::vector<std::vector<Detection>> found(batch.images.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    const float* row = rows.as<float>().data() + static_cast<int64_t>(i) * capacity * kernels::kDetectionRow;
+    const float* const end = row + capacity * kernels::kDetectionRow;
+    for (; row != end && row[5] >= 0; row += kernels::kDetectionRow) {
+      const Detection d = from_row(row, batch.images[i]);
+      if (is_finite(d)) found[i].push_back(d);
+    }
+  }
+  return found;
+}
+
 }  // namespace
 
 struct Detector::Impl {
   size_t classes;
-  int batch;
-  Plan plan;
-  Preprocessor preprocessor;
+  ImagePlan plan;
   std::vector<std::string> names;
-  std::deque<std::vector<Geometry>> submitted;  // and not collected
 
   Impl(const Model& model, Context& context, const DetectOptions& options)
       : classes(static_cast<size_t>(count_classes(model, options.set))),
-        batch(options.batch),
-        plan(make_plan(model, context, options)),
-        preprocessor(preprocessing_from_json(model.info().preprocessing)),
+        plan(make_plan(model, context, options), preprocessing_from_json(model.info().preprocessing)),
         names(model.info().class_names) {
     for (size_t label = names.size(); label < classes; ++label)
       names.push_back(fmt::format("class {}", label));
@@ -79,43 +87,27 @@ int Detector::classes() const { return static_cast<int>(impl_->classes); }
 
 const std::string& Detector::name(int label) const { return impl_->names.at(static_cast<size_t>(label)); }
 
+void Detector::submit(const Tensor& input, std::span<const Geometry> images) {
+  impl_->plan.submit(input, images);
+}
+
+void Detector::submit(std::span<const Image> images) { impl_->plan.submit(images); }
+
+std::vector<std::vector<Detection>> Detector::collect() { return detections_of(impl_->plan.collect()); }
+
 std::vector<std::vector<Detection>> Detector::run(const Tensor& input, std::span<const Geometry> images) {
   submit(input, images);
   return collect();
 }
 
-void Detector::submit(const Tensor& input, std::span<const Geometry> images) {
-  if (static_cast<int64_t>(images.size()) > impl_->batch)
-    throw Error(ErrorKind::Shape, fmt::format("{} images in a batch of {}", images.size(), impl_->batch));
-  impl_->plan.submit(input);
-  impl_->submitted.emplace_back(images.begin(), images.end());
-}
-
-std::vector<std::vector<Detection>> Detector::collect() {
-  const Tensor& rows = impl_->plan.collect().at(kOutput);
-  const std::vector<Geometry> images = std::move(impl_->submitted.front());
-  impl_->submitted.pop_front();
-  const int64_t capacity = rows.dim(1);
-  std::vector<std::vector<Detection>> found(images.size());
-  for (size_t i = 0; i < images.size(); ++i) {
-    const float* row = rows.as<float>().data() + static_cast<int64_t>(i) * capacity * kernels::kDetectionRow;
-    const float* const end = row + capacity * kernels::kDetectionRow;
-    for (; row != end && row[5] >= 0; row += kernels::kDetectionRow) {
-      const Detection d = from_row(row, images[i]);
-      if (is_finite(d)) found[i].push_back(d);
-    }
-  }
-  return found;
-}
-
 int Detector::in_flight() const { return impl_->plan.in_flight(); }
+bool Detector::preprocesses() const { return impl_->plan.preprocesses(); }
 
 std::vector<std::vector<Detection>> Detector::detect(std::span<const Image> images) {
   std::vector<std::vector<Detection>> found;
-  for_each_batch(impl_->preprocessor, images, impl_->batch,
-                 [&](const Tensor& input, size_t, std::span<const Geometry> rows) {
-                   for (auto& image : run(input, rows)) found.push_back(std::move(image));
-                 });
+  impl_->plan.run(images, [&](size_t, const ImagePlan::Result& batch) {
+    for (auto& image : detections_of(batch)) found.push_back(std::move(image));
+  });
   return found;
 }
 

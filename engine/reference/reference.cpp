@@ -9,6 +9,7 @@
 
 #include "engine/reference/array.h"
 #include "engine/reference/detection.h"
+#include "engine/reference/views.h"
 
 namespace tyto {
 namespace {
@@ -222,6 +223,10 @@ struct Interpreter {
   Array operator()(const SelectDetections& op) const {
     return select_detections_reference(x(), *in[1], op, node.shape);
   }
+
+  Array operator()(const FlipHorizontal& op) const { return flip_horizontal_reference(x(), op); }
+  Array operator()(const RescaleBicubic& op) const { return rescale_bicubic_reference(x(), op, node.shape); }
+  Array operator()(const UnitSum&) const { return unit_sum_reference(in); }
 };
 
 }  // namespace

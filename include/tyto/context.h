@@ -41,10 +41,15 @@ class Context {
 
   // What is used, as (name, value): device, instruction set, threads, library versions.
   std::vector<std::pair<std::string, std::string>> describe() const;
+  // "cpu" or "cuda": results of the two differ in their last bits.
+  std::string device_kind() const;
 
  private:
   ContextOptions options_;
   std::unique_ptr<Backend> backend_;
 };
+
+// This machine's GPUs and their driver, used or not, as (name, value); says what is missing where there are none.
+std::vector<std::pair<std::string, std::string>> describe_gpus();
 
 }  // namespace tyto

@@ -48,10 +48,15 @@ class Detector {
   // first rows was made. Error{Shape} for any other. Returns one list an image, by falling score.
   std::vector<std::vector<Detection>> run(const Tensor& input, std::span<const Geometry> images);
 
-  // The same in two halves, as Plan's.
+  // The same in two halves, as Plan's; from a preprocessed input, or from at most `batch` images, which may go when
+  // the call returns.
   void submit(const Tensor& input, std::span<const Geometry> images);
+  void submit(std::span<const Image> images);
   std::vector<std::vector<Detection>> collect();
   int in_flight() const;
+
+  // Whether the device preprocesses images faster than threads that prepare inputs for submit() would.
+  bool preprocesses() const;
 
   // Preprocesses by the model's rule, in batches.
   std::vector<std::vector<Detection>> detect(std::span<const Image> images);

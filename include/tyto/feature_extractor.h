@@ -35,10 +35,15 @@ class FeatureExtractor {
   // features: [batch, dimensions], the extractor's own until the next call.
   const Tensor& run(const Tensor& input);
 
-  // The same in two halves, as Plan's.
+  // The same in two halves, as Plan's; from a preprocessed input, or from at most `batch` images, which may go when
+  // the call returns and whose features are the first rows.
   void submit(const Tensor& input);
+  void submit(std::span<const Image> images);
   const Tensor& collect();
   int in_flight() const;
+
+  // Whether the device preprocesses images faster than threads that prepare inputs for submit() would.
+  bool preprocesses() const;
 
   // Preprocesses by the model's rule, in batches. Returns [images.size(), dimensions].
   Tensor extract(std::span<const Image> images);

@@ -3,16 +3,20 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "tyto/context.h"
+#include "tyto/image.h"
 #include "tyto/model.h"
 #include "tyto/tensor.h"
 
 namespace tyto {
 
 class Executable;
+class Graph;
+struct Preprocessing;
 
 enum class Precision { Fp32, Tf32, Fp16, Bf16 };
 std::string name_of(Precision);                // "fp32"
@@ -43,6 +47,7 @@ class Plan {
  public:
   // input: [N, 3, H, W]. Error{Shape} names the layer that does not fit, Error{Memory} what was asked for.
   Plan(const Model& model, Context& context, const Shape& input, const PlanOptions& options = {});
+  Plan(const Graph& optimised, Context& context, Precision precision);  // of one input
   ~Plan();
   Plan(Plan&&) noexcept;
 
@@ -59,9 +64,18 @@ class Plan {
   const std::map<std::string, Tensor>& collect();  // Error{Usage} where nothing was submitted
   int in_flight() const;
 
+  // Whether the device makes the input from images itself, in time that the network leaves it.
+  bool preprocesses() const;
+  // Only there: submits the images, at most as many as the input has rows, preprocessed by the rule, whose size is
+  // the input's; the other rows are zero. The images may go when the call returns. Where each went is returned.
+  // Error{Shape} for an image that is none; then nothing is submitted.
+  std::vector<Geometry> submit(std::span<const Image> images, const Preprocessing& rule);
+
   const PlanReport& report() const;
 
  private:
+  void check_room() const;  // Error{Usage} where as many wait as may be in flight
+
   Shape input_shape_;
   std::unique_ptr<Executable> executable_;
   std::map<std::string, Tensor> outputs_;

@@ -21,6 +21,8 @@ struct ResizeParams {
   // The part of the resampled image that is computed and written; the rest costs nothing.
   int window_x = 0, window_y = 0, window_width = 0, window_height = 0;
   Resampling resampling = Resampling::PilBilinear;
+
+  bool operator==(const ResizeParams&) const = default;
 };
 
 // What resize_cpu keeps between calls: weights (reused while the sizes stay) and rows in progress. It grows

@@ -7,43 +7,18 @@
 #include <functional>
 #include <optional>
 
+#include "emulated/device.h"
 #include "engine/compare.h"
 #include "engine/graph/passes.h"
 #include "engine/model_graph.h"
 #include "engine/self_test.h"
 #include "engine/small_resnet.h"
 #include "engine/small_ssd.h"
-#include "engine/temporary_folder.h"
-#include "kernels/emulation/emulation.h"
 #include "tyto/detector.h"
 #include "tyto/feature_extractor.h"
 
 namespace tyto {
 namespace {
-
-using emulation::Schedule;
-
-ContextOptions on(const std::string& device) {
-  ContextOptions options;
-  options.device = device;
-  return options;
-}
-
-// The sentence of the Error that `work` ends with.
-std::string error_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-std::string joined(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) text += line + "\n";
-  return text;
-}
 
 std::map<std::string, Tensor> copies(const std::map<std::string, Tensor>& outputs) {
   std::map<std::string, Tensor> out;
@@ -55,20 +30,6 @@ void expect_same_bits(const std::map<std::string, Tensor>& got, const std::map<s
   ASSERT_EQ(got.size(), want.size());
   for (const auto& [name, tensor] : want) EXPECT_TRUE(same_bits(got.at(name), tensor)) << name;
 }
-
-// Leaves a machine of one healthy GPU behind, and fails where the device found a fault.
-class Emulated : public testing::Test {
- protected:
-  void TearDown() override {
-    emulation::cancel_failure();
-    emulation::set_device_count(1);
-    emulation::set_device_memory(int64_t{16} << 30);
-    emulation::set_schedule({});
-    EXPECT_EQ(joined(emulation::take_faults()), "");
-  }
-
-  TemporaryFolder folder;
-};
 
 // --- right numbers ---
 
@@ -224,12 +185,14 @@ TEST_F(Emulated, TheExtractorAgreesWithTheCpu) {
   const Model model(write_small_resnet(folder / "net.safetensors", info));
   Context gpu(on("cuda:0")), cpu(on("cpu"));
   const std::vector<Image> images = {picture(1), picture(2, 31, 77), picture(3)};
-  for (const std::vector<double>& scales : {std::vector<double>{1}, std::vector<double>{1, 1.2}}) {
-    FeatureExtractor a(model, gpu, {.batch = 2, .scales = scales}),
-        b(model, cpu, {.batch = 2, .scales = scales});
-    EXPECT_LE(relative_error(a.extract(images), b.extract(images)),
-              sum_tolerance(Precision::Fp32, kSmallResnetTerms, kSmallResnetLayers));
-  }
+  for (const std::vector<double>& scales : {std::vector<double>{1}, std::vector<double>{1, 1.2}})
+    for (const Precision precision : {Precision::Fp32, Precision::Fp16, Precision::Bf16}) {
+      FeatureExtractor a(model, gpu, {.precision = precision, .batch = 2, .scales = scales}),
+          b(model, cpu, {.batch = 2, .scales = scales});
+      EXPECT_LE(relative_error(a.extract(images), b.extract(images)),
+                sum_tolerance(precision, kSmallResnetTerms, kSmallResnetLayers))
+          << name_of(precision);
+    }
 }
 
 // --- what fails ---
@@ -248,6 +211,24 @@ TEST_F(Emulated, AnOldGpuIsRefusedByName) {
   const std::string message = error_of([] { Context context(on("cuda:0")); });
   emulation::set_architecture({});
   EXPECT_NE(message.find("has compute capability 7.5; tyto needs 8.0"), std::string::npos) << message;
+}
+
+TEST_F(Emulated, ABuildWithoutCodeForTheGpuSaysHowToMakeOne) {
+  emulation::fail_next(cudaErrorNoKernelImageForDevice, "cudaLaunchKernelEx", 0);
+  const std::string message = error_of([] { Context context(on("cuda:0")); });
+  EXPECT_NE(message.find("build with -DCMAKE_CUDA_ARCHITECTURES=80"), std::string::npos) << message;
+}
+
+TEST_F(Emulated, EveryGpuIsListedUsedOrNot) {
+  emulation::set_device_count(2);
+  emulation::set_architecture({.name = "sm_75", .major = 7, .minor = 5});
+  const auto lines = describe_gpus();
+  emulation::set_architecture({});
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(lines[2].first, "cuda:0");
+  EXPECT_EQ(lines[3].first, "cuda:1");
+  EXPECT_NE(lines[3].second.find("sm_75"), std::string::npos) << lines[3].second;
+  EXPECT_NE(lines[3].second.find("too old"), std::string::npos) << lines[3].second;
 }
 
 TEST_F(Emulated, AMissingDriverIsSaid) {
@@ -296,8 +277,8 @@ TEST_F(Emulated, TheMemoryLimitHolds) {
   EXPECT_NO_THROW(Plan(model, context, model.input_shape(1)));
 }
 
-// A network whose second layer makes what fp16 cannot hold.
-Graph overflowing() {
+// A network whose second layer makes what fp16 cannot hold, handed out or, in F32, as features.
+Graph overflowing(bool as_features = false) {
   Graph g;
   auto tensors = std::vector<std::pair<std::string, Tensor>>{};
   for (const char* name : {"a.weight", "b.weight", "c.weight"}) {
@@ -308,27 +289,30 @@ Graph overflowing() {
   const Weights w(std::make_shared<MemorySource>(std::move(tensors), "overflowing"));
   Value x = g.input("input", {1, 8, 4, 4});
   for (const char* layer : {"a", "b", "c"}) x = g.relu(g.conv2d(x, w.scope(layer), {.kernel = 1}));
-  g.output("y", g.max_pool(x, {}));
+  x = g.max_pool(x, {});
+  g.output("y", as_features ? g.unit_sum("y", {g.flatten(x), g.flatten(x)}) : x);
   return optimise(g);
 }
 
 TEST_F(Emulated, AnOverflowOfFp16IsFoundAndItsLayerNamed) {
   Context context(on("cuda:0"));
-  const Graph graph = overflowing();
   Tensor input(DType::F32, {1, 8, 4, 4});
   std::ranges::fill(input.as<float>(), 1.0f);
-  auto outputs = room_for_outputs(graph);
-  const auto run = [&](Precision precision) {
-    const auto executable = context.backend().compile(graph, precision);
-    for (int i = 0; i < 3; ++i) {  // the captured graph, too
-      executable->submit(input);
-      executable->collect(outputs);
-    }
-  };
-  const std::string message = error_of([&] { run(Precision::Fp16); });
-  EXPECT_NE(message.find("layer 'b': 128 of 128 values exceed 65504"), std::string::npos) << message;
-  EXPECT_NO_THROW(run(Precision::Bf16));
-  EXPECT_NO_THROW(run(Precision::Fp32));
+  for (const bool as_features : {false, true}) {
+    const Graph graph = overflowing(as_features);
+    auto outputs = room_for_outputs(graph);
+    const auto run = [&](Precision precision) {
+      const auto executable = context.backend().compile(graph, precision);
+      for (int i = 0; i < 3; ++i) {  // the captured graph, too
+        executable->submit(input);
+        executable->collect(outputs);
+      }
+    };
+    const std::string message = error_of([&] { run(Precision::Fp16); });
+    EXPECT_NE(message.find("layer 'b': 128 of 128 values exceed 65504"), std::string::npos) << message;
+    EXPECT_NO_THROW(run(Precision::Bf16));
+    EXPECT_NO_THROW(run(Precision::Fp32));
+  }
 }
 
 TEST_F(Emulated, WeightsBeyondFp16AreNamed) {
@@ -358,10 +342,13 @@ TEST_F(Emulated, ALaunchThatFailsNamesLayerAndKernel) {
 TEST_F(Emulated, AnyCallMayFail) {
   const Model model(write_small_resnet(folder / "net.safetensors"));
   const Tensor input = noise(model.input_shape(1), 1);
+  const Image image = picture(1);
   const auto work = [&] {
     Context context(on("cuda:0"));
     Plan plan(model, context, model.input_shape(1));
     for (int i = 0; i < 3; ++i) plan.run(input);
+    FeatureExtractor extractor(model, context, {.batch = 1});
+    for (int i = 0; i < 3; ++i) extractor.extract({&image, 1});
   };
   work();
   int failed = 0;

@@ -118,6 +118,31 @@ TEST(CpuActivate, EqualsReference) {
     });
 }
 
+TEST(CpuViews, EqualReference) {
+  for (int64_t channels : {1, 3, 16}) {
+    const Shape input = {2, channels, 9, 13};
+    expect_right(input, {}, 1, [](Graph& g, const Weights&, Value x) { return g.flip_horizontal(x); });
+    for (double factor : {0.5, 0.8, 2.0})  // whose reciprocals are floats, so that positions are not rounded
+      expect_right(input, {}, 16,
+                   [&](Graph& g, const Weights&, Value x) { return g.rescale_bicubic(x, factor); });
+  }
+}
+
+TEST(CpuUnitSum, EqualsReference) {
+  for (const Shape& input : {Shape{1, 1, 1, 1}, {3, 7, 1, 1}, {2, 40, 1, 1}})
+    expect_right(input, {}, static_cast<double>(input[1]), [](Graph& g, const Weights&, Value x) {
+      const Value row = g.flatten(x);
+      return g.unit_sum("sum", {row, row, g.relu(row)});
+    });
+}
+
+TEST(CpuUnitSum, OfZerosStaysZero) {
+  Graph g;
+  const Value row = g.input("input", {2, 5});
+  g.output("y", g.unit_sum("sum", {row, row}));
+  expect_cpu_equals_reference(g, Tensor::zeros(DType::F32, {2, 5}), 0);
+}
+
 TEST(CpuFlatten, OfAMapIsInPyTorchsOrder) {
   for (int64_t channels : {1, 5, 16})
     expect_right({2, channels, 4, 3}, {}, 1, [](Graph& g, const Weights&, Value x) { return g.flatten(x); });

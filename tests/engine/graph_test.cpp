@@ -83,6 +83,19 @@ TEST(GraphShapes, NormalisationFitsTheChannels) {
                {"'eight'", "8 channels", "[2, 6, 4, 4]"});
 }
 
+TEST(GraphShapes, ViewsAreOfImagesAndFeaturesAreRows) {
+  Graph g;
+  const Value image = g.input("input", {2, 3, 10, 7});
+  EXPECT_EQ(g.shape(g.flip_horizontal(image)), (Shape{2, 3, 10, 7}));
+  EXPECT_EQ(g.shape(g.rescale_bicubic(image, 1.5)), (Shape{2, 3, 15, 10}));
+  expect_error([&] { g.rescale_bicubic(image, 0.1); }, ErrorKind::Shape,
+               {"nothing is left", "[2, 3, 10, 7]"});
+  const Value row = g.flatten(image), shorter = g.flatten(g.global_average_pool(image));
+  EXPECT_EQ(g.shape(g.unit_sum("sum", {row, row})), (Shape{2, 210}));
+  expect_error([&] { g.unit_sum("sum", {row, shorter}); }, ErrorKind::Shape, {"sum", "[2, 210]", "[2, 3]"});
+  expect_error([&] { g.unit_sum("sum", {image}); }, ErrorKind::Shape, {"sum", "[2, 3, 10, 7]"});
+}
+
 TEST(GraphShapes, SummandsAreEqual) {
   OneInput g({2, 6, 4, 4});
   const Value pooled = g.graph.max_pool(g.x, {});

@@ -21,6 +21,7 @@ std::string sentence(const Finding& finding, const Occurrence& first, AccessKind
   const Conflict& other = first.conflict;
   switch (finding.kind) {
     case FindingKind::Bounds:
+    case FindingKind::Misaligned:
       out << first.detail;
       break;
     case FindingKind::Uninitialised:

@@ -21,7 +21,7 @@ struct Occurrence {
   int thread = 0;
   Conflict conflict;   // of a race
   dim3 other_block;    // of a race
-  std::string detail;  // of an access out of bounds
+  std::string detail;  // of an access out of bounds or misaligned
   int64_t count = 0;
 };
 

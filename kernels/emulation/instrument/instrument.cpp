@@ -21,7 +21,7 @@ constexpr size_t kWidestAccess = 16;
 
 class Instrument final : public Observer {
  public:
-  void access(const void* address, size_t bytes, AccessKind kind, const void* position);
+  void access(const void* address, size_t bytes, AccessKind kind, const void* position, size_t alignment);
   std::vector<Finding> take_findings();
   Profile take_profile();
   void discard_profile();
@@ -118,10 +118,11 @@ void Instrument::written(const void* address, size_t bytes) {
 }
 
 void Instrument::atomic(const void* address, size_t bytes, const void* position) {
-  access(address, bytes, AccessKind::Atomic, position);
+  access(address, bytes, AccessKind::Atomic, position, bytes);
 }
 
-void Instrument::access(const void* pointer, size_t bytes, AccessKind kind, const void* position) {
+void Instrument::access(const void* pointer, size_t bytes, AccessKind kind, const void* position,
+                        size_t alignment) {
   const ThreadId* running = running_thread();
   if (!running || !kernel_ || bytes == 0) return;
   const ThreadId thread = *running;
@@ -137,6 +138,12 @@ void Instrument::access(const void* pointer, size_t bytes, AccessKind kind, cons
     Occurrence& first = find(FindingKind::Bounds, site, 0, thread);
     if (first.count == 1) first.detail = out_of_bounds(address, bytes, kind);
     return;
+  }
+  if (address % alignment != 0) {
+    Occurrence& first = find(FindingKind::Misaligned, site, 0, thread);
+    if (first.count == 1)
+      first.detail = std::string(does(kind)) + " " + std::to_string(bytes) + " bytes at an address that " +
+                     std::to_string(alignment) + " does not divide";
   }
   // What the compiler announced as one range, several instructions move, as wide as its alignment lets them be.
   const size_t widest = std::min(size_t{1} << std::countr_zero(address | bytes), kWidestAccess);
@@ -285,8 +292,8 @@ void discard_profile() {
   if (active) active->discard_profile();
 }
 
-void access(const void* address, size_t bytes, AccessKind kind, const void* position) {
-  if (active) active->access(address, bytes, kind, position);
+void access(const void* address, size_t bytes, AccessKind kind, const void* position, size_t alignment) {
+  if (active) active->access(address, bytes, kind, position, alignment);
 }
 
 }  // namespace emulation::instrument

@@ -17,6 +17,7 @@ void stop();
 
 enum class FindingKind {
   Bounds,             // an access outside of every buffer
+  Misaligned,         // an access whose size does not divide its address, which faults on a GPU
   Uninitialised,      // a read of shared or fresh device memory that nothing wrote
   RaceInBlock,        // two threads on one word, one writing, with no barrier between
   RaceBetweenBlocks,  // two blocks on one word of device memory within a launch, one writing

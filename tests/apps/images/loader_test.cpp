@@ -183,6 +183,23 @@ TEST(ImageLoader, TellsWhereImagesWentAndKeepsThemIfAsked) {
   }
 }
 
+TEST(ImageLoader, LeavesPreprocessingToTheDeviceIfAsked) {
+  const TemporaryFolder folder;
+  const auto paths = write_images(folder);
+  FileSource source(paths);
+  ImageLoader loader(source, kSmall, {.batch = 4, .threads = 3, .preprocess = false});
+  size_t given = 0;
+  while (std::optional<Batch> batch = loader.next()) {
+    EXPECT_EQ(batch->input.elements(), 0);
+    EXPECT_TRUE(batch->geometries.empty());
+    ASSERT_EQ(batch->images.size(), batch->indices.size());
+    for (size_t row = 0; row < batch->indices.size(); ++row, ++given)
+      EXPECT_EQ(batch->images[row].rgb, decode(paths[static_cast<size_t>(batch->indices[row])]).rgb);
+    loader.recycle(std::move(*batch));
+  }
+  EXPECT_EQ(given, 33u);
+}
+
 TEST(ImageLoader, ThrowsWhatIsNoImagesFault) {
   class Exhausted : public EndlessUntilTheEnd {
    public:

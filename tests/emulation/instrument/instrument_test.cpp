@@ -239,6 +239,18 @@ TEST_F(InstrumentTest, SharedOutOfBoundsByOne) {
   }
 }
 
+TEST_F(InstrumentTest, MisalignedVectorAccess) {
+  DeviceArray<float> x = ramp(8), y(8);
+  instrument_kernels::copy_four(x.data(), y.data() + 4);
+  expect_clean();
+  instrument_kernels::copy_four(x.data() + 1, y.data());
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].kind, FindingKind::Misaligned);
+  EXPECT_NE(found[0].message.find("reads 16 bytes at an address that 8 does not divide"), std::string::npos)
+      << found[0].message;
+}
+
 TEST_F(InstrumentTest, RightKernelsAreClean) {
   DeviceArray<float> x = ramp(64 * 64), y(64 * 64), sums(16);
   instrument_kernels::reverse(x.data(), y.data(), true);

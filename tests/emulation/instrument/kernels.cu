@@ -105,6 +105,10 @@ __global__ void read_shared_kernel(float* y, int written) {
 
 __global__ void copy_too_far_kernel(const float* x, float* y) { y[threadIdx.x] = x[threadIdx.x]; }
 
+__global__ void copy_four_kernel(const float* x, float* y) {
+  *reinterpret_cast<float4*>(y) = *reinterpret_cast<const float4*>(x);
+}
+
 __global__ void shared_too_far_kernel(float* y) {
   TYTO_SHARED_ARRAY(float, words, 32);
   float* word = words + threadIdx.x;
@@ -237,6 +241,8 @@ void read_shared(float* y, int written, int blocks) {
 void copy_too_far(const float* x, float* y, int threads) {
   launch<copy_too_far_kernel>({.grid = 1, .block = static_cast<unsigned>(threads)}, x, y);
 }
+
+void copy_four(const float* x, float* y) { launch<copy_four_kernel>({.grid = 1, .block = 1}, x, y); }
 
 void shared_too_far(float* y, int threads) {
   launch<shared_too_far_kernel>({.grid = 1, .block = static_cast<unsigned>(threads)}, y);

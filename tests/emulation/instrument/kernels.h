@@ -46,6 +46,9 @@ void read_shared(float* y, int written, int blocks);
 void copy_too_far(const float* x, float* y, int threads);
 void shared_too_far(float* y, int threads);
 
+// y = x of four floats, by one access of 16 bytes.
+void copy_four(const float* x, float* y);
+
 // Right ones, for contrast.
 void transpose(const float* x, float* y, int n);     // n x n, a multiple of 32, by padded tiles
 void block_sum(const float* x, float* sums, int n);  // one sum a block of 256; n is a multiple of 256
