@@ -61,8 +61,6 @@ std::unique_ptr<Backend> make_cuda(const ContextOptions& options) {
 }
 
 std::unique_ptr<Backend> make_best(const ContextOptions& options) { return make_cpu(options); }
-
-std::vector<std::pair<std::string, std::string>> describe_cuda() { return {{"CUDA", "not built in"}}; }
 #endif
 
 std::unique_ptr<Backend> make_backend(const ContextOptions& options) {
@@ -96,6 +94,12 @@ std::string Context::device_kind() const {
   return "?";
 }
 
-std::vector<std::pair<std::string, std::string>> describe_gpus() { return describe_cuda(); }
+std::vector<std::pair<std::string, std::string>> describe_gpus() {
+#ifdef TYTO_HAS_CUDA
+  return describe_cuda();
+#else
+  return {{"CUDA", "not built in"}};
+#endif
+}
 
 }  // namespace tyto

@@ -1,4 +1,5 @@
 """What the comparisons with PyTorch share: a checkpoint becomes a model file, a model file runs, outputs are compared."""
+import copy
 import json
 import os
 import tempfile
@@ -7,6 +8,7 @@ import unittest
 import numpy as np
 import torch
 
+from lower_precision import in_precision
 from tyto_process import load_tensors, save_tensors, tyto
 
 # Largest difference over the output's largest value. A convolution sums K products in another order than PyTorch: the
@@ -14,6 +16,33 @@ from tyto_process import load_tensors, save_tensors, tyto
 # transforms multiply it by about five (Lavin and Gray, CVPR 2016).
 FP32_DIRECT = 2e-5
 FP32_WINOGRAD = 1e-4
+
+# In a lower precision tyto and PyTorch round the same numbers, but sum in another order, so that many a rounding falls the
+# other way: two draws from one distribution of errors, whose RMS agree as far as their numbers tell. The ratio of the RMS of
+# two times n independent numbers deviates by 1 / sqrt(n) from 1. The smallest output has 256; they share the roundings of the
+# layers before, so they count as 100 here: four standard deviations are 0.4. Less error than that is wrong as well: something
+# was not rounded. The largest error is what the network magnifies most: thrice, as in fp32.
+LIKE_RMS = 1.4
+LIKE_LARGEST = 3.0
+
+
+def in_float64(model, x):
+    with torch.no_grad():
+        return {name: value.numpy() for name, value in copy.deepcopy(model).double()(x.double()).items()}
+
+
+def run_in_precision(model, precision, x):
+    with torch.no_grad():
+        return {name: value.numpy() for name, value in in_precision(model, precision)(x).items()}
+
+
+def errors_alike(ours, pytorch, exact):
+    """Whether two results in one precision are as far from the exact one, and a sentence with the numbers."""
+    errors = [np.abs(side - exact) for side in (ours, pytorch)]
+    largest, reference = (error.max() / np.abs(exact).max() for error in errors)
+    rms = np.divide(*(np.sqrt(np.mean(error**2)) for error in errors))
+    alike = 1 / LIKE_RMS < rms < LIKE_RMS and largest < LIKE_LARGEST * reference
+    return bool(alike), f"{largest:.1e}, PyTorch {reference:.1e}, ratio of their RMS {rms:.2f}"
 
 
 class ParityCase(unittest.TestCase):
@@ -39,15 +68,37 @@ class ParityCase(unittest.TestCase):
         os.remove(cls.path("net.pth"))
 
     @classmethod
-    def run_tyto(cls, x, *options, model="model.safetensors"):
+    def try_tyto(cls, x, *options, model="model.safetensors", expect=0):
+        """What `tyto run` says on standard error."""
         save_tensors(cls.path("in.safetensors"), {"input": x.numpy()})
-        tyto("run", cls.path(model), "--input", cls.path("in.safetensors"), "--output", cls.path("out.safetensors"), *options)
+        paths = cls.path(model), "--input", cls.path("in.safetensors"), "--output", cls.path("out.safetensors")
+        return tyto("run", *paths, *options, expect=expect)[1]
+
+    @classmethod
+    def run_tyto(cls, x, *options, model="model.safetensors"):
+        cls.try_tyto(x, *options, model=model)
         return load_tensors(cls.path("out.safetensors"))
 
     @classmethod
     def tolerance(cls, model="model.safetensors"):
         plan = json.loads(tyto("inspect", cls.path(model), "--plan", "--json")[0])
         return FP32_WINOGRAD if any("wino" in s["algorithm"] for s in plan["steps"]) else FP32_DIRECT
+
+    def check_lower_precision(self, precision, model, x, exact, file="model.safetensors"):
+        """tyto's outputs, compared with those of PyTorch's network in this precision by how far each is from `exact`; None
+        where that overflows: there tyto must fail."""
+        want = run_in_precision(model, precision, x)
+        if not all(np.isfinite(value).all() for value in want.values()):
+            message = self.try_tyto(x, "--precision", precision, model=file, expect=1)
+            self.assertRegex(message, "layer '.*': .* values exceed 65504")
+            return None
+        got = self.run_tyto(x, "--precision", precision, model=file)
+        for name, truth in exact.items():
+            self.assertEqual(got[name].shape, truth.shape)
+            alike, numbers = errors_alike(got[name], want[name], truth)
+            print(f"  {self.id().split('.', 1)[-1]} {precision} {name}: {numbers}")
+            self.assertTrue(alike, f"{precision} {name}: {numbers}")
+        return got
 
     def compare(self, got, want, model="model.safetensors"):
         """Every tensor of `want` against tyto's of the same name."""

@@ -13,11 +13,13 @@ import opencv_resize
 import reference_detectors as ref
 import reference_postprocessing as post
 from detection_judge import CORNER_STEPS, UNIT, Rule, judge, objections
-from parity_case import ParityCase
-from tyto_process import tyto
+from lower_precision import PRECISIONS
+from parity_case import ParityCase, in_float64
+from tyto_process import DEVICE, tyto
 
 # The share of detections that rounding may decide: where the judge is unsure of more, it proves too little.
 MOST_UNCERTAIN = 0.15
+MANY = 2 if DEVICE else 8  # images in a batch; emulation is slow
 
 
 def found_rows(test, detections):
@@ -99,6 +101,15 @@ class DetectorTests:
         got = self.run_tyto(x)
         self.check_raw_heads(model, x, got)
         self.check_postprocessing(model, got)
+
+    @unittest.skipUnless(DEVICE, "the other precisions are a GPU's")
+    def test_lower_precisions(self):
+        """Raw heads, and what is found in them."""
+        x = self.x[:1]
+        exact = in_float64(self.model, x)
+        for precision in PRECISIONS:
+            got = self.check_lower_precision(precision, self.model, x, exact, "default.safetensors")
+            self.assertGreater(self.check_postprocessing(self.model, got), 50)
 
     def check_explained(self, rows, want, candidates):
         """Both lists must be possible, so that what differs lies within rounding of a threshold. How many do."""
@@ -191,9 +202,9 @@ class ClippingTests:
         model = self.build(loud=8.0).eval()
         self.convert(model.state_dict())
         x = self.scenes(1)
+        exact = in_float64(model, x)
+        clipping = self.watch_clipping(model)
         with torch.no_grad():
-            exact = {name: value.numpy() for name, value in copy.deepcopy(model).double()(x.double()).items()}
-            clipping = self.watch_clipping(model)
             want = model(x)
         self.assertGreater(sum(clipping.values()), 0.8 * len(clipping))
         got = self.run_tyto(x)
@@ -283,7 +294,7 @@ class TestSsd300Vgg16(TorchvisionTests, ParityCase):
 
 
 class TestSsdlite320MobilenetV3Large(ClippingTests, OverflowTests, TorchvisionTests, ParityCase):
-    BATCH = 8
+    BATCH = MANY
     build = partial(ref.ssdlite320_mobilenet_v3_large)
     size = 320
     defaults = {"score_threshold": 0.001, "iou_threshold": 0.55, "top_k": 300, "max_detections": 300}
@@ -320,6 +331,18 @@ class TestSsd300(EqualScoresTests, DetectorTests, ParityCase):
     def logit_convolutions(self, model):
         return list(model.conf)
 
+    @unittest.skipUnless(DEVICE, "the other precisions are a GPU's")
+    def test_overflow_of_fp16(self):
+        """A trunk whose maps pass 65504, which L2Norm brings back: fp16 fails and says where, the others compute."""
+        model, x = copy.deepcopy(self.model), self.x[:1]
+        with torch.no_grad():
+            for parameter in model.vgg[2].parameters():
+                parameter *= 1e4
+        self.convert(model.state_dict())
+        exact = in_float64(model, x)
+        got = {precision: self.check_lower_precision(precision, model, x, exact) for precision in PRECISIONS}
+        self.assertEqual([precision for precision in PRECISIONS if got[precision] is None], ["fp16"])
+
     def preprocess(self, _, image):
         """BaseTransform and the RGB order that training saw."""
         pixels = opencv_resize.resize(image, 300, 300).astype(np.float32) - np.float32((123, 117, 104))
@@ -327,7 +350,7 @@ class TestSsd300(EqualScoresTests, DetectorTests, ParityCase):
 
 
 class TestSsdliteMobilenetV2(ClippingTests, EqualScoresTests, OverflowTests, DetectorTests, ParityCase):
-    BATCH = 8
+    BATCH = MANY
     IMAGES = ((640, 480, "jpg"), (500, 375, "png"), (150, 220, "jpg"), (300, 300, "png"))
     build = partial(ref.ssdlite_mobilenet_v2)
     defaults = {"score_threshold": 1e-8, "iou_threshold": 0.6, "max_per_class": 100, "max_detections": 100}

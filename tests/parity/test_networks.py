@@ -1,17 +1,18 @@
 """Every network against PyTorch: same checkpoint, same input, every raw output."""
-import copy
 import json
 import unittest
+from unittest import mock
 
 import numpy as np
 import torch
 
 import reference_networks as ref
-from parity_case import FP32_DIRECT, ParityCase
-from tyto_process import DEVICE, save_tensors, tyto
+from lower_precision import PRECISIONS
+from parity_case import FP32_DIRECT, ParityCase, errors_alike, in_float64, run_in_precision
+from tyto_process import DEVICE, tyto
 
-# engine/tolerance.h for bfloat16 and up to 53 layers: two operands of each product are rounded to 8 bits.
-BF16 = 5 * 53**0.5 * 2 * 2**-9
+# engine/tolerance.h for bfloat16, whose unit roundoff is 2^-8, and up to 53 layers.
+BF16 = 5 * 53**0.5 * 2 * 2**-8
 
 
 class Networks(ParityCase):
@@ -26,17 +27,17 @@ class Networks(ParityCase):
                 want = model(x)
             got = self.run_tyto(x)
             self.assertEqual(set(got), set(want))
-            if DEVICE:
-                self.compare_in_float64(got, want, model, x)
+            if not DEVICE:
+                self.compare(got, want)
                 continue
-            self.compare(got, want)
+            exact = in_float64(model, x)
+            self.compare_in_float64(got, want, exact)
+            for precision in PRECISIONS:
+                self.assertIsNotNone(self.check_lower_precision(precision, model, x, exact))
 
-    def compare_in_float64(self, got, want, model, x):
+    def compare_in_float64(self, got, want, exact):
         """Against the exact result: within the limit, or within thrice PyTorch's own error where the network magnifies it."""
-        with torch.no_grad():
-            exact = copy.deepcopy(model).double()(x.double())
         for name, truth in exact.items():
-            truth = truth.numpy()
             ours, pytorch = (np.abs(side - truth).max() / np.abs(truth).max() for side in (got[name], want[name].numpy()))
             print(f"  {self.id().split('.', 1)[-1]} {name} {list(truth.shape)}: {ours:.1e}, PyTorch {pytorch:.1e}")
             self.assertLess(ours, max(FP32_DIRECT, 3 * pytorch), name)
@@ -81,29 +82,27 @@ class Networks(ParityCase):
         self.check(ref.vgg("vgg16_bn", classifier=False), [(2, 3, 224, 224)])
 
     def test_neighbours_in_the_batch_change_nothing(self):
+        batch = 2 if DEVICE else 8
+        order = torch.arange(batch).roll(3)
         for model in (ref.FtNet(ibn=True), ref.mobilenet_v2()):
             ref.randomise(model, seed=5)
             self.convert(model.state_dict())
-            x = torch.randn((8, 3, 256, 128))
+            x = torch.randn((batch, 3, 256, 128))
             straight = self.run_tyto(x)
-            order = torch.randperm(8)
             shuffled = self.run_tyto(x[order])
             alone = torch.zeros_like(x)
-            alone[5] = x[2]
+            alone[-1] = x[0]
             beside_zeros = self.run_tyto(alone)
             for name, value in straight.items():
                 np.testing.assert_array_equal(shuffled[name], value[order.numpy()])
-                np.testing.assert_array_equal(beside_zeros[name][5], value[2])
+                np.testing.assert_array_equal(beside_zeros[name][-1], value[0])
 
     def test_bf16_is_close_or_refused(self):
         model = ref.randomise(ref.FtNet(), seed=3)
         self.convert(model.state_dict())
         x = torch.randn((2, 3, 256, 128))
         if "bf16" not in json.loads(tyto("info", "--json")[0])["precisions"]:
-            save_tensors(self.path("in.safetensors"), {"input": x.numpy()})
-            _, message = tyto("run", self.path("model.safetensors"), "--input", self.path("in.safetensors"), "--output",
-                              self.path("out.safetensors"), "--precision", "bf16", expect=1)
-            self.assertIn("AVX512_BF16", message)
+            self.assertIn("AVX512_BF16", self.try_tyto(x, "--precision", "bf16", expect=1))
             return
         with torch.no_grad():
             want = model(x)["features"].numpy()
@@ -116,6 +115,43 @@ class Networks(ParityCase):
             for batch in (1, 8):
                 plan = json.loads(tyto("inspect", self.path("model.safetensors"), "--plan", "--json", "--batch", batch)[0])
                 self.assertLessEqual(plan["activation_bytes"], 1.25 * plan["activation_bound"])
+
+
+def keep_bits(x, mask):
+    return (x.contiguous().view(torch.int32) & mask).view(torch.float32)
+
+
+class TestErrorsAlike(unittest.TestCase):
+    """The comparison itself: it must see a precision computed wrongly."""
+
+    TRUNCATED = {"fp16": lambda x: keep_bits(x, ~0x1FFF), "bf16": lambda x: keep_bits(x, ~0xFFFF)}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.model = ref.randomise(ref.resnet(18), seed=3)
+        cls.x = torch.randn((1, 3, 96, 96), generator=torch.Generator().manual_seed(1))
+        cls.exact = in_float64(cls.model, cls.x)
+        cls.right = {precision: run_in_precision(cls.model, precision, cls.x) for precision in PRECISIONS}
+
+    def sees(self, wrong, precision):
+        for name, exact in self.exact.items():
+            alike, numbers = errors_alike(wrong[name], self.right[precision][name], exact)
+            self.assertFalse(alike, f"{precision} {name}: {numbers}")
+
+    def test_sees_truncation(self):
+        with mock.patch.dict("lower_precision.STORE", self.TRUNCATED):
+            for precision in self.TRUNCATED:
+                self.sees(run_in_precision(self.model, precision, self.x), precision)
+
+    def test_sees_another_precision(self):
+        with torch.no_grad():
+            fp32 = {name: value.numpy() for name, value in self.model(self.x).items()}
+        for precision in PRECISIONS:
+            self.sees(fp32, precision)
+        self.sees(self.right["fp16"], "bf16")
+        self.sees(self.right["bf16"], "fp16")
+        self.sees(self.right["bf16"], "tf32")
+        self.sees(self.right["tf32"], "bf16")
 
 
 if __name__ == "__main__":

@@ -95,10 +95,12 @@ struct Copy {
 
 Work work_of(const std::string& name, const Copy& copy, int device) {
   return {name, known_rows(name, copy.from, copy.extent, device),
-          known_rows(name, copy.to, copy.extent, device), [copy] {
+          known_rows(name, copy.to, copy.extent, device),
+          [copy] {
             ++counts().copies;
             copy_rows(copy.to, copy.from, copy.extent);
-          }};
+          },
+          /*bounded=*/true};
 }
 
 void wait_for_last(const CUstream_st& stream) {
@@ -108,7 +110,7 @@ void wait_for_last(const CUstream_st& stream) {
 
 // The source may be changed at once; its bytes go to the device when they go.
 void copy_staged(CUstream_st& stream, const std::string& name, const Copy& copy) {
-  Work work{name, {}, known_rows(name, copy.to, copy.extent, stream.device), {}};
+  Work work{name, {}, known_rows(name, copy.to, copy.extent, stream.device), {}, /*bounded=*/true};
   append(stream, {});
   wait_for_last(stream);
   auto staged = std::make_shared<std::vector<std::byte>>(copy.extent.bytes());
@@ -154,10 +156,11 @@ cudaError_t set(const char* call_name, const Side& to, int value, const Extent& 
     const std::string name = std::string(call_name) + " of " + std::to_string(extent.bytes()) + " bytes";
     std::vector<Range> writes = known_rows(name, to, extent, stream.device);
     require(!writes.empty(), cudaErrorInvalidValue);  // pageable memory
-    append(stream, {name, {}, std::move(writes), [=] {
-                      ++counts().copies;
-                      for (size_t y = 0; y < extent.height; ++y) std::memset(to.row(y), value, extent.width);
-                    }});
+    const auto set_rows = [=] {
+      ++counts().copies;
+      for (size_t y = 0; y < extent.height; ++y) std::memset(to.row(y), value, extent.width);
+    };
+    append(stream, {name, {}, std::move(writes), set_rows, /*bounded=*/true});
   });
 }
 

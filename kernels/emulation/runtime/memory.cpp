@@ -228,6 +228,20 @@ DeviceWorks::~DeviceWorks() {
   memory().works = outer_;
 }
 
+RangesInUse::RangesInUse(std::span<const Range> reads, std::span<const Range> writes) {
+  for (const auto ranges : {reads, writes})
+    for (const Range& range : ranges) {
+      const Buffer* buffer = buffer_at(range.data);
+      if (!buffer || buffer->space != Space::Device || buffer->device == memory().works) continue;
+      open(*buffer);
+      opened_.push_back(*buffer);
+    }
+}
+
+RangesInUse::~RangesInUse() {
+  for (const Buffer& buffer : opened_) close(buffer);
+}
+
 std::string forbidden_buffer(const void* address) {
   for (const auto& [start, buffer] : memory().live)
     if (buffer.mapping != nullptr && holds_with_redzones(buffer, address))

@@ -7,7 +7,9 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "kernels/emulation/library_call.h"
 #include "kernels/emulation/observer.h"
@@ -51,6 +53,18 @@ class DeviceWorks {
 
  private:
   int outer_;  // device that was working before, or -1
+};
+
+// While it lives the device's buffers that hold the ranges may be touched: cheaper, where there are many.
+class RangesInUse {
+ public:
+  RangesInUse(std::span<const Range> reads, std::span<const Range> writes);
+  ~RangesInUse();
+  RangesInUse(const RangesInUse&) = delete;
+  RangesInUse& operator=(const RangesInUse&) = delete;
+
+ private:
+  std::vector<Buffer> opened_;
 };
 
 }  // namespace emulation::runtime

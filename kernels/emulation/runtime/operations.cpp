@@ -124,7 +124,12 @@ void run(const Operation& operation) {
   Observer* told = observer();
   if (told)
     for (const Range& range : work.reads) told->read(range.data, range.bytes);
-  const DeviceWorks works(operation.device);
+  std::optional<DeviceWorks> whole;
+  std::optional<RangesInUse> parts;
+  if (work.bounded)
+    parts.emplace(work.reads, work.writes);
+  else
+    whole.emplace(operation.device);
   queue().running = &work;
   try {
     work.run();
@@ -136,7 +141,7 @@ void run(const Operation& operation) {
   queue().running = nullptr;
   if (told)
     for (const Range& range : work.writes) told->written(range.data, range.bytes);
-  check_redzones(operation.device, work.name);
+  if (!work.bounded) check_redzones(operation.device, work.name);
 }
 
 void run_all(const Ids& order) {
@@ -148,7 +153,7 @@ void run_all(const Ids& order) {
     if (found == queue().pending.end()) continue;
     const Operation operation = std::move(found->second);
     queue().pending.erase(found);
-    if (operation.device != device) {
+    if (operation.device != device && !operation.work->bounded) {
       works.reset();
       works.emplace(device = operation.device);
     }

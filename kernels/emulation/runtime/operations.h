@@ -23,6 +23,7 @@ struct Work {
   std::string name;                  // "kernel softmax_kernel<float>", "cudaMemcpyAsync of 64 bytes"
   std::vector<Range> reads, writes;  // where known; each within a live buffer, or running it is a fault
   std::function<void()> run;         // Fault; empty: nothing but a place in the order
+  bool bounded = false;              // touches nothing of the device's but what it reads and writes
 };
 
 using OperationId = uint64_t;  // rises as operations are given; 0: none
