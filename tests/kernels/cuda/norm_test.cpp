@@ -4,6 +4,7 @@
 
 #include "kernels/common/device_error.h"
 #include "kernels/cuda/nhwc_batch.h"
+#include "kernels/cuda/profile_batch.h"
 #include "kernels/norm/l2_normalize.h"
 
 namespace tyto::kernels {
@@ -95,6 +96,11 @@ TYPED_TEST(NormTest, InstanceNormOfManySlices) {
   for (int64_t width : {16, 33})
     for (int64_t count : {20, 40})
       compare_instance_norm<TypeParam>({2, 32, width, 40}, count, 0, Activation::Relu, Into::Another);
+}
+
+// Of 64 slices each is longer than the shortest: 260 pixels.
+TEST(InstanceNorm, OfALargeMapHasLongSlices) {
+  compare_instance_norm<float>({1, 130, 128, 8}, 8, 0.5f, Activation::None, Into::Another);
 }
 
 // Sums of x and of x^2 would be off by 0.06 here.
@@ -200,12 +206,13 @@ TEST(Norm, RefusesMoreThanAnIndexHolds) {
 }
 
 TEST(Profile, InstanceNorm) {
-  compare_instance_norm<__half>({1, 64, 32, 64}, 32, 0, Activation::Relu, Into::Another);
+  compare_instance_norm<__half>({profile_batch(), 64, 32, 64}, 32, 0, Activation::Relu, Into::Another);
 }
-TEST(Profile, ChannelAffine) { compare_affine<__half>({1, 32, 32, 128}, Into::Another); }
-TEST(Profile, ScaleChannels) { compare_scale_channels<__half>({1, 28, 28, 96}, Into::Another); }
+TEST(Profile, ChannelAffine) { compare_affine<__half>({profile_batch(), 32, 32, 128}, Into::Another); }
+TEST(Profile, ScaleChannels) { compare_scale_channels<__half>({profile_batch(), 28, 28, 96}, Into::Another); }
 TEST(Profile, L2Normalize) {
-  compare_l2_normalize<__half>({1, 10, 10, 512}, random_floats(100 * 512, 1), {});
+  compare_l2_normalize<__half>({profile_batch(), 10, 10, 512}, random_floats(profile_batch() * 100 * 512, 1),
+                               {});
 }
 
 }  // namespace
