@@ -101,7 +101,8 @@ std::vector<SelfTestResult> compare(const Run& run, const Outputs& wanted, Preci
 std::vector<SelfTestResult> test_preprocessing(Context& context) {
   std::vector<SelfTestResult> results;
   Image image{61, 47, {}};
-  for (float v : noise({47, 61, 3}, 3, 0, 255.9f).as<float>()) image.rgb.push_back(static_cast<uint8_t>(v));
+  const Tensor pixels = noise({47, 61, 3}, 3, 0, 255.9f);
+  for (float v : pixels.as<float>()) image.rgb.push_back(static_cast<uint8_t>(v));
   for (const Resampling resampling : {Resampling::PilBilinear, Resampling::PilBicubic, Resampling::PilLanczos,
                                       Resampling::CvBilinear, Resampling::TorchBilinear})
     for (const Fit fit : {Fit::Stretch, Fit::Letterbox, Fit::CenterCrop}) {

@@ -3,14 +3,13 @@
 
 #include <array>
 
+#include "engine/cuda/convolution_spec.h"
 #include "engine/cuda/lowering.h"
 #include "kernels/convolution/depthwise.h"
 #include "kernels/layout/pad.h"
 
 namespace tyto::cuda {
 namespace {
-
-bool pads_evenly(const Padding& p) { return p.top == p.left && p.top == p.bottom && p.top == p.right; }
 
 // [K, C, R, S] -> [K, R, S, channels], channels beyond C being zero.
 std::vector<float> channels_last(const Tensor& w, int64_t channels) {
@@ -75,29 +74,11 @@ void Lowering::lower_depthwise(const Conv2d& op, const Node& node, int id) {
 void Lowering::lower(const Conv2d& op, const Node& node, int id) {
   const Value in = node.inputs[0];
   const Weight& w = node.weights[0];
-  if (op.groups > 1 && w.dim(1) == 1 && w.dim(0) == op.groups) return lower_depthwise(op, node, id);
+  if (is_depthwise(node)) return lower_depthwise(op, node, id);
 
-  const bool even = pads_evenly(op.padding);
-  const Stored x = even ? stored(in) : with_border(in, op.padding), y = fresh(node.shape);
+  const Stored x = pads_evenly(op.padding) ? stored(in) : with_border(in, op.padding), y = fresh(node.shape);
   const bool residual = node.inputs.size() > 1;
-  ConvolutionSpec spec;
-  spec.precision = precision_;
-  spec.n = x.shape[0];
-  spec.height = x.shape[2];
-  spec.width = x.shape[3];
-  spec.channels = x.channels;
-  spec.out_height = node.shape[2];
-  spec.out_width = node.shape[3];
-  spec.outputs = node.shape[1];
-  spec.kernel = op.kernel;
-  spec.stride = op.stride;
-  spec.padding = even ? op.padding.top : 0;
-  spec.dilation = op.dilation;
-  spec.groups = op.groups;
-  spec.residual = residual;
-  spec.bias = node.weights.size() > 1;
-  spec.relu = op.activation == Activation::Relu;
-
+  const ConvolutionSpec spec = convolution_spec(graph_, node, precision_, x.channels);
   auto convolution = std::make_shared<Convolution>(libraries_, spec);
   reserve_workspace(convolution->workspace_bytes());
   const int64_t group_channels = op.groups == 1 ? x.channels : w.dim(1);

@@ -1,6 +1,7 @@
 // The network's input, views of it, and the features that are summed over them.
 #include <array>
 
+#include "engine/cuda/convolution_spec.h"
 #include "engine/cuda/lowering.h"
 #include "kernels/elementwise/finish.h"
 #include "kernels/image/bicubic.h"
@@ -57,9 +58,8 @@ void Lowering::store_image(const Node& node, int id, const Stored& planes) {
   const Readers readers = readers_of(graph_, id);
   if (!readers.any) return;
   const int64_t channels = node.shape[1];
-  // fp16 engines want channels by the fourth; the others are faster with three (measured on an H100, cuDNN 9.19).
-  const bool pad = precision_ == Precision::Fp16 && channels == 3 && readers.only_convolutions;
-  const Stored result = fresh_padded(node.shape, pad ? 4 : channels);
+  const Stored result =
+      fresh_padded(node.shape, readers.only_convolutions ? image_channels(channels, precision_) : channels);
   add_step({node.name, "channels_last", "tyto", "nhwc", node.shape}, std::array{planes, result},
            [=, m = addresses_](cudaStream_t s) {
              with_element_type(result.type, [&]<class T>() {

@@ -9,6 +9,7 @@
 
 #include "emulated/device.h"
 #include "engine/compare.h"
+#include "engine/cuda/detections_from_heads.h"
 #include "engine/graph/passes.h"
 #include "engine/model_graph.h"
 #include "engine/self_test.h"
@@ -60,28 +61,7 @@ TEST_P(EmulatedSchedules, ADetectorFindsWhatTheCpuFindsInTheSameHeads) {
     EXPECT_LE(relative_error(got.at(head), want.at(head)), sum_tolerance(Precision::Fp32, 16 * 9, 23))
         << head;
 
-  // The rest of the network, on the CPU, from the GPU's heads.
-  const Graph graph = build_graph(model, model.input_shape(1));
-  const auto& decode = only<DecodeBoxes>(graph);
-  const auto& select = only<SelectDetections>(graph);
-  Graph rest;
-  const Value locations = rest.input("locations", got.at("locations").shape());
-  rest.output("boxes",
-              rest.decode_boxes(locations, decode.weights[0].load(), std::get<DecodeBoxes>(decode.op)));
-  OnCpu boxes(rest);
-  Graph scores_graph;
-  const Value logits = scores_graph.input("logits", got.at("logits").shape());
-  scores_graph.output("scores",
-                      scores_graph.class_scores(logits, std::get<ClassScores>(only<ClassScores>(graph).op)));
-  OnCpu scores(scores_graph);
-  const Tensor& b = boxes.run(got.at("locations")).at("boxes");
-  const Tensor& s = scores.run(got.at("logits")).at("scores");
-  const auto& op = std::get<SelectDetections>(select.op);
-  std::vector<std::byte> workspace(
-      static_cast<size_t>(kernels::select_detections_workspace(op, s.dim(0), s.dim(1), s.dim(2), 1)));
-  Tensor found(DType::F32, got.at("detections").shape());
-  kernels::select_detections_cpu(b.as<float>().data(), s.as<float>().data(), s.dim(0), s.dim(1), s.dim(2), op,
-                                 1, workspace.data(), found.as<float>().data());
+  const Tensor found = detections_from_heads(build_graph(model, model.input_shape(1)), got);
   EXPECT_TRUE(same_bits(got.at("detections"), found));
   EXPECT_GE(got.at("detections").as<float>()[5], 1.0f) << "nothing was found, so nothing was compared";
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/cuda/device_array.h"
+#include "kernels/cuda/profile_batch.h"
 #include "kernels/cuda/random_values.h"
 
 namespace tyto::kernels {
@@ -42,8 +43,9 @@ TEST(Bicubic, RefusesAnEmptyOutput) {
 }
 
 TEST(Profile, Bicubic) {
-  expect_the_bits_of_the_cpu({6, 256, 128, std::sqrt(1.1)});
-  expect_the_bits_of_the_cpu({6, 256, 128, std::sqrt(0.75)});
+  const auto planes = static_cast<int>(6 * profile_batch());
+  expect_the_bits_of_the_cpu({planes, 256, 128, std::sqrt(1.1)});
+  expect_the_bits_of_the_cpu({planes, 256, 128, std::sqrt(0.75)});
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "kernels/common/device_error.h"
 #include "kernels/cuda/device_array.h"
+#include "kernels/cuda/profile_batch.h"
 #include "kernels/cuda/random_values.h"
 #include "kernels/detection/random_boxes.h"
 
@@ -58,7 +59,8 @@ TEST(ClassScores, TreatNaNAndInfinityAsTheCpuDoes) {
 TEST(Profile, ClassScores) {
   Numbers numbers(5);
   for (ScoreFunction function : kFunctions)
-    expect_same_as_cpu(numbers.vector(8732 * 21, -9, 9), 1, 8732, 21, function);
+    expect_same_as_cpu(numbers.vector(profile_batch() * 8732 * 21, -9, 9), profile_batch(), 8732, 21,
+                       function);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "kernels/common/device_error.h"
 #include "kernels/cuda/device_array.h"
+#include "kernels/cuda/profile_batch.h"
 #include "kernels/detection/random_boxes.h"
 
 namespace tyto::kernels {
@@ -64,12 +65,12 @@ TEST(ConcatHeads, OfTooManyOrNoMaps) {
 
 TEST(Profile, ConcatHeads) {
   for (int64_t values : {4, 21})
-    expect_joined<Half>(1, {{38, 38, 4 * values},
-                            {19, 19, 6 * values},
-                            {10, 10, 6 * values},
-                            {5, 5, 6 * values},
-                            {3, 3, 4 * values},
-                            {1, 1, 4 * values}});
+    expect_joined<Half>(profile_batch(), {{38, 38, 4 * values},
+                                          {19, 19, 6 * values},
+                                          {10, 10, 6 * values},
+                                          {5, 5, 6 * values},
+                                          {3, 3, 4 * values},
+                                          {1, 1, 4 * values}});
 }
 
 }  // namespace

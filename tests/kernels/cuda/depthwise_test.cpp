@@ -4,6 +4,7 @@
 
 #include "kernels/common/device_error.h"
 #include "kernels/cuda/nhwc_batch.h"
+#include "kernels/cuda/profile_batch.h"
 
 namespace tyto::kernels {
 namespace {
@@ -86,12 +87,14 @@ TEST(DepthwiseConvolution, RefusesMoreThanAnIndexHolds) {
 
 // A layer of MobileNetV2's.
 TEST(Profile, DepthwiseConvolution) {
-  compare<__half>({1, 28, 28, 192}, {3, 1, 1, 1, 1, Activation::Relu6}, true);
+  compare<__half>({profile_batch(), 28, 28, 192}, {3, 1, 1, 1, 1, Activation::Relu6}, true);
 }
 TEST(Profile, DepthwiseConvolutionOfStride2) {
-  compare<__half>({1, 56, 56, 64}, {3, 2, 1, 1, 1, Activation::Relu6}, true);
+  compare<__half>({profile_batch(), 56, 56, 64}, {3, 2, 1, 1, 1, Activation::Relu6}, true);
 }
-TEST(Profile, DepthwiseConvolutionOfAnyWindow) { compare<__half>({1, 28, 28, 64}, {3, 1, 2, 2, 2}, true); }
+TEST(Profile, DepthwiseConvolutionOfAnyWindow) {
+  compare<__half>({profile_batch(), 28, 28, 64}, {3, 1, 2, 2, 2}, true);
+}
 
 }  // namespace
 }  // namespace tyto::kernels

@@ -2,6 +2,7 @@
 
 #include "kernels/common/device_error.h"
 #include "kernels/cuda/nhwc_batch.h"
+#include "kernels/cuda/profile_batch.h"
 #include "kernels/elementwise/finish.h"
 
 namespace tyto::kernels {
@@ -95,7 +96,7 @@ TEST(Finish, RefusesMoreThanAnIndexHolds) {
       DeviceError);
 }
 
-TEST(Profile, Finish) { compare<__half>({1, 28, 28, 128}, true, true, Activation::Relu6); }
+TEST(Profile, Finish) { compare<__half>({profile_batch(), 28, 28, 128}, true, true, Activation::Relu6); }
 
 }  // namespace
 }  // namespace tyto::kernels

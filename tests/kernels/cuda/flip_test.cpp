@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/cuda/device_array.h"
+#include "kernels/cuda/profile_batch.h"
 #include "kernels/cuda/random_values.h"
 
 namespace tyto::kernels {
@@ -27,7 +28,7 @@ TEST(FlipHorizontal, HasTheValuesOfTheCpu) {
     for (int64_t width : {0, 1, 2, 31, 256, 257}) expect_the_values_of_the_cpu(rows, width);
 }
 
-TEST(Profile, FlipHorizontal) { expect_the_values_of_the_cpu(3 * 256, 128); }
+TEST(Profile, FlipHorizontal) { expect_the_values_of_the_cpu(profile_batch() * 3 * 256, 128); }
 
 }  // namespace
 }  // namespace tyto::kernels

@@ -2,6 +2,7 @@
 
 #include "kernels/common/device_error.h"
 #include "kernels/cuda/nhwc_batch.h"
+#include "kernels/cuda/profile_batch.h"
 #include "kernels/layout/channels_last.h"
 #include "kernels/layout/pad.h"
 
@@ -126,11 +127,11 @@ TEST(Layout, RefusesMoreThanAnIndexHolds) {
   EXPECT_THROW(pad<float>({}, 0, 0, {nullptr, 1, 1 << 16, 1 << 15, 1}, nullptr), DeviceError);
 }
 
-TEST(Profile, ChannelsLastOfAnImage) { compare_channels_last<__half>({1, 128, 128, 3}, 1); }
-TEST(Profile, ChannelsLast) { compare_channels_last<__half>({1, 32, 32, 64}, 0); }
-TEST(Profile, ChannelPlanes) { compare_channel_planes<__half, float>({1, 32, 32, 64}); }
-TEST(Profile, Convert) { compare_convert<float, __half>(1 << 16, 0); }
-TEST(Profile, Pad) { compare_pad<__half>({1, 32, 32, 64}, {0, 0, 1, 1}); }
+TEST(Profile, ChannelsLastOfAnImage) { compare_channels_last<__half>({profile_batch(), 128, 128, 3}, 1); }
+TEST(Profile, ChannelsLast) { compare_channels_last<__half>({profile_batch(), 32, 32, 64}, 0); }
+TEST(Profile, ChannelPlanes) { compare_channel_planes<__half, float>({profile_batch(), 32, 32, 64}); }
+TEST(Profile, Convert) { compare_convert<float, __half>(profile_batch() << 16, 0); }
+TEST(Profile, Pad) { compare_pad<__half>({profile_batch(), 32, 32, 64}, {0, 0, 1, 1}); }
 
 }  // namespace
 }  // namespace tyto::kernels

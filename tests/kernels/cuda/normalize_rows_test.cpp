@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/cuda/device_array.h"
+#include "kernels/cuda/profile_batch.h"
 #include "kernels/cuda/random_values.h"
 
 namespace tyto::kernels {
@@ -75,7 +76,10 @@ TEST(NormalizeRows, TheCountMayBeNull) {
   EXPECT_TRUE(std::isnan(got[2]) && std::isnan(got[3]));
 }
 
-TEST(Profile, NormalizeRows) { expect_the_bits_of_the_cpu(random_floats(64 * 2048, 1), 64, 2048); }
+TEST(Profile, NormalizeRows) {
+  const int64_t rows = 64 * profile_batch();
+  expect_the_bits_of_the_cpu(random_floats(rows * 2048, 1), rows, 2048);
+}
 
 }  // namespace
 }  // namespace tyto::kernels

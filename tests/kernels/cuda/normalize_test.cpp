@@ -6,6 +6,7 @@
 
 #include "kernels/cuda/device_array.h"
 #include "kernels/cuda/offset_array.h"
+#include "kernels/cuda/profile_batch.h"
 #include "kernels/cuda/random_values.h"
 
 namespace tyto::kernels {
@@ -40,8 +41,8 @@ TEST(Normalize, HasTheBitsOfTheCpuAtAnyAddress) {
 }
 
 TEST(Profile, Normalize) {
-  expect_the_bits_of_the_cpu(300 * 300, kRules[0]);
-  expect_the_bits_of_the_cpu(256 * 128, kRules[1]);
+  expect_the_bits_of_the_cpu(profile_batch() * 300 * 300, kRules[0]);
+  expect_the_bits_of_the_cpu(profile_batch() * 256 * 128, kRules[1]);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/cuda/device_array.h"
+#include "kernels/cuda/profile_batch.h"
 
 namespace tyto::kernels {
 namespace {
@@ -44,7 +45,9 @@ TEST(NotFinite, AddsToWhatIsThere) { EXPECT_EQ(count<float>({kNaN, 2.0f}, 40), 4
 
 TEST(NotFinite, NothingIsNothing) { EXPECT_EQ(count<float>({}, 7), 7u); }
 
-TEST(Profile, CountNotFinite) { EXPECT_EQ(count<__half>(std::vector<float>(1 << 17, 1.0f)), 0u); }
+TEST(Profile, CountNotFinite) {
+  EXPECT_EQ(count<__half>(std::vector<float>(static_cast<size_t>(profile_batch()) << 17, 1.0f)), 0u);
+}
 
 }  // namespace
 }  // namespace tyto::kernels

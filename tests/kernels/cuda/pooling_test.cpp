@@ -5,6 +5,7 @@
 
 #include "kernels/common/device_error.h"
 #include "kernels/cuda/nhwc_batch.h"
+#include "kernels/cuda/profile_batch.h"
 #include "kernels/pooling/adaptive_average_pool.h"
 #include "kernels/pooling/max_pool.h"
 
@@ -139,9 +140,9 @@ TEST(Pooling, RefusesMoreThanAnIndexHolds) {
   EXPECT_THROW(adaptive_average_pool<float>({nullptr, 1, 1 << 16, 1 << 15, 1}, {}, nullptr), DeviceError);
 }
 
-TEST(Profile, MaxPool) { compare_max_pool<__half>({1, 56, 56, 64}, {3, 2, 1, 1}, false); }
-TEST(Profile, AdaptiveAveragePool) { compare_average_pool<__half>({1, 14, 14, 64}, 7, 7); }
-TEST(Profile, GlobalAveragePool) { compare_average_pool<__half>({2, 16, 8, 512}, 1, 1); }
+TEST(Profile, MaxPool) { compare_max_pool<__half>({profile_batch(), 56, 56, 64}, {3, 2, 1, 1}, false); }
+TEST(Profile, AdaptiveAveragePool) { compare_average_pool<__half>({profile_batch(), 14, 14, 64}, 7, 7); }
+TEST(Profile, GlobalAveragePool) { compare_average_pool<__half>({2 * profile_batch(), 16, 8, 512}, 1, 1); }
 
 }  // namespace
 }  // namespace tyto::kernels

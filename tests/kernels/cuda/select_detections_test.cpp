@@ -7,6 +7,7 @@
 
 #include "kernels/common/device_error.h"
 #include "kernels/cuda/device_array.h"
+#include "kernels/cuda/profile_batch.h"
 #include "kernels/cuda/random_values.h"
 #include "kernels/detection/random_boxes.h"
 
@@ -195,8 +196,8 @@ TEST(SelectDetections, RefusesWhatItsIndicesCannotHold) {
 // Scores of which about one in a hundred passes, as SSD300 with VOC's and COCO's classes gives them.
 void profile(int64_t classes, int top_k) {
   Numbers numbers(3);
-  const int64_t count = 8732;
-  Batch batch = {1, classes, crowded_boxes(numbers, count), numbers.vector(classes * count, 0, 1)};
+  const int64_t n = profile_batch(), count = 8732;
+  Batch batch = {n, classes, crowded_boxes(numbers, n * count), numbers.vector(n * classes * count, 0, 1)};
   for (float& score : batch.scores) score = std::pow(score, 460.0f);
   EXPECT_GT(expect_same_as_cpu(batch, {.top_k = top_k, .max_detections = 200}), 100);
 }

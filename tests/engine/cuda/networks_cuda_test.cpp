@@ -1,0 +1,186 @@
+// Every network at its full size on a GPU, with invented weights, against the CPU backend. Linked to the real
+// libraries it is for a machine with a GPU (scripts/gpu-check runs it there); linked to the emulated device
+// it needs none. The shapes of the networks' tensors (network_shapes.py) are read from the file that
+// TYTO_NETWORK_SHAPES names.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "engine/compare.h"
+#include "engine/cuda/detections_from_heads.h"
+#include "engine/cuda/network_shapes.h"
+#include "engine/invented.h"
+#include "tyto/context.h"
+
+namespace tyto {
+namespace {
+
+using cuda::FullSizeNetwork;
+using Outputs = std::map<std::string, Tensor>;
+
+// Ends the program where there are none: a run of no test would pass.
+std::vector<FullSizeNetwork> networks_of_the_environment() {
+  const char* path = std::getenv("TYTO_NETWORK_SHAPES");
+  auto networks = path ? cuda::read_networks(path) : std::vector<FullSizeNetwork>();
+  if (!networks.empty()) return networks;
+  std::fprintf(stderr, "TYTO_NETWORK_SHAPES names no file that network_shapes.py wrote\n");
+  std::exit(1);
+}
+
+// Weights like a trained network's, so far as all layers keep their outputs near 1 and change with the input.
+// A variance of 1 / fan-in keeps the size of what a chain of convolutions passes on, 2 / fan-in that of
+// convolutions with a ReLU behind each (He et al., ICCV 2015). 1.6 is the cube root of 4: it keeps what
+// passes the three layers with two ReLUs of a bottleneck.
+Tensor trained_like(const std::string& name, const Shape& shape, uint32_t seed) {
+  if (shape.rank() == 1) {
+    const bool shift = name.ends_with("bias") || name.ends_with("running_mean");
+    return shift ? noise(shape, seed, -0.1f, 0.1f) : noise(shape, seed, 0.8f, 1.2f);
+  }
+  const auto fan_in = static_cast<double>(shape.elements()) / static_cast<double>(shape[0]);
+  const auto high = static_cast<float>(std::sqrt(3 * 1.6 / fan_in));
+  return noise(shape, seed, -high, high);
+}
+
+std::shared_ptr<MemorySource> invent_weights(const FullSizeNetwork& network) {
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  uint32_t seed = 0;
+  for (const std::string& name : network.shapes->names()) {
+    const Shape shape = network.shapes->find(name)->shape;
+    if (shape.rank() > 0)  // batch norm's num_batches_tracked is a scalar that no builder asks for
+      tensors.emplace_back(name, trained_like(name, shape, ++seed));
+  }
+  return std::make_shared<MemorySource>(std::move(tensors), network.name);
+}
+
+// The sums of a network: how many follow each other at most, and the longest.
+struct Sums {
+  double terms = 1, layers = 0;
+
+  explicit Sums(const Graph& graph) {
+    for (const Node& node : graph.nodes()) {
+      if (node.weights.empty() || node.weights[0].shape().rank() < 2) continue;
+      const Shape& w = node.weights[0].shape();
+      terms = std::max(terms, static_cast<double>(w.elements() / std::max<int64_t>(1, w[0])));
+      ++layers;
+    }
+  }
+};
+
+bool uses_winograd(const PlanReport& report) {
+  return std::any_of(report.steps.begin(), report.steps.end(),
+                     [](const auto& step) { return step.algorithm.find("wino") != std::string::npos; });
+}
+
+// An executable and where its outputs go.
+class Runner {
+ public:
+  Runner(const Graph& graph, Backend& backend, Precision precision)
+      : executable_(backend.compile(graph, precision)), room_(room_for_outputs(graph)) {}
+
+  void submit(const Tensor& input) { executable_->submit(input); }
+  Outputs collect() {
+    executable_->collect(room_);
+    Outputs out;
+    for (const auto& [name, tensor] : room_) out.emplace(name, tensor.clone());
+    return out;
+  }
+  Outputs run(const Tensor& input) {
+    submit(input);
+    return collect();
+  }
+  Executable& executable() { return *executable_; }
+
+ private:
+  std::unique_ptr<Executable> executable_;
+  Outputs room_;
+};
+
+void expect_same_bits(const Outputs& got, const Outputs& want, const char* when) {
+  ASSERT_EQ(got.size(), want.size());
+  for (const auto& [name, tensor] : want)
+    EXPECT_TRUE(same_bits(got.at(name), tensor)) << name << ", " << when;
+}
+
+// Within the tolerance of what the CPU says, and far nearer to it than to what it says of another input: a
+// result that hangs on no input lies as near to one as to the other, however wide a precision's tolerance is.
+void expect_near(const Outputs& got, const Outputs& want, const Outputs& of_another, double tolerance) {
+  for (const auto& [name, tensor] : want) {
+    if (name == "detections") continue;  // a score that rounds to the other side of a threshold moves rows
+    const double error = relative_error(got.at(name), tensor),
+                 distance = relative_error(got.at(name), of_another.at(name));
+    std::printf("  %s %s: %.1e of %.1e; another input's is %.1e away\n", name.c_str(),
+                tensor.shape().str().c_str(), error, tolerance, distance);
+    EXPECT_LE(error, tolerance) << name;
+    EXPECT_LT(2 * error, distance) << name;
+  }
+}
+
+using Case = std::tuple<FullSizeNetwork, Precision>;
+
+std::string name_of_case(const testing::TestParamInfo<Case>& info) {
+  const auto& [network, precision] = info.param;
+  std::string name = network.name;
+  for (const auto& [option, value] : network.options) name += "_" + option + value;
+  return name + "_" + name_of(precision);
+}
+
+class Networks : public testing::TestWithParam<Case> {
+ protected:
+  void compare(const Graph& graph, Precision precision) {
+    ContextOptions on_gpu, on_cpu;
+    on_gpu.device = "cuda:0";
+    on_cpu.device = "cpu";
+    Context gpu(on_gpu), cpu(on_cpu);
+    const Shape& shape = graph.nodes()[0].shape;
+    const Tensor first = noise(shape, 1), second = noise(shape, 2, 0, 3);
+
+    Runner ours(graph, gpu.backend(), precision);
+    const Outputs cold = ours.run(first), other = ours.run(second);  // the second run is captured
+    expect_same_bits(ours.run(first), cold, "from the captured graph");
+    ASSERT_GE(ours.executable().in_flight(), 2);
+    ours.submit(first);
+    ours.submit(second);
+    expect_same_bits(ours.collect(), cold, "two in flight, the first");
+    expect_same_bits(ours.collect(), other, "two in flight, the second");
+
+    Runner reference(graph, cpu.backend(), Precision::Fp32);
+    const Outputs want = reference.run(first), want_other = reference.run(second);
+    const Sums sums(graph);
+    const double tolerance =
+        sum_tolerance(precision, sums.terms, sums.layers, uses_winograd(ours.executable().report())) +
+        sum_tolerance(Precision::Fp32, sums.terms, sums.layers,
+                      uses_winograd(reference.executable().report()));
+    expect_near(cold, want, want_other, tolerance);
+    expect_near(other, want_other, want, tolerance);
+    if (!want.contains("detections")) return;
+    EXPECT_TRUE(same_bits(cold.at("detections"), detections_from_heads(graph, cold)));
+    EXPECT_GE(cold.at("detections").as<float>()[5], 0.0f) << "nothing was found, so nothing was compared";
+  }
+};
+
+TEST_P(Networks, EqualTheCpu) {
+  const auto& [network, precision] = GetParam();
+  const auto weights = invent_weights(network);
+  for (int64_t batch : {1, 2}) {
+    SCOPED_TRACE("batch " + std::to_string(batch));
+    compare(network.graph(batch, weights), precision);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Networks,
+                         testing::Combine(testing::ValuesIn(networks_of_the_environment()),
+                                          testing::Values(Precision::Fp32, Precision::Tf32, Precision::Fp16,
+                                                          Precision::Bf16)),
+                         name_of_case);
+
+}  // namespace
+}  // namespace tyto
