@@ -23,7 +23,7 @@ done
 cases=$(env -i TYTO_NETWORK_SHAPES="$bundle/network_shapes.txt" "$bundle/bin/networks_cuda_test" --gtest_list_tests |
         grep -c 'EqualTheCpu/')
 networks=$(grep -c '^network ' "$bundle/network_shapes.txt")
-[ "$cases" -eq $((4 * networks)) ] || fail "$cases cases of $networks networks in four precisions"
+[ "$cases" -eq $((2 * 4 * networks)) ] || fail "$cases cases of $networks networks of two widths in four precisions"
 
 if ldconfig -p | grep -q 'libcuda\.so\.1'; then
   echo "there is a driver here, so what is said without one is not tried"

@@ -1,12 +1,14 @@
-// The networks at their full size, by the shapes of their tensors (network_shapes.py), and the convolutions in them.
+// The networks at their full size or narrower, by the shapes of their tensors (network_shapes.py), and the convolutions in them.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
@@ -33,6 +35,21 @@ struct FullSizeNetwork {
     return optimise(built);
   }
 };
+
+// With an eighth of its channels; what its heads predict, and its image, stay. The networks' channels are multiples of
+// eight.
+inline FullSizeNetwork narrow(const FullSizeNetwork& network) {
+  static const std::regex predicts(R"((^(loc|conf)\.\d+|_head\.module_list\.\d+(\.1)?)\.(weight|bias)$)");
+  FullSizeNetwork result = network;
+  result.shapes = std::make_shared<ShapesOnly>();
+  for (const std::string& name : network.shapes->names()) {
+    Shape shape = network.shapes->find(name)->shape;
+    for (size_t i = std::regex_search(name, predicts) ? 1 : 0; i < std::min<size_t>(shape.rank(), 2); ++i)
+      if (shape[i] % 8 == 0) shape[i] /= 8;
+    result.shapes->add(name, shape);
+  }
+  return result;
+}
 
 // For GoogleTest.
 inline void PrintTo(const FullSizeNetwork& network, std::ostream* out) { *out << network.name; }

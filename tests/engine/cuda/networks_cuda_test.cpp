@@ -1,4 +1,5 @@
-// Every network at its full size on a GPU, with invented weights, against the CPU backend. Linked to the real
+// Every network on a GPU, at its full size and with an eighth of its channels, with invented weights, against the CPU
+// backend. Linked to the real
 // libraries it is for a machine with a GPU (scripts/gpu-check runs it there); linked to the emulated device
 // it needs none. The shapes of the networks' tensors (network_shapes.py) are read from the file that
 // TYTO_NETWORK_SHAPES names.
@@ -176,11 +177,19 @@ TEST_P(Networks, EqualTheCpu) {
   }
 }
 
+std::vector<FullSizeNetwork> narrow_networks() {
+  std::vector<FullSizeNetwork> networks = networks_of_the_environment();
+  for (FullSizeNetwork& network : networks) network = cuda::narrow(network);
+  return networks;
+}
+
+const auto kPrecisions = testing::Values(Precision::Fp32, Precision::Tf32, Precision::Fp16, Precision::Bf16);
+
 INSTANTIATE_TEST_SUITE_P(All, Networks,
-                         testing::Combine(testing::ValuesIn(networks_of_the_environment()),
-                                          testing::Values(Precision::Fp32, Precision::Tf32, Precision::Fp16,
-                                                          Precision::Bf16)),
+                         testing::Combine(testing::ValuesIn(networks_of_the_environment()), kPrecisions),
                          name_of_case);
+INSTANTIATE_TEST_SUITE_P(Narrow, Networks,
+                         testing::Combine(testing::ValuesIn(narrow_networks()), kPrecisions), name_of_case);
 
 }  // namespace
 }  // namespace tyto
