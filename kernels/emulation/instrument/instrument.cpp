@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <unordered_map>
@@ -50,6 +52,7 @@ class Instrument final : public Observer {
   std::optional<Conflict> conflict(Allocation& memory, Piece piece, ThreadId thread);
   bool is_constant(uintptr_t address, size_t bytes) const;
   std::string out_of_bounds(uintptr_t address, size_t bytes, AccessKind kind) const;
+  [[noreturn]] void die_misaligned(const std::string& detail, const void* position);
   Occurrence& find(FindingKind kind, SiteId site, SiteId other_site, ThreadId thread);
   Counts& counts_at(SiteId site);
 
@@ -140,10 +143,11 @@ void Instrument::access(const void* pointer, size_t bytes, AccessKind kind, cons
     return;
   }
   if (address % alignment != 0) {
+    const std::string detail = std::string(does(kind)) + " " + std::to_string(bytes) +
+                               " bytes at an address that " + std::to_string(alignment) + " does not divide";
+    if (bytes == kWidestAccess) die_misaligned(detail, position);
     Occurrence& first = find(FindingKind::Misaligned, site, 0, thread);
-    if (first.count == 1)
-      first.detail = std::string(does(kind)) + " " + std::to_string(bytes) + " bytes at an address that " +
-                     std::to_string(alignment) + " does not divide";
+    if (first.count == 1) first.detail = detail;
   }
   // What the compiler announced as one range, several instructions move, as wide as its alignment lets them be.
   const size_t widest = std::min(size_t{1} << std::countr_zero(address | bytes), kWidestAccess);
@@ -200,6 +204,14 @@ bool Instrument::is_constant(uintptr_t address, size_t bytes) const {
   };
   return within(request_->arguments.get(), request_->argument_bytes) || within(request_, sizeof *request_) ||
          memory_.in_program_image(address);
+}
+
+// x86 ends the program at such a vector, as a GPU ends the launch; here the line is known.
+void Instrument::die_misaligned(const std::string& detail, const void* position) {
+  lines_.resolve({position});
+  std::fprintf(stderr, "emulation: kernel %s, %s: %s\n", request_->kernel->name.c_str(),
+               lines_.at(position).c_str(), detail.c_str());
+  std::abort();
 }
 
 std::string Instrument::out_of_bounds(uintptr_t address, size_t bytes, AccessKind kind) const {

@@ -239,16 +239,27 @@ TEST_F(InstrumentTest, SharedOutOfBoundsByOne) {
   }
 }
 
-TEST_F(InstrumentTest, MisalignedVectorAccess) {
+TEST_F(InstrumentTest, MisalignedVector) {
   DeviceArray<float> x = ramp(8), y(8);
+  instrument_kernels::copy_two(x.data() + 2, y.data());
   instrument_kernels::copy_four(x.data(), y.data() + 4);
   expect_clean();
-  instrument_kernels::copy_four(x.data() + 1, y.data());
+  instrument_kernels::copy_two(x.data() + 1, y.data());
   const auto found = findings();
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].kind, FindingKind::Misaligned);
-  EXPECT_NE(found[0].message.find("reads 16 bytes at an address that 8 does not divide"), std::string::npos)
+  EXPECT_NE(found[0].message.find("reads 8 bytes at an address that 8 does not divide"), std::string::npos)
       << found[0].message;
+}
+
+TEST_F(InstrumentTest, MisalignedVectorThatX86Refuses) {
+  DeviceArray<float> x = ramp(8), y(8);
+  EXPECT_DEATH(
+      {
+        instrument_kernels::copy_four(x.data() + 1, y.data());
+        y.download();
+      },
+      "copy_vector_kernel.*kernels.cu.*reads 16 bytes at an address that 8 does not divide");
 }
 
 TEST_F(InstrumentTest, RightKernelsAreClean) {

@@ -105,8 +105,9 @@ __global__ void read_shared_kernel(float* y, int written) {
 
 __global__ void copy_too_far_kernel(const float* x, float* y) { y[threadIdx.x] = x[threadIdx.x]; }
 
-__global__ void copy_four_kernel(const float* x, float* y) {
-  *reinterpret_cast<float4*>(y) = *reinterpret_cast<const float4*>(x);
+template <class Vector>
+__global__ void copy_vector_kernel(const float* x, float* y) {
+  *reinterpret_cast<Vector*>(y) = *reinterpret_cast<const Vector*>(x);
 }
 
 __global__ void shared_too_far_kernel(float* y) {
@@ -242,7 +243,11 @@ void copy_too_far(const float* x, float* y, int threads) {
   launch<copy_too_far_kernel>({.grid = 1, .block = static_cast<unsigned>(threads)}, x, y);
 }
 
-void copy_four(const float* x, float* y) { launch<copy_four_kernel>({.grid = 1, .block = 1}, x, y); }
+void copy_two(const float* x, float* y) { launch<copy_vector_kernel<float2>>({.grid = 1, .block = 1}, x, y); }
+
+void copy_four(const float* x, float* y) {
+  launch<copy_vector_kernel<float4>>({.grid = 1, .block = 1}, x, y);
+}
 
 void shared_too_far(float* y, int threads) {
   launch<shared_too_far_kernel>({.grid = 1, .block = static_cast<unsigned>(threads)}, y);

@@ -46,7 +46,8 @@ void read_shared(float* y, int written, int blocks);
 void copy_too_far(const float* x, float* y, int threads);
 void shared_too_far(float* y, int threads);
 
-// y = x of four floats, by one access of 16 bytes.
+// y = x of two or four floats, by one access.
+void copy_two(const float* x, float* y);
 void copy_four(const float* x, float* y);
 
 // Right ones, for contrast.
