@@ -1,5 +1,7 @@
 #include "engine/placement.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -24,6 +26,14 @@ int64_t most_alive(const std::vector<Lifetime>& values) {
 }
 
 }  // namespace
+
+void check_size(const std::string& layer, const Shape& result) {
+  constexpr int64_t kMostElements = int64_t{1} << 48;  // far below where sizes in bytes would overflow
+  if (result.elements() > kMostElements)
+    throw Error(
+        ErrorKind::Memory,
+        fmt::format("layer '{}' makes {}, which no memory holds; use smaller images", layer, result.str()));
+}
 
 Placement place(const std::vector<Lifetime>& values) {
   Placement placement;

@@ -2,9 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
+#include "tyto/tensor.h"
+
 namespace tyto {
+
+// Error{Memory} for a layer's result that no memory holds, before its size in bytes is computed.
+void check_size(const std::string& layer, const Shape& result);
 
 // A value's memory from the step that writes it to the last that reads it, both included.
 struct Lifetime {

@@ -10,9 +10,6 @@
 namespace tyto::cpu {
 namespace {
 
-constexpr int64_t kMostElements = int64_t{1}
-                                  << 48;  // of a value: far below where sizes in bytes would overflow
-
 std::shared_ptr<std::byte> allocate(int64_t bytes) {
   constexpr size_t kAlignment = 64;
   auto* p = static_cast<std::byte*>(::operator new (static_cast<size_t>(std::max<int64_t>(bytes, 1)),
@@ -62,10 +59,7 @@ Lowering::Lowering(const Graph& graph, Precision precision, const dnnl::engine& 
 Lowered Lowering::lower(const std::function<void(int64_t)>& admit) {
   for (size_t id = 0; id < graph_.nodes().size(); ++id) {
     const Node& node = graph_.nodes()[id];
-    if (node.shape.elements() > kMostElements)
-      throw Error(ErrorKind::Memory,
-                  fmt::format("layer '{}' makes {}, which no memory holds; use smaller images", node.name,
-                              node.shape.str()));
+    check_size(node.name, node.shape);
     lower_named(fmt::format("layer '{}' ({} {})", node.name, name_of(node.op), node.shape.str()),
                 [&] { std::visit([&](const auto& op) { lower(op, node, static_cast<int>(id)); }, node.op); });
   }

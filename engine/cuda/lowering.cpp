@@ -13,9 +13,7 @@
 namespace tyto::cuda {
 namespace {
 
-constexpr int64_t kMostElements = int64_t{1}
-                                  << 48;  // of a value: far below where sizes in bytes would overflow
-constexpr int64_t kAlignment = 256;       // of the libraries' workspace
+constexpr int64_t kAlignment = 256;  // of the libraries' workspace
 
 int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -41,10 +39,7 @@ Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
   }
   for (size_t id = 0; id < graph_.nodes().size(); ++id) {
     const Node& node = graph_.nodes()[id];
-    if (node.shape.elements() > kMostElements)
-      throw Error(ErrorKind::Memory,
-                  fmt::format("layer '{}' makes {}, which no memory holds; use smaller images", node.name,
-                              node.shape.str()));
+    check_size(node.name, node.shape);
     try {
       std::visit([&](const auto& op) { lower(op, node, static_cast<int>(id)); }, node.op);
     } catch (const Error& error) {

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <random>
 
-namespace tyto::cpu {
+#include "engine/errors.h"
+
+namespace tyto {
 namespace {
 
 int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -80,5 +82,10 @@ TEST(Placement, CountsInMoreThan32Bits) {
   EXPECT_EQ(place(values).total, 3 * large);
 }
 
+TEST(CheckSize, NamesTheLayerThatNoMemoryHolds) {
+  EXPECT_NO_THROW(check_size("conv1", {1 << 24, 1 << 24}));
+  expect_error([] { check_size("conv1", {1 << 24, 1 << 24, 2}); }, ErrorKind::Memory, {"conv1", "16777216"});
+}
+
 }  // namespace
-}  // namespace tyto::cpu
+}  // namespace tyto
