@@ -17,11 +17,20 @@ constexpr int kMaxNesting = 4;                     // header, entry, list
 constexpr size_t kMaxRank = 16;
 constexpr uint64_t kDataAlignment = 64;
 
-DType dtype_from(const std::string& name, const std::string& where) {
+std::optional<DType> dtype_from(const std::string& name) {
   for (DType t : {DType::F32, DType::F16, DType::BF16, DType::F64, DType::I64, DType::I32, DType::I16,
                   DType::I8, DType::U8, DType::Bool})
     if (name == name_of(t)) return t;
-  throw Error(ErrorKind::Unsupported, fmt::format("{}: element type '{}' is not supported", where, name));
+  return std::nullopt;
+}
+
+// The bits of an element of the format's other types; nullopt for one that is newer than this table.
+std::optional<uint64_t> foreign_bits(const std::string& name) {
+  static const std::map<std::string, uint64_t> bits = {
+      {"U16", 16},        {"U32", 32},    {"U64", 64},    {"C64", 64},        {"F8_E4M3", 8}, {"F8_E5M2", 8},
+      {"F8_E4M3FNUZ", 8}, {"F8_E8M0", 8}, {"F6_E2M3", 6}, {"F8_E5M2FNUZ", 8}, {"F6_E3M2", 6}, {"F4", 4}};
+  const auto it = bits.find(name);
+  return it == bits.end() ? std::nullopt : std::optional(it->second);
 }
 
 // Parses the header, refusing what nlohmann would accept silently: duplicate keys and deep nesting.
@@ -91,7 +100,10 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path
         shape->size() > kMaxRank || offsets == value.end() || !offsets->is_array() || offsets->size() != 2)
       throw Error(ErrorKind::Format, where + " lacks a proper dtype, shape or data_offsets");
     Entry e;
-    e.spec.dtype = dtype_from(dtype->get<std::string>(), where);
+    const std::string type = dtype->get<std::string>();
+    const std::optional<DType> known = dtype_from(type);
+    e.spec.dtype = known.value_or(DType::F32);
+    if (!known) e.spec.foreign_type = type;
     std::vector<int64_t> dims;
     for (const json& d : *shape) {
       const uint64_t size = as_size(d, where + ": shape");
@@ -105,11 +117,13 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path
       throw Error(ErrorKind::Format,
                   fmt::format("{} lies outside the file ({} bytes); the file is truncated or altered", where,
                               file_.size()));
-    const auto element = static_cast<uint64_t>(size_of(e.spec.dtype));
-    if ((end - begin) % element != 0 ||
-        (end - begin) / element != static_cast<uint64_t>(e.spec.shape.elements()))
-      throw Error(ErrorKind::Format, fmt::format("{} has {} bytes, which {} {} does not", where, end - begin,
-                                                 name_of(e.spec.dtype), e.spec.shape.str()));
+    const auto elements = static_cast<uint64_t>(e.spec.shape.elements());  // at most 2^62
+    const std::optional<uint64_t> bits =
+        known ? std::optional(8 * static_cast<uint64_t>(size_of(*known))) : foreign_bits(type);
+    const uint64_t bytes = end - begin;  // of a file, so that bytes * 8 does not overflow
+    if (bits && (bytes * 8 % *bits != 0 || bytes * 8 / *bits != elements))
+      throw Error(ErrorKind::Format, fmt::format("{} has {} bytes, which {} {} does not", where, bytes, type,
+                                                 e.spec.shape.str()));
     e.begin = data + begin;
     e.end = data + end;
     entries_.emplace(key, std::move(e));
@@ -153,15 +167,23 @@ const SafetensorsFile::Entry& SafetensorsFile::entry(const std::string& name) co
   return it->second;
 }
 
-Tensor SafetensorsFile::read(const std::string& name) const {
+const SafetensorsFile::Entry& SafetensorsFile::readable(const std::string& name) const {
   const Entry& e = entry(name);
+  if (!e.spec.foreign_type.empty())
+    throw Error(ErrorKind::Unsupported, fmt::format("{}: '{}' is of type {}, which tyto cannot hold",
+                                                    origin(), name, e.spec.foreign_type));
+  return e;
+}
+
+Tensor SafetensorsFile::read(const std::string& name) const {
+  const Entry& e = readable(name);
   Tensor t(e.spec.dtype, e.spec.shape);
   file_.read(e.begin, {t.data(), static_cast<size_t>(t.bytes())});
   return t;
 }
 
 Tensor SafetensorsFile::read_rows(const std::string& name, int64_t first, int64_t count) const {
-  const Entry& e = entry(name);
+  const Entry& e = readable(name);
   Shape shape = e.spec.shape;
   if (shape.rank() == 0 || first < 0 || count < 0 || first > shape[0] - count)
     throw Error(ErrorKind::Shape, fmt::format("{}: rows {} to {} of '{}', which is {}", origin(), first,

@@ -12,7 +12,7 @@
 namespace tyto {
 
 // Opens and checks the header: every offset against the file's size, no overlap, no hole, no duplicate name.
-// Error{Format} names the file and the tensor.
+// Error{Format} names the file and the tensor. Tensors of types that tyto lacks are listed.
 class SafetensorsFile : public TensorSource {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);
@@ -34,6 +34,7 @@ class SafetensorsFile : public TensorSource {
     uint64_t begin = 0, end = 0;  // bytes from the start of the file
   };
   const Entry& entry(const std::string& name) const;
+  const Entry& readable(const std::string& name) const;  // Error{Unsupported} for a foreign type
 
   File file_;
   uint64_t data_begin_ = 0;

@@ -8,7 +8,6 @@
 #include "engine/networks/network.h"
 #include "engine/sha256.h"
 #include "engine/utf8.h"
-#include "weights_converter/checkpoint/checkpoint.h"
 
 namespace tyto {
 namespace {
@@ -40,13 +39,12 @@ std::string changed_rule(const std::string& rule, const std::map<std::string, st
 }
 
 // The network must be able to run at the size that the rule was changed to.
-void check_size(const Network& network, const TensorSource& source, const Options& options,
-                const std::string& rule) {
+void check_size(const Network& network, const std::shared_ptr<const TensorSource>& source,
+                const Options& options, const std::string& rule) {
   const Preprocessing p = preprocessing_from_json(rule);
-  const std::shared_ptr<const TensorSource> borrowed(&source, [](const TensorSource*) {});
   Graph graph;
   try {
-    network.build(graph, Weights(borrowed), options, {1, 3, p.height, p.width});
+    network.build(graph, Weights(source), options, {1, 3, p.height, p.width});
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::Shape) throw;
     throw Error(ErrorKind::Usage, fmt::format("--preprocess size=[{},{}]: {}", p.height, p.width, e.what()));
@@ -71,27 +69,20 @@ std::vector<std::string> named_classes(const Recognition& r, std::vector<std::st
 Converted convert(const std::filesystem::path& checkpoint, const std::filesystem::path& model,
                   const ConvertOptions& options) {
   for (const std::string& name : options.class_names) check_text(name, "class name");
-  const Checkpoint source(checkpoint);
   Converted result;
-  result.recognition = recognise(source, options.network, options.set, options.allow_unused);
+  result.recognition = recognise(Checkpoint(checkpoint), checkpoint.string(), options.wanted);
   const Recognition& r = result.recognition;
-  if (!r.missing.empty())
-    throw Error(ErrorKind::Format, fmt::format("{} is no {}: {}", source.origin(), r.network, difference(r)));
-  if (!r.unused.empty() && !options.allow_unused)
-    throw Error(ErrorKind::Format, fmt::format("{}: {}; the network that was trained may be another one "
-                                               "(--allow-unused converts it all the same)",
-                                               source.origin(), difference(r)));
 
   const Network& network = find_network(r.network);
   ModelInfo& info = result.info;
   info.network = r.network;
-  const Options complete(network, options.set);
+  const Options complete(network, options.wanted.set);
   info.options = {complete.values().begin(), complete.values().end()};
   info.preprocessing = changed_rule(to_json(network.preprocessing), options.preprocess);
-  check_size(network, source, complete, info.preprocessing);
+  check_size(network, r.tensors, complete, info.preprocessing);
   info.class_names = named_classes(r, options.class_names);
   info.source_sha256 = sha256_of_file(checkpoint);
-  write_model(model, info, source, r.used, options.poll);
+  write_model(model, info, *r.tensors, r.used, options.poll);
   info = read_model_info(SafetensorsFile(model));
   return result;
 }

@@ -1,11 +1,9 @@
-// A PyTorch checkpoint becomes a model file: recognised by running the networks' builders over its tensors,
-// in probe mode.
+// A PyTorch checkpoint becomes a model file.
 #pragma once
 
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,12 +13,10 @@
 namespace tyto {
 
 struct ConvertOptions {
-  std::optional<std::string> network;             // overrules recognition
-  std::map<std::string, std::string> set;         // the network's options
+  Wanted wanted;                                  // what is known of the network
   std::map<std::string, std::string> preprocess;  // changed keys of the rule: JSON or bare text
   std::vector<std::string>
       class_names;             // of every class, or of a detector's but its background; empty: the usual ones
-  bool allow_unused = false;   // convert although tensors are left over
   std::function<void()> poll;  // called now and then; what it throws stops the conversion
 };
 
@@ -29,8 +25,7 @@ struct Converted {
   ModelInfo info;
 };
 
-// Error{Format}: no network matches, or several; the sentence lists the nearest and how they differ. Nothing
-// is written then.
+// Errors as of recognise(), and Error{Format} where a weight is not finite. Nothing is written then.
 Converted convert(const std::filesystem::path& checkpoint, const std::filesystem::path& model,
                   const ConvertOptions& options);
 

@@ -1,4 +1,3 @@
-// Which network a set of tensors belongs to.
 #include "weights_converter/recognise.h"
 
 #include <fmt/format.h>
@@ -6,9 +5,12 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 
-#include "engine/networks/network.h"
+#include "weights_converter/derived_source.h"
 #include "weights_converter/nearest.h"
+#include "weights_converter/reparametrised.h"
+#include "weights_converter/wrappers.h"
 
 namespace tyto {
 namespace {
@@ -23,19 +25,21 @@ std::string some(const std::vector<std::string>& items) {
   return text;
 }
 
-std::string describe(const Probe::Miss& miss, const std::vector<std::string>& names,
-                     const TensorSource& source) {
-  if (!miss.found.empty()) return fmt::format("'{}' is {}, not {}", miss.name, miss.found, miss.wanted);
-  const std::string nearest = nearest_name(miss.name, names);
-  if (nearest.empty()) return fmt::format("'{}' {} is missing", miss.name, miss.wanted);
-  return fmt::format("'{}' {} is missing (nearest: '{}' {})", miss.name, miss.wanted, nearest,
-                     source.find(nearest)->shape.str());
+// "resnet", "resnet in 'model_ema' under 'encoder_q.'".
+std::string place(const Recognition& r) {
+  std::string text = r.network;
+  if (!r.key.empty()) text += fmt::format(" in '{}'", r.key);
+  if (!r.prefix.empty()) text += fmt::format(" under '{}'", r.prefix);
+  return text;
 }
 
-bool expected(const Probe& seen, const std::string& name) {
-  return std::any_of(seen.expected_unused.begin(), seen.expected_unused.end(), [&](const std::string& e) {
-    return name == e || (e.ends_with('.') && name.starts_with(e));
-  });
+// How a network fails to fit, in one phrase that names the first few tensors.
+std::string difference(const Recognition& r) {
+  std::string text = fmt::format("{} finds {} of its tensors", place(r), r.found);
+  if (!r.missing.empty()) text += fmt::format(", misses {}: {}", r.missing.size(), some(r.missing));
+  if (!r.unused.empty()) text += fmt::format(", has no use for {}: {}", r.unused.size(), some(r.unused));
+  if (r.missing.empty() && !r.unused.empty()) text += " (--allow-unused converts it all the same)";
+  return text;
 }
 
 // What of the given options this network has.
@@ -48,97 +52,159 @@ std::map<std::string, std::string> known_to(const Network& network,
 }
 
 // A name from the command line.
-const std::string& named(const std::string& network) {
+const Network& named(const std::string& network) {
   try {
-    find_network(network);
+    return find_network(network);
   } catch (const Error& e) {
     throw Error(ErrorKind::Usage, e.what());
   }
-  return network;
 }
 
-// How well a network fits: tensors found, less those missed.
-int fit(const Recognition& r) { return r.found - static_cast<int>(r.missing.size()); }
+// The dicts that come into question.
+std::vector<NamedTensors> chosen_dicts(const Checkpoint& checkpoint, const std::string& origin,
+                                       const std::optional<std::string>& key) {
+  if (!key) return checkpoint.dicts();
+  std::vector<std::string> keys;
+  for (const NamedTensors& dict : checkpoint.dicts()) {
+    if (dict.key == *key) return {dict};
+    keys.push_back(fmt::format("'{}'", dict.key));
+  }
+  throw Error(ErrorKind::Usage, fmt::format("{} has no tensors under --key '{}', but under {}", origin, *key,
+                                            fmt::join(keys, ", ")));
+}
 
-// The best fit, and a second one if it finds anything at all.
-std::string near_misses(std::vector<Recognition> all) {
-  std::sort(all.begin(), all.end(), [](const Recognition& a, const Recognition& b) {
-    return std::pair(-fit(a), a.network) < std::pair(-fit(b), b.network);
+// As it stands in names without wrappers, with its dot.
+std::string chosen_prefix(const std::string& given) {
+  std::vector<std::string> wrappers;
+  const std::string prefix = given.empty() || given.ends_with('.') ? given : given + '.';
+  return without_wrappers(prefix, wrappers);
+}
+
+std::shared_ptr<const TensorSource> below(const std::shared_ptr<const TensorSource>& tensors,
+                                          const std::string& prefix) {
+  if (prefix.empty()) return tensors;
+  auto out = std::make_shared<DerivedSource>(tensors->origin());
+  for (const std::string& name : tensors->names())
+    if (name.starts_with(prefix)) out->add(name.substr(prefix.size()), tensors, name);
+  return out;
+}
+
+void check_prefix(const std::vector<NamedTensors>& dicts, const std::string& origin,
+                  const std::string& prefix) {
+  std::vector<std::string> known;
+  for (const NamedTensors& dict : dicts)
+    for (const std::string& name : dict.tensors->names()) {
+      if (name.starts_with(prefix)) return;
+      known.push_back(name.substr(0, name.find('.') + 1));
+    }
+  const std::string nearest = nearest_name(prefix, known);
+  throw Error(ErrorKind::Usage,
+              fmt::format("no tensor of {} has a name under --prefix '{}'{}", origin, prefix,
+                          nearest.empty() ? "" : fmt::format("; nearest: '{}'", nearest)));
+}
+
+Recognition probe_below(const Network& network, const std::map<std::string, std::string>& options,
+                        const NamedTensors& dict, const std::string& prefix, bool rest_counts) {
+  Recognition r;
+  r.tensors = below(dict.tensors, prefix);
+  static_cast<Probed&>(r) = probe(network, options, *r.tensors);
+  r.key = dict.key;
+  r.prefix = prefix;
+  r.wrappers = dict.wrappers;
+  for (const std::string& name : dict.tensors->names())
+    if (!name.starts_with(prefix)) (rest_counts ? r.unused : r.outside).push_back(name);
+  return r;
+}
+
+// Whether a is a part of b, which finds more: a trunk within a whole network, say, with the classifier that b ignores.
+bool is_within(const Recognition& a, const Recognition& b) {
+  if (a.key != b.key || a.found >= b.found) return false;
+  std::set<std::string> of_b;
+  for (const auto* names : {&b.used, &b.ignored})
+    for (const std::string& name : *names) of_b.insert(b.prefix + name);
+  return std::all_of(a.used.begin(), a.used.end(),
+                     [&](const std::string& name) { return of_b.contains(a.prefix + name); });
+}
+
+// Those that miss nothing and are no part of another such.
+std::vector<Recognition> largest_fits(const std::vector<Recognition>& all) {
+  std::vector<Recognition> fits, largest;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(fits),
+               [](const Recognition& r) { return r.missing.empty(); });
+  std::copy_if(fits.begin(), fits.end(), std::back_inserter(largest), [&](const Recognition& r) {
+    return std::none_of(fits.begin(), fits.end(), [&](const Recognition& o) { return is_within(r, o); });
   });
-  std::string text = difference(all[0]);
-  if (all.size() > 1 && fit(all[1]) > 0) text += ". Next: " + difference(all[1]);
-  return text;
+  return largest;
+}
+
+[[noreturn]] void refuse_several(const std::string& origin, const std::vector<Recognition>& fits) {
+  std::set<std::string> networks, keys, prefixes;
+  std::vector<std::string> places, ways;
+  for (const Recognition& r : fits) {
+    places.push_back(place(r));
+    networks.insert(r.network);
+    keys.insert(r.key);
+    prefixes.insert(r.prefix);
+  }
+  if (networks.size() > 1) ways.emplace_back("--network");
+  if (keys.size() > 1) ways.emplace_back("--key");
+  if (prefixes.size() > 1) ways.emplace_back("--prefix");
+  throw Error(ErrorKind::Format, fmt::format("{} fits in several ways ({}); choose with {}", origin,
+                                             fmt::join(places, ", "), fmt::join(ways, " and ")));
+}
+
+// The nearest shares most tensors; a second one is worth a word where it shares half as many.
+[[noreturn]] void refuse_all(const std::string& origin, std::vector<Recognition> all, const Wanted& wanted) {
+  std::sort(all.begin(), all.end(), [](const Recognition& a, const Recognition& b) {
+    return std::tuple(-a.found, a.missing.size(), a.network) <
+           std::tuple(-b.found, b.missing.size(), b.network);
+  });
+  const Recognition& nearest = all.front();
+  if (wanted.network && nearest.missing.empty())
+    throw Error(ErrorKind::Format, fmt::format("{}: {}; the network that was trained may be another one",
+                                               origin, difference(nearest)));
+  if (wanted.network)
+    throw Error(ErrorKind::Format,
+                fmt::format("{} is no {}: {}", origin, nearest.network, difference(nearest)));
+  std::string text = "none of its tensors has the name of one of theirs";
+  if (nearest.found > 0) text = "nearest: " + difference(nearest);
+  const auto next = std::find_if(all.begin() + 1, all.end(),
+                                 [&](const Recognition& r) { return r.network != nearest.network; });
+  if (next != all.end() && next->found > 0 && next->found >= nearest.found / 2)
+    text += ". Next: " + difference(*next);
+  throw Error(
+      ErrorKind::Format,
+      fmt::format("{} fits no network that tyto knows; {}. `tyto inspect` lists its tensors", origin, text));
 }
 
 }  // namespace
 
-std::string difference(const Recognition& r) {
-  std::string text = fmt::format("{} finds {} of its tensors", r.network, r.found);
-  if (!r.missing.empty()) text += fmt::format(", misses {}: {}", r.missing.size(), some(r.missing));
-  if (!r.unused.empty()) text += fmt::format(", has no use for {}: {}", r.unused.size(), some(r.unused));
-  return text;
-}
+Recognition recognise(const Checkpoint& checkpoint, const std::string& origin, const Wanted& wanted) {
+  std::vector<NamedTensors> dicts = chosen_dicts(checkpoint, origin, wanted.key);
+  for (NamedTensors& dict : dicts) dict.tensors = with_weights_of_parts(dict.tensors);
+  std::vector<Network> candidates = networks();
+  if (wanted.network) candidates = {named(*wanted.network)};
+  const auto prefix = wanted.prefix ? std::optional(chosen_prefix(*wanted.prefix)) : std::nullopt;
+  if (prefix) check_prefix(dicts, origin, *prefix);
 
-Recognition probe(const std::string& name, const std::map<std::string, std::string>& options,
-                  const TensorSource& source) {
-  const Network& network = find_network(name);
-  Recognition r;
-  r.network = name;
-  Probe seen;
-  const std::shared_ptr<const TensorSource> borrowed(&source, [](const TensorSource*) {});
-  const std::vector<std::string> names = source.names();
-  Graph graph;
-  std::string stopped;
-  try {
-    network.build(graph, Weights(borrowed, &seen), Options(network, options),
-                  {1, 3, network.preprocessing.height, network.preprocessing.width});
-  } catch (const Error& e) {
-    if (e.kind() == ErrorKind::Usage) throw;
-    stopped = e.what();
-  }
-  for (const auto& [output, value] : graph.outputs()) {
-    const Shape& shape = graph.shape(value);
-    if (output == "logits") r.classes = shape[shape.rank() - 1];
-    r.detects |= output == "detections";
-  }
-  std::vector<std::string> free;  // a tensor with a place of its own is no candidate for a missing one
-  for (const std::string& n : names)
-    if (!seen.used.contains(n)) free.push_back(n);
-  for (const Probe::Miss& miss : seen.misses)
-    r.missing.push_back(
-        describe(miss, r.missing.size() < kNamesInMessage ? free : std::vector<std::string>(), source));
-  if (r.missing.empty() && !stopped.empty()) r.missing.push_back(stopped);
-  r.found = static_cast<int>(seen.used.size());
-  for (const std::string& n : names) {
-    if (seen.used.count(n))
-      r.used.push_back(n);
-    else if (stopped.empty())
-      (expected(seen, n) ? r.ignored : r.unused).push_back(n);
-  }
-  return r;
-}
-
-Recognition recognise(const TensorSource& source, const std::optional<std::string>& network,
-                      const std::map<std::string, std::string>& options, bool allow_unused) {
-  if (network) return probe(named(*network), options, source);
   std::vector<Recognition> all, matches;
-  for (const Network& n : networks()) {
-    all.push_back(probe(std::string(n.name), known_to(n, options), source));
-    if (all.back().matches()) matches.push_back(all.back());
+  for (const NamedTensors& dict : dicts)
+    for (const Network& network : candidates) {
+      const auto options = wanted.network ? wanted.set : known_to(network, wanted.set);
+      const auto tried = prefix ? std::vector{*prefix} : prefixes(network, options, *dict.tensors);
+      for (const std::string& p : tried) all.push_back(probe_below(network, options, dict, p, !prefix));
+    }
+  std::copy_if(all.begin(), all.end(), std::back_inserter(matches),
+               [](const Recognition& r) { return r.matches(); });
+  if (matches.empty()) {
+    matches = largest_fits(all);
+    if (matches.size() == 1 && !wanted.allow_unused) refuse_all(origin, all, wanted);
   }
-  if (matches.empty() && allow_unused)
-    std::copy_if(all.begin(), all.end(), std::back_inserter(matches),
-                 [](const Recognition& r) { return r.missing.empty(); });
-  if (matches.size() == 1) return probe(matches[0].network, options, source);
-  if (matches.empty())
-    throw Error(
-        ErrorKind::Format,
-        fmt::format("{} fits no network that tyto knows; nearest: {}. `tyto inspect` lists its tensors",
-                    source.origin(), near_misses(all)));
-  std::vector<std::string> names;
-  for (const Recognition& r : matches) names.push_back(r.network);
-  throw Error(ErrorKind::Format, fmt::format("{} fits several networks ({}); choose with --network",
-                                             source.origin(), fmt::join(names, ", ")));
+  if (matches.empty()) refuse_all(origin, all, wanted);
+  if (matches.size() > 1) refuse_several(origin, matches);
+  if (!wanted.network)
+    Options(find_network(matches[0].network), wanted.set);  // Error{Usage}: one that it lacks
+  return std::move(matches[0]);
 }
 
 }  // namespace tyto

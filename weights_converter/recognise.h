@@ -1,40 +1,35 @@
-// Which network a set of tensors belongs to: every builder is run over it in probe mode, where misses are collected.
+// Which network a checkpoint holds, under which of its keys and behind which prefix of its names.
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "engine/tensor_source.h"
+#include "weights_converter/checkpoint/checkpoint.h"
+#include "weights_converter/probe.h"
 
 namespace tyto {
 
-// What a network's builder found in a set of tensors.
-struct Recognition {
-  std::string network;
-  int found = 0;  // tensors that the builder asked for and got
-  std::vector<std::string>
-      missing;  // one phrase each: "'fc.weight' [any, 512] is missing; nearest: 'head.weight' [10, 512]"
-  std::vector<std::string> unused;  // names that the network neither uses nor expects to ignore
-  std::vector<std::string>
-      ignored;  // names that it expects to ignore (counters, the classifier that is cut ...)
-  std::vector<std::string> used;  // in the source's order
-  int64_t classes = 0;   // of the output `logits`, a detector's background included; 0: there is none
-  bool detects = false;  // there is an output `detections`
-  bool matches() const { return missing.empty() && unused.empty(); }
+// What the caller knows; the rest is found.
+struct Wanted {
+  std::optional<std::string> network;
+  std::optional<std::string> key;          // of the dict of tensors, as Checkpoint names it
+  std::optional<std::string> prefix;       // of the names, with or without its last dot; all else is left out
+  std::map<std::string, std::string> set;  // the network's options
+  bool allow_unused = false;               // tensors may be left over
 };
 
-// How a network fails to fit, in one phrase that names the first few tensors.
-std::string difference(const Recognition& recognition);
+struct Recognition : Probed {
+  std::string key, prefix;
+  std::vector<std::string> outside;             // names that the caller's prefix leaves out
+  std::vector<std::string> wrappers;            // that were taken out of names
+  std::shared_ptr<const TensorSource> tensors;  // without prefix: what `used` names
+};
 
-// Runs one builder, collecting what it misses.
-Recognition probe(const std::string& network, const std::map<std::string, std::string>& options,
-                  const TensorSource& source);
-
-// The one network that fits, or the one named (Error{Usage} if there is none of the name). Error{Format} where several fit,
-// or none: the sentence lists the nearest and how they differ. With `allow_unused` tensors may be left over.
-Recognition recognise(const TensorSource& source, const std::optional<std::string>& network,
-                      const std::map<std::string, std::string>& options, bool allow_unused);
+// The one network that fits. Error{Usage} for a network, key or prefix that is not there. Error{Format} where several fit
+// (the sentence says what chooses) or none (it lists the nearest and how they differ).
+Recognition recognise(const Checkpoint& checkpoint, const std::string& origin, const Wanted& wanted);
 
 }  // namespace tyto

@@ -13,9 +13,10 @@ namespace tyto::apps {
 namespace {
 
 struct Flags {
-  std::string checkpoint, output, network, classes;
+  std::string checkpoint, output, classes;
   std::vector<std::string> set, preprocess;
-  bool allow_unused = false, json = false;
+  Wanted wanted;
+  bool json = false;
 };
 
 std::vector<std::string> read_lines(const std::string& path) {
@@ -34,10 +35,9 @@ std::vector<std::string> read_lines(const std::string& path) {
 
 int run(const Flags& flags) {
   ConvertOptions options;
-  if (!flags.network.empty()) options.network = flags.network;
-  options.set = key_values(flags.set);
+  options.wanted = flags.wanted;
+  options.wanted.set = key_values(flags.set);
   options.preprocess = key_values(flags.preprocess);
-  options.allow_unused = flags.allow_unused;
   options.poll = check_interrupted;
   if (!flags.classes.empty()) options.class_names = read_lines(flags.classes);
   const Converted done = convert(flags.checkpoint, flags.output, options);
@@ -49,16 +49,23 @@ int run(const Flags& flags) {
                                 {"options", done.info.options},
                                 {"preprocessing", nlohmann::ordered_json::parse(done.info.preprocessing)},
                                 {"identity", done.info.tensors_sha256},
+                                {"key", r.key},
+                                {"prefix", r.prefix},
+                                {"wrappers", r.wrappers},
                                 {"used", r.used},
                                 {"ignored", r.ignored},
-                                {"unused", r.unused}};
+                                {"unused", r.unused},
+                                {"outside", r.outside}};
     fmt::print("{}\n", dump_json(j));
     return kDone;
   }
   fmt::print("{}: {}", flags.output, done.info.network);
   for (const auto& [name, value] : done.info.options) fmt::print(" {}={}", name, value);
+  if (!r.key.empty()) fmt::print(", found in '{}'", for_terminal(r.key));
+  if (!r.prefix.empty()) fmt::print(", names without '{}'", for_terminal(r.prefix));
   fmt::print("\n  {} tensors; left out: {} that running does not need", r.used.size(), r.ignored.size());
   if (!r.unused.empty()) fmt::print(", {} unknown", r.unused.size());
+  if (!r.outside.empty()) fmt::print(", {} without the prefix", r.outside.size());
   fmt::print("\n  preprocessing {}\n  identity {}\n", done.info.preprocessing, done.info.tensors_sha256);
   return kDone;
 }
@@ -70,13 +77,17 @@ void add_convert(CLI::App& app, Run& command) {
   CLI::App* c = app.add_subcommand("convert", "make a model file from a PyTorch checkpoint");
   c->add_option("checkpoint", flags->checkpoint, "a .pth, .pt, .tar or .safetensors file")->required();
   c->add_option("-o,--output", flags->output, "the model file to write")->required();
-  c->add_option("--network", flags->network, "the network, where the tensors do not tell");
+  c->add_option("--network", flags->wanted.network, "the network, where the tensors do not tell");
+  c->add_option("--key", flags->wanted.key,
+                "where in the checkpoint its tensors are, if there are several networks: model_ema, [1]");
+  c->add_option("--prefix", flags->wanted.prefix,
+                "what stands before its tensors' names: encoder_q. (the others are left out)");
   c->add_option("--set", flags->set, "an option of the network: stride=1")->allow_extra_args(false);
   c->add_option("--preprocess", flags->preprocess,
                 "a key of the preprocessing rule: size=[384,128], resize=pil-bilinear")
       ->allow_extra_args(false);
   c->add_option("--classes", flags->classes, "a text file with a class name a line");
-  c->add_flag("--allow-unused", flags->allow_unused, "convert although tensors are left over");
+  c->add_flag("--allow-unused", flags->wanted.allow_unused, "convert although tensors are left over");
   c->add_flag("--json", flags->json, "print a JSON object");
   c->callback([flags, &command] { command = [flags] { return run(*flags); }; });
 }

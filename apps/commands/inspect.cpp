@@ -15,7 +15,7 @@ namespace {
 using nlohmann::ordered_json;
 
 struct Flags {
-  std::string file;
+  std::string file, key;
   bool plan = false, json = false;
   int batch = 1;
   EngineFlags engine;
@@ -28,7 +28,7 @@ ordered_json describe_tensors(const TensorSource& source) {
   ordered_json list = ordered_json::array();
   for (const std::string& name : source.names()) {
     const TensorSpec spec = source.find(name).value();
-    list.push_back({{"name", name}, {"dtype", name_of(spec.dtype)}, {"shape", spec.shape.dims()}});
+    list.push_back({{"name", name}, {"dtype", type_name(spec)}, {"shape", spec.shape.dims()}});
   }
   return list;
 }
@@ -116,15 +116,28 @@ int inspect_plan(const Flags& flags) {
   return kDone;
 }
 
+// The dict whose tensors are listed: the one of --key, else the one with most; null where there is none.
+const NamedTensors* shown_dict(const Flags& flags, const CheckpointSummary& summary) {
+  for (const NamedTensors& dict : summary.dicts)
+    if (flags.key.empty() || dict.key == flags.key) return &dict;
+  if (!flags.key.empty())
+    throw Error(ErrorKind::Usage, fmt::format("{} has no tensors under --key '{}'", flags.file, flags.key));
+  return nullptr;
+}
+
 int inspect_pickles(const Flags& flags, const CheckpointSummary& summary) {
   ordered_json out = {{"file", flags.file}, {"format", std::string(name_of(summary.format))}};
-  if (!summary.state_dict_path.empty()) out["state_dict"] = summary.state_dict_path;
   ordered_json globals = ordered_json::array(), dangerous = ordered_json::array();
   for (const auto& g : summary.globals) (g.dangerous ? dangerous : globals).push_back(g.name);
-  ordered_json tensors = ordered_json::array();
-  for (const auto& [name, spec] : summary.tensors)
-    tensors.push_back({{"name", name}, {"dtype", name_of(spec.dtype)}, {"shape", spec.shape.dims()}});
+  const NamedTensors* shown = shown_dict(flags, summary);
+  const ordered_json tensors = shown ? describe_tensors(*shown->tensors) : ordered_json::array();
+  if (shown && !shown->key.empty()) out["state_dict"] = shown->key;
   if (flags.json) {
+    ordered_json others = ordered_json::array();
+    for (const NamedTensors& dict : summary.dicts)
+      if (&dict != shown) others.push_back({{"key", dict.key}, {"tensors", dict.tensors->names().size()}});
+    out["others"] = others;
+    out["beside"] = summary.scalars;
     out["globals"] = globals;
     out["dangerous_globals"] = dangerous;
     if (!summary.problem.empty()) out["problem"] = summary.problem;
@@ -134,6 +147,11 @@ int inspect_pickles(const Flags& flags, const CheckpointSummary& summary) {
   }
   for (const auto& [key, value] : out.items())
     fmt::print("{:14} {}\n", key, for_terminal(value.get<std::string>()));
+  for (const NamedTensors& dict : summary.dicts)
+    if (&dict != shown)
+      fmt::print("{:14} {} ({} tensors; --key shows them)\n", "also holds", for_terminal(dict.key),
+                 dict.tensors->names().size());
+  for (const auto& [name, value] : summary.scalars) fmt::print("{:14} {} {}\n", "beside", name, value);
   fmt::print("{} globals named by its pickles (none is ever called)\n", summary.globals.size());
   for (const auto& g : summary.globals)
     fmt::print("  {}{}\n", g.name, g.dangerous ? "   <- would run code" : "");
@@ -158,6 +176,7 @@ void add_inspect(CLI::App& app, Run& command) {
   CLI::App* c =
       app.add_subcommand("inspect", "show what a checkpoint or model file holds, or what a plan does");
   c->add_option("file", flags->file, "a checkpoint, model or features file")->required();
+  c->add_option("--key", flags->key, "which of a checkpoint's dicts of tensors to list");
   c->add_flag("--plan", flags->plan, "compile the model and list steps, layouts, algorithms and memory");
   c->add_option("--batch", flags->batch, "images a run, for --plan")
       ->check(CLI::Range(1, 65536))

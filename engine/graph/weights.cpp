@@ -7,13 +7,6 @@
 namespace tyto {
 namespace {
 
-bool fits(const Shape& shape, const std::vector<int64_t>& dims) {
-  if (shape.rank() != dims.size()) return false;
-  for (size_t i = 0; i < dims.size(); ++i)
-    if (dims[i] == any ? shape[i] < 1 : dims[i] != shape[i]) return false;
-  return true;
-}
-
 std::string str(const std::vector<int64_t>& dims) {
   std::string text;
   for (int64_t d : dims) text += (text.empty() ? "" : ", ") + (d == any ? "any" : std::to_string(d));
@@ -26,6 +19,11 @@ Shape plausible(const std::vector<int64_t>& dims) {
   return Shape(std::move(sizes));
 }
 
+std::string str(const TensorSpec& spec) {
+  return spec.foreign_type.empty() ? spec.shape.str()
+                                   : fmt::format("{} of type {}", spec.shape.str(), spec.foreign_type);
+}
+
 Tensor load_finite(const TensorSource& source, const std::string& name) {
   const Tensor values = source.read(name).to_f32();
   check_finite(values, name, source.origin());
@@ -34,16 +32,24 @@ Tensor load_finite(const TensorSource& source, const std::string& name) {
 
 }  // namespace
 
+bool fits(const TensorSpec& spec, const std::vector<int64_t>& dims) {
+  if (!spec.foreign_type.empty() || spec.shape.rank() != dims.size()) return false;
+  for (size_t i = 0; i < dims.size(); ++i)
+    if (dims[i] == any ? spec.shape[i] < 1 : dims[i] != spec.shape[i]) return false;
+  return true;
+}
+
 Weight Weights::operator()(const std::string& name, const std::vector<int64_t>& dims) const {
   const std::string full = prefix_ + name;
   const auto spec = source_->find(full);
-  if (spec && fits(spec->shape, dims)) {
+  if (probe_ && !probe_->first) probe_->first = {full, dims};
+  if (spec && fits(*spec, dims)) {
     if (probe_) probe_->used.insert(full);
     return Weight(source_, full, spec->shape,
                   [source = source_, full] { return load_finite(*source, full); });
   }
   if (probe_) {
-    probe_->misses.push_back({full, str(dims), spec ? spec->shape.str() : ""});
+    probe_->misses.push_back({full, str(dims), spec ? str(*spec) : ""});
     if (spec) probe_->used.insert(full);
     Shape shape = plausible(dims);
     // A missing weight's bias tells its outputs, so that the layers behind it are not missed, too.
@@ -53,7 +59,7 @@ Weight Weights::operator()(const std::string& name, const std::vector<int64_t>& 
   }
   throw Error(ErrorKind::Format,
               spec ? fmt::format("{}: '{}' is {}, but the network needs {}", source_->origin(), full,
-                                 spec->shape.str(), str(dims))
+                                 str(*spec), str(dims))
                    : fmt::format("{} has no tensor '{}' {}", source_->origin(), full, str(dims)));
 }
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -34,13 +35,21 @@ class Weight {
   std::function<Tensor()> load_;
 };
 
+// Whether a tensor is of a type that can be read and of these sizes.
+bool fits(const TensorSpec& spec, const std::vector<int64_t>& dims);
+
 // What a probe met: tensors that the builder asked for in vain, and those it found.
 struct Probe {
+  struct Request {
+    std::string name;
+    std::vector<int64_t> dims;
+  };
   struct Miss {
     std::string name;
     std::string wanted;  // "[any, 512, 3, 3]"
-    std::string found;   // the shape that is there instead, or empty
+    std::string found;   // the shape that is there instead, and the type if that is at fault; or empty
   };
+  std::optional<Request> first;  // what the builder asked for before all else
   std::vector<Miss> misses;
   std::set<std::string> used;
   std::set<std::string> expected_unused;  // stored by the training code, not needed to run

@@ -72,7 +72,9 @@ void build_resnet(Graph& g, const Weights& w, const Options& options, const Shap
 void build_ft_net(Graph& g, const Weights& w, const Options& options, const Shape& input) {
   Value x = resnet_trunk(g, w.scope("model"), g.input("input", input), stride_option(options));
   x = g.flatten(g.global_average_pool(x));
-  const Weights head = w.scope("classifier.add_block");
+  const bool before_may_2018 =
+      w.has("model.fc.0.weight");  // when the head stood in place of ImageNet's classifier
+  const Weights head = w.scope(before_may_2018 ? "model.fc" : "classifier.add_block");
   if (head.has("0.running_mean")) {  // trained with --linear_num 0: no projection
     x = g.batch_norm(x, head.scope("0"));
   } else {
@@ -80,9 +82,10 @@ void build_ft_net(Graph& g, const Weights& w, const Options& options, const Shap
     x = g.batch_norm(x, head.scope("1"));
   }
   g.output("features", x);
-  w.expect_unused("model.fc.");               // ImageNet's classifier, replaced in training
-  w.expect_unused("classifier.classifier.");  // the identities seen in training, cut at test time
-  w.expect_unused("n_averaged");              // torch's AveragedModel
+  if (!before_may_2018) w.expect_unused("model.fc.");  // ImageNet's classifier, replaced in training
+  // The identities seen in training, cut at test time.
+  w.expect_unused(before_may_2018 ? "classifier.0." : "classifier.classifier.");
+  w.expect_unused("n_averaged");  // torch's AveragedModel
 }
 
 constexpr OptionSpec kStride = {"stride", "2", "of the last stage: 2, or 1 where it was trained so"};

@@ -52,6 +52,7 @@ def make(folder, cases):
     make_confused_pickles(out)
     make_endless_pickles(out)
     make_wrong_tensors(out)
+    make_wrong_arrays(out)
     make_wrong_zips(out)
     make_wrong_streams(out)
     make_other_files(out)
@@ -70,6 +71,17 @@ def make_hostile(out):
                  **expected)
 
     hostile('named_only', p.glob('os', 'system'), 'os.system')
+    # getattr spells the name of a member; whatever else it is given to or reaches is what it would be in Python.
+    member = p.call('builtins', 'getattr', p.glob('torch.serialization', 'os'), p.text('system'))
+    hostile('getattr_of_a_module', member + command + p.REDUCE, 'torch.serialization.os.system')
+    member = p.call('__builtin__', 'getattr', p.glob('__main__', 'builtins'), p.text('eval'))
+    hostile('getattr_of_builtins', member + command + p.REDUCE, '__main__.builtins.eval')
+    steps = p.call('builtins', 'getattr', p.glob('builtins', 'dict'), p.text('__base__'))
+    steps = p.glob('builtins', 'getattr') + p.tuple_of(steps, p.text('__subclasses__')) + p.REDUCE
+    hostile('getattr_in_steps', steps, 'builtins.dict.__base__.__subclasses__')
+    hostile('getattr_by_another', p.call('functools', 'reduce', p.glob('builtins', 'getattr'), p.EMPTY_LIST),
+            'builtins.getattr')
+    hostile('getattr_of_a_value', p.call('builtins', 'getattr', p.integer(1), p.text('real')), 'builtins.getattr')
     hostile('stack_global', p.text('builtins') + p.text('eval') + b'\x93' + command + p.REDUCE, 'builtins.eval')
     hostile('python2_builtin', p.glob('__builtin__', 'execfile') + command + p.REDUCE, '__builtin__.execfile')
     hostile('inst', p.MARK + p.text('true') + p.inst('subprocess', 'Popen'), 'subprocess.Popen')
@@ -135,7 +147,7 @@ def make_endless_pickles(out):
     out.both('multiplied_modules', shared + p.get(40), 'entries')
     many = p.list_of(*[p.tuple_of(p.integer(1), p.integer(2)) for _ in range(1000)])
     copies = (p.glob('collections', 'OrderedDict') + p.get(2) + p.REDUCE + b'0') * 3000
-    out.both('multiplied_dicts', many + p.TUPLE1 + p.put(2) + copies, 'lists of more than')
+    out.both('multiplied_dicts', many + p.TUPLE1 + p.put(2) + copies, 'made from more than')
     out.both('many_values', p.EMPTY_DICT * 2200000, 'values')
     # Reading each of these costs the whole storage.
     last = p.tensor(p.storage('FloatStorage', '0', 250000) + p.put(9), 0, (2,), (249999,))
@@ -174,6 +186,20 @@ def make_wrong_tensors(out):
     out.both('no_storage', named('w', p.tensor(p.integer(1), 0, (2,), (1,))), 'no storage')
     view = p.tuple_of(p.text('1'), p.integer(3), p.integer(2))
     out.legacy('view_beyond', named('w', p.tensor(p.storage('FloatStorage', '0', 4, view), 0, (1,), (1,))), 'view')
+
+
+def make_wrong_arrays(out):
+    def wrong(name, words, size, elements, kind='f4'):
+        out.both('array_' + name, named('w', p.array(size, kind, elements)), "tensor 'w'", words)
+
+    wrong('short', 'does not have', (2, 2), p.latin1(bytes(15)))
+    wrong('long', 'does not have', (2, 2), b'C\x14' + FLOATS + bytes(4))
+    wrong('huge', 'does not have', (2**40, 2**20), b'C\x10' + FLOATS)
+    wrong('negative', 'no list of at most', (-1,), b'C\x10' + FLOATS)
+    out.both('array_of_text', named('w', p.array((2,), 'f4', p.call('_codecs', 'encode', p.text('\u20ac' * 4), p.text('latin1')))),
+             'does not stand for bytes')
+    out.both('array_of_less_text', named('w', p.array((2,), 'f4', p.latin1(b'\xff' * 7))), 'stands for less than 8 bytes')
+    out.both('array_of_more_text', named('w', p.array((2,), 'f4', p.latin1(b'a' * 12))), 'stands for more than 8 bytes')
 
 
 def make_wrong_zips(out):

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "converter/checkpoint_cases.h"
+#include "engine/errors.h"
 #include "engine/safetensors.h"
 
 namespace tyto {
@@ -21,21 +22,34 @@ void expect_equal_bits(const Tensor& got, const Tensor& wanted, const std::strin
   EXPECT_EQ(std::memcmp(got.data(), wanted.data(), static_cast<size_t>(wanted.bytes())), 0) << name;
 }
 
-void expect_tensors_of(const Checkpoint& checkpoint, const SafetensorsFile& golden) {
-  const std::vector<std::string> names = checkpoint.names(), wanted = golden.names();
-  EXPECT_EQ(std::set(names.begin(), names.end()), std::set(wanted.begin(), wanted.end()));
+using Texts = std::map<std::string, std::string>;
+
+// `foreign`: the types of those tensors that the file holds beside the golden ones and tyto cannot read.
+void expect_tensors_of(const TensorSource& tensors, const SafetensorsFile& golden,
+                       const Texts& foreign = {}) {
+  const std::vector<std::string> names = tensors.names(), wanted = golden.names();
+  std::set<std::string> all(wanted.begin(), wanted.end());
+  for (const auto& [name, type] : foreign) {
+    all.insert(name);
+    ASSERT_TRUE(tensors.find(name).has_value()) << name;
+    EXPECT_EQ(tensors.find(name)->foreign_type, type) << name;
+    expect_error([&] { tensors.read(name); }, ErrorKind::Unsupported,
+                 {tensors.origin(), "'" + name + "'", type});
+  }
+  EXPECT_EQ(std::set(names.begin(), names.end()), all);
   for (const std::string& name : wanted) {
-    const auto spec = checkpoint.find(name);
+    const auto spec = tensors.find(name);
     ASSERT_TRUE(spec.has_value()) << name;
     EXPECT_EQ(spec->shape, golden.find(name)->shape) << name;
-    expect_equal_bits(checkpoint.read(name), golden.read(name), name);
+    expect_equal_bits(tensors.read(name), golden.read(name), name);
   }
 }
 
 std::string refusal_of(const std::filesystem::path& path) {
   try {
-    Checkpoint checkpoint(path);
-    for (const std::string& name : checkpoint.names()) checkpoint.read(name);
+    const Checkpoint checkpoint(path);
+    for (const NamedTensors& dict : checkpoint.dicts())
+      for (const std::string& name : dict.tensors->names()) dict.tensors->read(name);
   } catch (const Error& error) {
     return error.what();
   }
@@ -47,7 +61,8 @@ TEST(Checkpoint, HoldsTheTensorsThatPyTorchLoadsBitByBit) {
     SCOPED_TRACE(c.dump());
     const std::string file = c.at("file");
     const Checkpoint checkpoint(checkpoint_folder() / file);
-    expect_tensors_of(checkpoint, SafetensorsFile(checkpoint_folder() / (file + ".golden")));
+    expect_tensors_of(*checkpoint.main().tensors, SafetensorsFile(checkpoint_folder() / (file + ".golden")),
+                      c.value("foreign", Texts{}));
   }
 }
 
@@ -56,8 +71,8 @@ TEST(Checkpoint, TellsFormatPathAndPrefixes) {
     SCOPED_TRACE(c.dump());
     const Checkpoint checkpoint(checkpoint_folder() / c.at("file").get<std::string>());
     EXPECT_EQ(name_of(checkpoint.format()), c.value("format", std::string(name_of(checkpoint.format()))));
-    EXPECT_EQ(checkpoint.state_dict_path(), c.value("path", ""));
-    EXPECT_EQ(checkpoint.stripped_prefixes(), c.value("stripped", std::vector<std::string>{}));
+    EXPECT_EQ(checkpoint.main().key, c.value("path", ""));
+    EXPECT_EQ(checkpoint.main().wrappers, c.value("stripped", std::vector<std::string>{}));
     const std::map<std::string, std::string> scalars(checkpoint.scalars().begin(),
                                                      checkpoint.scalars().end());
     for (const auto& [name, value] : c.value("scalars", std::map<std::string, std::string>{}))
@@ -67,22 +82,28 @@ TEST(Checkpoint, TellsFormatPathAndPrefixes) {
 
 TEST(Checkpoint, KeepsTheOrderOfTheFile) {
   const Checkpoint checkpoint(checkpoint_folder() / "protocol2_legacy.pth");
-  const std::vector<std::string> names = checkpoint.names();
+  const std::vector<std::string> names = checkpoint.main().tensors->names();
   ASSERT_GE(names.size(), 3u);
   EXPECT_EQ(names[0], "float32");
   EXPECT_EQ(names[1], "transposed");
   EXPECT_EQ(names[2], "permuted");
 }
 
-TEST(Checkpoint, NamesTensorsThatTytoCannotHold) {
+TEST(Checkpoint, TellsTheShapesOfTensorsThatTytoCannotHold) {
   const Checkpoint checkpoint(checkpoint_folder() / "unsupported_zip.pth");
-  std::vector<std::string> names;
-  for (const UnsupportedTensor& tensor : checkpoint.unsupported()) {
-    names.push_back(tensor.name);
-    EXPECT_FALSE(checkpoint.find(tensor.name).has_value());
-    EXPECT_THROW(checkpoint.read(tensor.name), Error);
-  }
-  EXPECT_EQ(names, (std::vector<std::string>{"complex", "sparse", "quantised"}));
+  const TensorSource& tensors = *checkpoint.main().tensors;
+  EXPECT_EQ(tensors.find("complex")->shape, Shape{3});
+  EXPECT_EQ(tensors.find("sparse")->shape, (Shape{3, 3}));
+  EXPECT_EQ(tensors.find("quantised")->shape, Shape{2});
+}
+
+TEST(Checkpoint, LeavesOutWhatIsTooSmallForANetworkBesideTheLargest) {
+  const Checkpoint nested(checkpoint_folder() / "nested_state_dict_zip.pth");
+  EXPECT_EQ(nested.dicts().size(), 1u);
+  const Checkpoint pair(checkpoint_folder() / "two_networks_zip.pth");
+  std::vector<std::string> keys;
+  for (const NamedTensors& dict : pair.dicts()) keys.push_back(dict.key);
+  EXPECT_EQ(keys, (std::vector<std::string>{"model", "ema"}));
 }
 
 TEST(Checkpoint, ListsTheGlobalsOfItsPickles) {
@@ -97,7 +118,8 @@ TEST(Checkpoint, IsReadByManyThreadsAtOnce) {
   const Checkpoint checkpoint(checkpoint_folder() / "deflated_large.pth");
   const SafetensorsFile golden(checkpoint_folder() / "deflated_large.pth.golden");
   std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) threads.emplace_back([&] { expect_tensors_of(checkpoint, golden); });
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] { expect_tensors_of(*checkpoint.main().tensors, golden); });
   for (std::thread& thread : threads) thread.join();
 }
 
@@ -143,8 +165,8 @@ TEST(HostileCheckpoint, TellsCalledGlobalsFromNamedOnes) {
 
 TEST(CheckpointSummary, ListsTheTensorsOfAHostileFileToo) {
   const CheckpointSummary summary = inspect_checkpoint(checkpoint_folder() / "evil_legacy.pth");
-  ASSERT_EQ(summary.tensors.size(), 1u);
-  EXPECT_EQ(summary.tensors[0].first, "w");
+  ASSERT_EQ(summary.dicts.size(), 1u);
+  EXPECT_EQ(summary.dicts[0].tensors->names(), std::vector<std::string>{"w"});
 }
 
 TEST(Checkpoint, ThatDoesNotExistIsAFileError) {

@@ -84,6 +84,12 @@ def make(add):
     make_tar(add)
     make_untyped(add)
     make_unsupported(add)
+    make_metadata(add)
+    make_arrays(add)
+    make_beside(add)
+    make_containers(add)
+    make_wrapped(add)
+    make_parts(add)
     # A file's name says nothing about its bytes.
     torch.save(tensors, add('really_zip.tar', tensors, format='PyTorch zip'))
     torch.save(tensors, add('really_legacy.zip', tensors, format='PyTorch legacy stream'),
@@ -118,6 +124,146 @@ def make_nested(add):
     cyclic = {'state_dict': state}
     cyclic['model'] = cyclic
     both_ways(add, 'cyclic', cyclic, state, path='state_dict')
+
+
+class Holder:
+    """Some training code's object, with the network in an attribute."""
+
+
+class Schedule:
+    class Phase:
+        pass
+
+    def warm_up(self):
+        pass
+
+
+def make_containers(add):
+    """The state_dict under any key, in lists, tuples and objects, beside lone tensors and small dicts."""
+    state = Net().state_dict()
+    beside = {'epoch': 3, 'best': torch.tensor(0.5), 'moments': {0: {'mean': torch.zeros(2)}}}
+    both_ways(add, 'any_key', {**beside, 'whatever': state}, state, path='whatever')
+    both_ways(add, 'in_list', [beside, state, 7], state, path='[1]')
+    both_ways(add, 'in_tuple', {'pair': (3, state)}, state, path='pair[1]')
+    holder = Holder()
+    holder.net = state
+    ema = {name: value for name, value in state.items() if name != 'bn.num_batches_tracked'}
+    torch.save({'ema': ema, 'model': state}, add('two_networks_zip.pth', state, path='model'))
+    both_ways(add, 'in_object', {'trainer': holder}, state, path='trainer.net', torch_loads=False)
+
+
+def make_beside(add):
+    """What training scripts save beside the weights and nothing needs: a Counter, nested classes, bound methods."""
+    state = Net().state_dict()
+    schedule = Schedule()
+    schedule.method = schedule.warm_up
+    value = {'model': state, 'milestones': collections.Counter({16: 1, 22: 1}), 'phase': Schedule.Phase,
+             'schedule': schedule, 'empty': collections.Counter()}
+    for protocol in (2, 4):
+        torch.save(value, add(f'beside{protocol}_zip.pth', state, path='model'), pickle_protocol=protocol)
+    # Objects that are filled in ways that no list or dict is, and a dict made from something that is none.
+    odd = p.dict_of((p.text('a'), p.call('odd', 'Set') + p.MARK + p.integer(1) + b'\x90'),
+                    (p.text('b'), p.call('collections', 'OrderedDict', p.integer(1))),
+                    (p.text('c'), p.call('torch.odd', 'Dict') + p.text('k') + p.integer(1) + p.SETITEM),
+                    (p.text('w'), p.tensor(p.storage('FloatStorage', '0', 2), 0, (2,), (1,))))
+    containers.write_zip(add('odd_objects_zip.pth', {'w': torch.tensor([1., 2.])}, torch_loads=False), p.pickled(odd),
+                         {'0': struct.pack('<2f', 1, 2)})
+
+
+def make_wrapped(add):
+    """Wrappers of parts of a network, beside tensors that have none."""
+    state = Net().state_dict()
+    wrapped = {'n_averaged': torch.tensor(3)}
+    for name, value in state.items():
+        wrapped[name.replace('tail.1.', 'tail._checkpoint_wrapped_module.module.1._fsdp_wrapped_module.')] = value
+    golden = {'n_averaged': wrapped['n_averaged'], **state}
+    both_ways(add, 'wrapped_part', wrapped, golden, torch_loads=False,
+              stripped=['_checkpoint_wrapped_module.', 'module.', '_fsdp_wrapped_module.'])
+    # One name for two: both stay as they are.
+    twice = {'module.w': torch.ones(2), 'w': torch.zeros(2), 'module.v': torch.ones(3)}
+    both_ways(add, 'wrapped_twice', twice, {'module.w': twice['module.w'], 'w': twice['w'], 'v': twice['module.v']},
+              torch_loads=False, stripped=['module.'])
+
+
+def make_parts(add):
+    """Weights in parts, with the weights that PyTorch's own evaluation makes of them."""
+    from torch.nn.utils import parametrizations, parametrize, prune, spectral_norm, weight_norm
+
+    def lively(layer):
+        for name, t in list(layer.named_parameters()) + list(layer.named_buffers()):
+            if not name.endswith('_mask'):
+                t.data.copy_(torch.randn(t.shape))
+        return layer.eval()
+
+    def conv():
+        return torch.nn.Conv2d(3, 5, 3)
+
+    net = torch.nn.Module()
+    net.weight_norm = lively(weight_norm(conv()))
+    net.weight_norm_of_dim_1 = lively(weight_norm(conv(), dim=1))
+    net.weight_norm_of_all = lively(weight_norm(torch.nn.Linear(4, 3), dim=None))
+    net.spectral_norm = lively(spectral_norm(conv()))
+    net.spectral_norm_of_dim_1 = lively(spectral_norm(conv(), dim=1))
+    net.parametrized = lively(parametrizations.spectral_norm(conv()))
+    net.pruned = lively(prune.random_unstructured(conv(), 'weight', 0.5))
+    net.pruned_bias = lively(prune.random_unstructured(torch.nn.Linear(4, 7), 'bias', 3))
+    golden = {}
+    with torch.no_grad():
+        for name, layer in net.named_children():
+            layer(torch.zeros(1, 3, 4, 4) if layer.weight.dim() == 4 else torch.zeros(1, 4))  # what is made before each forward
+            golden[name + '.weight'] = layer.weight.detach().clone()
+            golden[name + '.bias'] = layer.bias.detach().clone()
+    state = net.state_dict()
+    # As torch.nn.utils.parametrizations.weight_norm, of PyTorch 2, names what weight_norm made.
+    for part, number in (('g', 0), ('v', 1)):
+        state[f'new.parametrizations.weight.original{number}'] = state['weight_norm.weight_' + part]
+    golden['new.weight'] = golden['weight_norm.weight']
+    net.unknown = lively(parametrizations.orthogonal(torch.nn.Linear(4, 4)))
+    state |= {'unknown.' + name: value for name, value in net.unknown.state_dict().items()}
+    golden['unknown.bias'] = state['unknown.bias']
+    state['name.weight_g'] = golden['name.weight_g'] = torch.ones(2)  # of a network that calls a tensor so
+    add.folded('parts.pth', golden)
+    torch.save(state, add.folder / 'parts.pth')
+
+
+def make_metadata(add):
+    """PyTorch 2 writes the lazy negative bit, and others, behind the hooks."""
+    kinds = {'HalfStorage': torch.float16, 'FloatStorage': torch.float32, 'DoubleStorage': torch.float64,
+             'BFloat16Storage': torch.bfloat16, 'IntStorage': torch.int32}
+    stored = {kind: torch.tensor([1, -2, 0, 3]).to(dtype) for kind, dtype in kinds.items()}
+    data = {kind: bytes(t.view(torch.uint8).tolist()) for kind, t in stored.items()}
+
+    def pushed(kind, bits):
+        rest = (b'\x89', p.EMPTY_DICT, p.dict_of(*((p.text(name), bit) for name, bit in bits.items())))
+        return p.tensor(p.storage(kind, kind, 4), 0, (2, 2), (1, 2), rest=rest)
+
+    entries = [(p.text(kind), pushed(kind, {'neg': b'\x88', 'conj': b'\x89'})) for kind in kinds]
+    entries.append((p.text('plain'), pushed('FloatStorage', {'neg': b'\x89'})))
+    golden = {kind: -t.view(2, 2).t() for kind, t in stored.items()}
+    golden['plain'] = stored['FloatStorage'].view(2, 2).t()
+    entries.append((p.text('other'), pushed('FloatStorage', {'folded': b'\x88'})))
+    containers.write_zip(add('metadata_zip.pth', golden, torch_loads=False,
+                             foreign={'other': "float32 with metadata 'folded'"}),
+                         p.pickled(p.dict_of(*entries)), data)
+
+
+def make_arrays(add):
+    """numpy arrays in place of tensors; up to protocol 2 their bytes are written as text."""
+    base = numpy.random.default_rng(5).standard_normal((40, 30, 20)).astype('f4')
+    arrays = {'large': base, 'transposed': base.T, 'fortran': numpy.asfortranarray(base[0]), 'part': base[3:5, 1],
+              'scalar': numpy.array(7), 'empty': numpy.zeros((0, 5), 'f4'),
+              'every_byte': numpy.arange(256, dtype='u1')}
+    for kind in ('f2', 'f8', 'i8', 'i4', 'i2', 'i1', 'b1'):
+        arrays[kind] = (base[0, 0] * 20).astype(kind)
+    golden = {name: torch.from_numpy(value.copy()) for name, value in arrays.items()}
+    foreign = {'big': numpy.ones(3, '>f4'), 'complex': numpy.ones(2, 'c8'), 'unsigned': numpy.ones(2, 'u2'),
+               'objects': numpy.array([None, {}])}
+    types = {'big': 'numpy >f4', 'complex': 'numpy <c8', 'unsigned': 'numpy <u2', 'objects': 'numpy |O8'}
+    for protocol in (2, 3, 5):
+        for suffix, new in (('zip', True), ('legacy', False)):
+            torch.save({**arrays, **foreign}, add(f'arrays{protocol}_{suffix}.pth', golden, foreign=types),
+                       pickle_protocol=protocol, _use_new_zipfile_serialization=new)
+    both_ways(add, 'arrays_nested', {'model': arrays, 'epoch': numpy.int64(3)}, golden, path='model')
 
 
 def make_modules(add):
@@ -196,4 +342,4 @@ def make_unsupported(add):
              'sparse': torch.eye(3).to_sparse(),
              'quantised': torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)}
     both_ways(add, 'unsupported', value, {'w': value['w']}, torch_loads=False,
-              unsupported=['complex', 'sparse', 'quantised'])
+              foreign={'complex': 'complex64', 'sparse': 'sparse', 'quantised': 'qint8'})

@@ -74,5 +74,18 @@ def tensor(stored, offset, size, stride, version='_rebuild_tensor_v2', rest=(b'\
                 tuple_of(*map(integer, stride)), *rest)
 
 
+def latin1(data):
+    """Bytes as protocol 2 writes them."""
+    return call('_codecs', 'encode', text(data.decode('latin1')), text('latin1'))
+
+
+def array(size, kind, elements, order='<'):
+    """A numpy array; `elements` pushes its bytes."""
+    dtype = call('numpy', 'dtype', text(kind), b'\x89', b'\x88') + tuple_of(integer(3), text(order)) + BUILD
+    state = tuple_of(integer(1), tuple_of(*map(integer, size)), dtype, b'\x89', elements)
+    made = call('numpy.core.multiarray', '_reconstruct', glob('numpy', 'ndarray'), tuple_of(integer(0)), b'C\x01b')
+    return made + state + BUILD
+
+
 def pickled(body):
     return PROTO2 + body + STOP

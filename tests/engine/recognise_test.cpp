@@ -86,7 +86,7 @@ TEST_F(Recognise, NamesABlockWhoseSummandsDoNotFit) {
 TEST_F(Recognise, NamesTensorsThatNothingUsesUnlessTheyAreAllowed) {
   layout.push_back({"attention.weight", {8, 8}});
   expect_refused({"net.pth", "resnet", "no use for 1", "attention.weight"});
-  const ConvertOptions allowed{.network = "resnet", .allow_unused = true};
+  const ConvertOptions allowed{.wanted = {.network = "resnet", .allow_unused = true}};
   const Converted result = converted(allowed);
   EXPECT_EQ(result.recognition.unused, (std::vector<std::string>{"attention.weight"}));
   EXPECT_FALSE(Model(folder / "model.safetensors").tensors()->find("attention.weight"));
@@ -94,37 +94,116 @@ TEST_F(Recognise, NamesTensorsThatNothingUsesUnlessTheyAreAllowed) {
 
 TEST_F(Recognise, AllowUnusedNeedsNoNetworksName) {
   layout.push_back({"attention.weight", {8, 8}});
-  EXPECT_EQ(converted({.allow_unused = true}).info.network, "resnet");
+  EXPECT_EQ(converted({.wanted = {.allow_unused = true}}).info.network, "resnet");
 }
 
 TEST_F(Recognise, ListsSeveralNetworksThatFit) {
   layout.push_back({"features.0.weight", {8, 3, 3, 3}});  // the least vgg that there is
   layout.push_back({"features.0.bias", {8}});
-  expect_refused({"net.pth fits several networks", "resnet, vgg", "--network"}, {.allow_unused = true});
-  EXPECT_EQ(converted({.network = "vgg", .allow_unused = true}).info.network, "vgg");
+  expect_refused({"net.pth fits in several ways", "resnet, vgg", "--network"},
+                 {.wanted = {.allow_unused = true}});
+  EXPECT_EQ(converted({.wanted = {.network = "vgg", .allow_unused = true}}).info.network, "vgg");
+}
+
+TEST_F(Recognise, ANetworkBehindATrainersPrefixAndWrappersOfItsParts) {
+  for (auto& [name, shape] : layout) {
+    if (name.starts_with("layer2.")) name.replace(0, 7, "layer2._checkpoint_wrapped_module.");
+    if (name.starts_with("layer3.1.")) name.replace(0, 9, "layer3.1.module.");
+    name.insert(0, "_orig_mod.net.");
+  }
+  layout.push_back({"n_averaged", {1}});
+  expect_refused({"resnet under 'net.'", "no use for 1: n_averaged", "--allow-unused"});
+  layout.pop_back();
+  const Recognition r = converted().recognition;
+  EXPECT_EQ(r.prefix, "net.");
+  EXPECT_EQ(r.wrappers, (std::vector<std::string>{"_orig_mod.", "_checkpoint_wrapped_module.", "module."}));
+  EXPECT_EQ(Model(folder / "model.safetensors").tensors()->names(), invent(small_resnet_layout())->names());
+}
+
+TEST_F(Recognise, NamesThePrefixesOfTwoCopiesAndTakesTheOneThatIsChosen) {
+  Layout both = {{"queue", {8, 4}}};
+  for (const char* copy : {"encoder_k.", "encoder_q."})
+    for (const auto& [name, shape] : layout) both.emplace_back(copy + name, shape);
+  layout = both;
+  for (const bool allow_unused : {false, true})
+    expect_refused({"resnet under 'encoder_k.'", "resnet under 'encoder_q.'", "--prefix"},
+                   {.wanted = {.allow_unused = allow_unused}});
+  for (const char* prefix : {"encoder_q", "module.encoder_q."}) {
+    const Converted result = converted({.wanted = {.prefix = prefix}});
+    EXPECT_EQ(result.recognition.outside.size(), 1 + small_resnet_layout().size());
+    const auto of_file = invent(layout);
+    EXPECT_TRUE(same_bits(Model(folder / "model.safetensors").tensors()->read("fc.weight"),
+                          of_file->read("encoder_q.fc.weight")));
+  }
+  expect_error([&] { converted({.wanted = {.prefix = "encoderq"}}); }, ErrorKind::Usage,
+               {"--prefix 'encoderq.'", "nearest: 'encoder_q.'"});
+  expect_error([&] { converted({.wanted = {.key = "model"}}); }, ErrorKind::Usage,
+               {"--key 'model'", "under ''"});
+}
+
+TEST_F(Recognise, TakesAWholeNetworkBeforeItsTrunk) {
+  Layout ft_net = Layout{{"classifier.add_block.0.weight", {6, 64}}, {"classifier.add_block.0.bias", {6}}} +
+                  batch_norm_at("classifier.add_block.1", 6);
+  for (const auto& [name, shape] : layout) ft_net.emplace_back("model." + name, shape);
+  layout = ft_net;
+  EXPECT_EQ(converted().info.network, "ft_net");
+  layout.push_back({"attention.weight", {8, 8}});
+  EXPECT_EQ(converted({.wanted = {.allow_unused = true}}).info.network, "ft_net");
+  EXPECT_EQ(
+      converted({.wanted = {.network = "resnet", .prefix = "model", .allow_unused = true}}).info.network,
+      "resnet");
+}
+
+TEST_F(Recognise, NamesAsNearestTheNetworkThatSharesMostTensors) {
+  layout = small_ssd_layout();
+  for (size_t i = 0; i < layout.size(); ++i)
+    if (i % 4 != 0) layout[i].first += "_of_mine";
+  expect_refused({"nearest: ssd300 finds"});
+}
+
+TEST_F(Recognise, SaysWhereNoNameIsThatOfANetwork) {
+  layout = {{"w1", {3, 3}}, {"w2", {3}}};
+  expect_refused({"net.pth fits no network", "none of its tensors"});
+}
+
+TEST_F(Recognise, RefusesAForeignTypeOnlyWhereTheNetworkNeedsIt) {
+  const auto file_with = [&](const std::string& name) {
+    std::string bytes = read_text(checkpoint(), 10'000'000);
+    const size_t at = bytes.find("F32", bytes.find("\"" + name + "\""));
+    write_text(folder / "net.pth", bytes.replace(at, 3, "U32"));
+    return folder / "net.pth";
+  };
+  layout.push_back({"position_ids", {4}});
+  const ConvertOptions allowed{.wanted = {.allow_unused = true}};
+  EXPECT_EQ(convert(file_with("position_ids"), folder / "m", allowed).recognition.unused,
+            std::vector<std::string>{"position_ids"});
+  expect_error([&] { convert(file_with("position_ids"), folder / "m", {}); }, ErrorKind::Format,
+               {"no use for 1: position_ids"});
+  expect_error([&] { convert(file_with("fc.weight"), folder / "m", allowed); }, ErrorKind::Format,
+               {"resnet", "'fc.weight' is [10, 64] of type U32, not [any, 64]"});
 }
 
 TEST_F(Recognise, RefusesAnotherNetworkThanTheFileHolds) {
-  expect_refused({"net.pth is no vgg", "'features.0.weight'"}, {.network = "vgg"});
-  expect_error([&] { converted({.network = "resnext"}); }, ErrorKind::Usage, {"'resnext'", "resnet"});
+  expect_refused({"net.pth is no vgg", "'features.0.weight'"}, {.wanted = {.network = "vgg"}});
+  expect_error([&] { converted({.wanted = {.network = "resnext"}}); }, ErrorKind::Usage,
+               {"'resnext'", "resnet"});
 }
 
 TEST_F(Recognise, RefusesOptionsThatTheNetworkLacks) {
   expect_error(
       [&] {
-        converted({.network = "resnet", .set = {{"depth", "18"}}});
+        converted({.wanted = {.network = "resnet", .set = {{"depth", "18"}}}});
       },
       ErrorKind::Usage, {"'depth'", "stride"});
   expect_error(
       [&] {
-        converted({.network = "resnet", .set = {{"stride", "7"}}});
+        converted({.wanted = {.network = "resnet", .set = {{"stride", "7"}}}});
       },
       ErrorKind::Usage, {"stride=7"});
 }
 
 TEST_F(Recognise, TakesOptionsAndChangesToTheRule) {
-  const Converted result = converted({.network = "resnet",
-                                      .set = {{"stride", "1"}},
+  const Converted result = converted({.wanted = {.network = "resnet", .set = {{"stride", "1"}}},
                                       .preprocess = {{"size", "[64, 32]"}, {"fit", "stretch"}},
                                       .class_names = kTenNames});
   const Model model(folder / "model.safetensors");
@@ -146,7 +225,7 @@ TEST_F(Recognise, NamesEveryTensorThatADetectorMisses) {
     layout = small_ssd_layout();
     layout.erase(find(name));
     SCOPED_TRACE(name);
-    expect_refused({"'" + name + "'", "misses 1"}, {.allow_unused = true});
+    expect_refused({"'" + name + "'", "misses 1"}, {.wanted = {.allow_unused = true}});
   }
 }
 
@@ -175,7 +254,7 @@ TEST_F(Recognise, GivesADetectorItsClassNames) {
 }
 
 TEST_F(Recognise, SetsOptionsOfARecognisedNetwork) {
-  EXPECT_EQ(converted({.set = {{"stride", "1"}}}).info.options.at("stride"), "1");
+  EXPECT_EQ(converted({.wanted = {.set = {{"stride", "1"}}}}).info.options.at("stride"), "1");
 }
 
 TEST_F(Recognise, RefusesWeightsThatAreNotFinite) {
@@ -198,7 +277,7 @@ TEST_F(Recognise, RefusesWeightsThatAreNotFinite) {
 TEST(Probe, OfNothingMatchesNoNetwork) {
   const MemorySource nothing({});
   for (const Network& network : networks()) {
-    const Recognition r = probe(std::string(network.name), {}, nothing);
+    const Probed r = probe(network, {}, nothing);
     EXPECT_FALSE(r.matches()) << network.name;
     EXPECT_EQ(r.found, 0) << network.name;
     EXPECT_FALSE(r.missing.empty()) << network.name;
@@ -228,14 +307,14 @@ TEST(Probe, OfAbsurdShapesIsNoMoreThanAMiss) {
         if (rank == 4 && dims.size() == 4 && random() % 4) dims = {dims[0], 3, 3, 3};
         shapes[miss.name] = Shape(dims);
       }
-      EXPECT_NO_THROW(probe(std::string(network.name), {}, ShapesOnly(shapes))) << network.name;
+      EXPECT_NO_THROW(probe(network, {}, ShapesOnly(shapes))) << network.name;
     }
 }
 
 // A layer without channels must not become a group count.
 TEST(Probe, RefusesAWeightWithoutChannels) {
   const MemorySource source({{"features.0.0.weight", Tensor(DType::F32, {0, 3, 3, 3})}});
-  const Recognition r = probe("mobilenet_v2", {}, source);
+  const Probed r = probe(mobilenet_v2(), {}, source);
   ASSERT_FALSE(r.missing.empty());
   EXPECT_NE(r.missing[0].find("'features.0.0.weight' is [0, 3, 3, 3]"), std::string::npos) << r.missing[0];
 }

@@ -1,5 +1,6 @@
 #include "engine/safetensors.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -136,8 +137,8 @@ const Broken kBroken[] = {
                  R"("w":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})",
                  kFour),
      ErrorKind::Format, "'w' stands twice"},
-    {"AnUnknownType", with_header(entry("\"F8_E4M3\"", "[4]", "[0,4]"), kFour), ErrorKind::Unsupported,
-     "F8_E4M3"},
+    {"AShapeThatDoesNotFillItsForeignBytes", with_header(entry("\"C64\"", "[1]", "[0,4]"), kFour),
+     ErrorKind::Format, "4 bytes, which C64"},
     {"ATypeThatIsNoText", with_header(entry("32", "[1]", "[0,4]"), kFour), ErrorKind::Format, "'w' lacks"},
     {"ANegativeSize", with_header(entry("\"F32\"", "[-1]", "[0,4]"), kFour), ErrorKind::Format,
      "whole number"},
@@ -173,6 +174,21 @@ const Broken kBroken[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Headers, SafetensorsRefuses, testing::ValuesIn(kBroken),
                          [](const auto& test) { return test.param.name; });
+
+TEST(Safetensors, ListsTensorsOfTypesThatTytoLacksAndRefusesToReadThem) {
+  const TemporaryFolder folder;
+  const std::pair<const char*, const char*> types[] = {
+      {"F8_E4M3", "[4]"}, {"U16", "[2,1]"}, {"U32", "[]"}, {"F4", "[2,4]"}, {"NEWER", "[7]"}};
+  for (const auto& [type, shape] : types) {
+    write_text(folder / "foreign.safetensors",
+               with_header(entry(fmt::format("\"{}\"", type), shape, "[0,4]"), kFour));
+    const SafetensorsFile file(folder / "foreign.safetensors");
+    EXPECT_EQ(file.find("w")->foreign_type, type);
+    EXPECT_EQ(type_name(*file.find("w")), type);
+    expect_error([&] { file.read("w"); }, ErrorKind::Unsupported, {"foreign.safetensors", "'w'", type});
+    expect_error([&] { file.read_rows("w", 0, 0); }, ErrorKind::Unsupported, {type});
+  }
+}
 
 TEST(Safetensors, RefusesAShapeWhoseProductOverflows) {
   const TemporaryFolder folder;

@@ -15,6 +15,7 @@ namespace tyto {
 struct Archive {
   PickleSpace space;
   const PickleValue* object = nullptr;                      // what torch.save was given
+  Record pickle;                                            // in which its pickle lies
   std::unordered_map<std::string, StoredStorage> storages;  // by key
   std::unordered_map<std::string, StoredTensor> tensors;    // by key; only tar files keep tensors apart
 };

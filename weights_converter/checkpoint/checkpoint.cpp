@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <map>
 #include <unordered_map>
 
 #include "engine/safetensors.h"
 #include "tyto/error.h"
 #include "weights_converter/checkpoint/archive.h"
 #include "weights_converter/checkpoint/state_dict.h"
+#include "weights_converter/wrappers.h"
 
 namespace tyto {
 namespace {
@@ -65,6 +65,84 @@ void open_archive(const File& file, CheckpointFormat format, Archive& archive) {
   }
 }
 
+// The tensors of one dict of a pickle.
+class StoredTensors : public TensorSource {
+ public:
+  StoredTensors(std::shared_ptr<const File> file, StateDict dict)
+      : file_(std::move(file)), dict_(std::move(dict)) {
+    for (size_t i = 0; i < dict_.tensors.size(); ++i) places_.emplace(dict_.tensors[i].first, i);
+  }
+
+  std::vector<std::string> names() const override {
+    std::vector<std::string> out;
+    for (const auto& [name, value] : dict_.tensors) out.push_back(name);
+    return out;
+  }
+
+  std::optional<TensorSpec> find(const std::string& name) const override {
+    const TensorValue* value = value_of(name);
+    if (!value) return std::nullopt;
+    const StoredTensor& tensor = value->tensor;
+    return TensorSpec{tensor.storage.type.dtype.value_or(DType::F32), tensor.shape, value->foreign_type};
+  }
+
+  Tensor read(const std::string& name) const override {
+    const std::string where = fmt::format("{}: tensor '{}'", origin(), printable(name));
+    const TensorValue* value = value_of(name);
+    if (!value) throw Error(ErrorKind::Format, where + " is not in the file");
+    if (!value->foreign_type.empty())
+      throw Error(ErrorKind::Unsupported,
+                  fmt::format("{} is of type {}, which tyto cannot hold", where, value->foreign_type));
+    return read_stored(*file_, value->tensor);
+  }
+
+  std::string origin() const override { return file_->path().string(); }
+
+ private:
+  const TensorValue* value_of(const std::string& name) const {
+    const auto place = places_.find(name);
+    return place == places_.end() ? nullptr : &dict_.tensors[place->second].second;
+  }
+
+  std::shared_ptr<const File> file_;
+  StateDict dict_;
+  std::unordered_map<std::string, size_t> places_;  // of names in dict_.tensors
+};
+
+NamedTensors named(std::string key, std::shared_ptr<const TensorSource> tensors) {
+  NamedTensors out{.key = std::move(key)};
+  out.tensors = without_wrappers(std::move(tensors), out.wrappers);
+  return out;
+}
+
+// A file while it is opened. Where a step throws, what was read until then is in `archive`.
+struct Opening {
+  explicit Opening(const std::filesystem::path& path) : file(std::make_shared<File>(path)) {}
+
+  void open() {
+    format = sniff(*file);
+    if (format != CheckpointFormat::Safetensors) open_archive(*file, format, archive);
+  }
+
+  void find_tensors() {
+    if (format == CheckpointFormat::Safetensors) {
+      dicts.push_back(named("", std::make_shared<SafetensorsFile>(file->path())));
+      return;
+    }
+    scalars = scalars_of(archive);
+    for (StateDict& dict : find_state_dicts(archive, file->path().string())) {
+      std::string key = dict.key;
+      dicts.push_back(named(std::move(key), std::make_shared<StoredTensors>(file, std::move(dict))));
+    }
+  }
+
+  std::shared_ptr<const File> file;
+  CheckpointFormat format = CheckpointFormat::Legacy;
+  Archive archive;
+  std::vector<std::pair<std::string, std::string>> scalars;
+  std::vector<NamedTensors> dicts;
+};
+
 // Why a file that names dangerous globals is refused; "" where it names none.
 std::string refusal(const GlobalLog& globals, const std::string& origin) {
   const std::string name = globals.first_dangerous();
@@ -91,135 +169,41 @@ std::string_view name_of(CheckpointFormat format) {
   return "?";
 }
 
-struct Checkpoint::Contents {
-  explicit Contents(const std::filesystem::path& path) : file(path) {}
-
-  // Where it throws, what was read until then is in `archive`.
-  void open(Archive& archive) {
-    format = sniff(file);
-    if (format == CheckpointFormat::Safetensors)
-      safetensors = std::make_unique<SafetensorsFile>(file.path());
-    else
-      open_archive(file, format, archive);
-  }
-
-  void find_tensors(const Archive& archive) {
-    if (safetensors)
-      take_safetensors();
-    else
-      take(find_state_dict(archive, file.path().string()));
-    for (size_t i = 0; i < names.size(); ++i) places.emplace(names[i], i);
-  }
-
-  void take_safetensors() {
-    originals = names = safetensors->names();
-    std::vector<std::string*> each;
-    for (std::string& name : names) each.push_back(&name);
-    stripped_prefixes = strip_prefixes(each);
-  }
-
-  void take(StateDict dict) {
-    state_dict_path = std::move(dict.path);
-    stripped_prefixes = std::move(dict.stripped_prefixes);
-    scalars = std::move(dict.scalars);
-    for (auto& [name, value] : dict.tensors) {
-      if (!value.unsupported.empty()) {
-        unsupported.push_back({name, value.unsupported});
-        continue;
-      }
-      names.push_back(name);
-      tensors.push_back(std::move(value.tensor));
-    }
-  }
-
-  std::optional<TensorSpec> find(const std::string& name) const {
-    const auto place = places.find(name);
-    if (place == places.end()) return std::nullopt;
-    if (safetensors) return safetensors->find(originals[place->second]);
-    const StoredTensor& tensor = tensors[place->second];
-    return TensorSpec{.dtype = *tensor.storage.type.dtype, .shape = tensor.shape};
-  }
-
-  File file;
-  CheckpointFormat format = CheckpointFormat::Legacy;
-  std::vector<std::string> globals, stripped_prefixes;
-  std::string state_dict_path;
-  std::vector<std::pair<std::string, std::string>> scalars;
-  std::vector<UnsupportedTensor> unsupported;
-  std::vector<std::string> names;
-  std::unordered_map<std::string, size_t> places;  // in names and in one of the next two
-  std::vector<StoredTensor> tensors;
-  std::vector<std::string> originals;  // names in `safetensors`
-  std::unique_ptr<SafetensorsFile> safetensors;
-};
-
 Checkpoint::Checkpoint(const std::filesystem::path& path) {
-  auto contents = std::make_unique<Contents>(path);
-  Archive archive;
+  Opening file(path);
   const auto refuse_dangerous = [&] {
-    const std::string why = refusal(archive.space.globals, contents->file.path().string());
+    const std::string why = refusal(file.archive.space.globals, path.string());
     if (!why.empty()) throw Error(ErrorKind::Format, why);
   };
   try {
-    contents->open(archive);
+    file.open();
   } catch (const Error&) {
     refuse_dangerous();  // the first thing to say of a file, whatever else is wrong with it
     throw;
   }
   refuse_dangerous();
-  contents->find_tensors(archive);
-  for (GlobalUse& use : archive.space.globals.uses()) contents->globals.push_back(std::move(use.name));
-  contents_ = std::move(contents);
-}
-
-Checkpoint::~Checkpoint() = default;
-Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
-
-CheckpointFormat Checkpoint::format() const { return contents_->format; }
-const std::vector<std::string>& Checkpoint::globals() const { return contents_->globals; }
-const std::string& Checkpoint::state_dict_path() const { return contents_->state_dict_path; }
-const std::vector<std::string>& Checkpoint::stripped_prefixes() const { return contents_->stripped_prefixes; }
-const std::vector<std::pair<std::string, std::string>>& Checkpoint::scalars() const {
-  return contents_->scalars;
-}
-const std::vector<UnsupportedTensor>& Checkpoint::unsupported() const { return contents_->unsupported; }
-
-std::vector<std::string> Checkpoint::names() const { return contents_->names; }
-std::string Checkpoint::origin() const { return contents_->file.path().string(); }
-
-std::optional<TensorSpec> Checkpoint::find(const std::string& name) const { return contents_->find(name); }
-
-Tensor Checkpoint::read(const std::string& name) const {
-  const std::string where = fmt::format("{}: tensor '{}'", origin(), printable(name));
-  const auto place = contents_->places.find(name);
-  if (place != contents_->places.end())
-    return contents_->safetensors ? contents_->safetensors->read(contents_->originals[place->second])
-                                  : read_stored(contents_->file, contents_->tensors[place->second]);
-  for (const UnsupportedTensor& tensor : contents_->unsupported)
-    if (tensor.name == name)
-      throw Error(ErrorKind::Unsupported, fmt::format("{} {}, which tyto cannot hold", where, tensor.why));
-  throw Error(ErrorKind::Format, fmt::format("{} is not in the file", where));
+  file.find_tensors();
+  format_ = file.format;
+  for (GlobalUse& use : file.archive.space.globals.uses()) globals_.push_back(std::move(use.name));
+  scalars_ = std::move(file.scalars);
+  dicts_ = std::move(file.dicts);
 }
 
 CheckpointSummary inspect_checkpoint(const std::filesystem::path& path) {
   CheckpointSummary summary;
-  Checkpoint::Contents contents(path);
-  Archive archive;
+  Opening file(path);
   try {
-    contents.open(archive);
-    contents.find_tensors(archive);
+    file.open();
+    file.find_tensors();
   } catch (const Error& error) {
     summary.problem = error.what();
   }
-  if (const std::string why = refusal(archive.space.globals, path.string()); !why.empty())
+  if (const std::string why = refusal(file.archive.space.globals, path.string()); !why.empty())
     summary.problem = why;
-  summary.format = contents.format;
-  summary.globals = archive.space.globals.uses();
-  for (const std::string& name : contents.names) summary.tensors.emplace_back(name, *contents.find(name));
-  summary.state_dict_path = std::move(contents.state_dict_path);
-  summary.stripped_prefixes = std::move(contents.stripped_prefixes);
-  summary.scalars = std::move(contents.scalars);
-  summary.unsupported = std::move(contents.unsupported);
+  summary.format = file.format;
+  summary.globals = file.archive.space.globals.uses();
+  summary.scalars = std::move(file.scalars);
+  summary.dicts = std::move(file.dicts);
   return summary;
 }
 

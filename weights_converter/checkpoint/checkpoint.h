@@ -1,4 +1,4 @@
-// PyTorch checkpoints as a source of tensors. Nothing in a checkpoint is ever executed.
+// PyTorch checkpoints as sources of tensors. Nothing in a checkpoint is ever executed.
 #pragma once
 
 #include <filesystem>
@@ -16,58 +16,47 @@ namespace tyto {
 enum class CheckpointFormat { Zip, Legacy, Tar, Safetensors };
 std::string_view name_of(CheckpointFormat format);  // "PyTorch zip", for people
 
-// A tensor that the file names and tyto cannot hold: complex, quantised, sparse ...
-struct UnsupportedTensor {
-  std::string name;
-  std::string why;  // "has elements of type complex64"
+// A dict of tensors in a checkpoint. The names are the file's without those of wrappers (see without_wrappers()). Reading
+// a tensor gives it contiguous, in the file's element type, and needs little more memory than the tensor itself.
+struct NamedTensors {
+  std::string key;  // where it lies: "" for the top level, "model.state_dict", "[1]" for the second of a list
+  std::shared_ptr<const TensorSource> tensors;
+  std::vector<std::string> wrappers;  // taken out of names: "module.", in the order met
 };
 
 // What a file holds and names, also where Checkpoint would refuse it.
 struct CheckpointSummary {
   CheckpointFormat format = CheckpointFormat::Legacy;
-  std::vector<GlobalUse> globals;  // sorted by name
-  std::string state_dict_path;
-  std::vector<std::string> stripped_prefixes;
-  std::vector<std::pair<std::string, std::string>> scalars;
-  std::vector<std::pair<std::string, TensorSpec>> tensors;  // in the file's order
-  std::vector<UnsupportedTensor> unsupported;
+  std::vector<GlobalUse> globals;                            // sorted by name
+  std::vector<std::pair<std::string, std::string>> scalars;  // beside the tensors: "epoch", "24"
+  std::vector<NamedTensors> dicts;                           // as Checkpoint::dicts(), or none
   std::string problem;  // why Checkpoint would refuse the file; empty where it would not
 };
 
-// An open checkpoint. The state_dict is found at the top level, under a usual key ("state_dict", "model" ...)
-// or by walking a pickled torch.nn.Module; names are its names without the prefixes 'module.' and
-// '_orig_mod.' where every name has them.
-class Checkpoint : public TensorSource {
+// An open checkpoint.
+class Checkpoint {
  public:
   // Tells the format from the first bytes, whatever the file is called. Reads the structure and checks every
   // offset, not the elements. Error{File}; Error{Format} also where a pickle names a global such as
   // os.system; Error{Unsupported} for TorchScript, big-endian files ...
   explicit Checkpoint(const std::filesystem::path& path);
-  ~Checkpoint() override;
-  Checkpoint(Checkpoint&&) noexcept;
 
-  CheckpointFormat format() const;
+  CheckpointFormat format() const { return format_; }
   // Every class and function that the pickles name, "collections.OrderedDict" ..., sorted; none in
   // safetensors.
-  const std::vector<std::string>& globals() const;
-  // Where the state_dict was: "" for the top level, "model.state_dict".
-  const std::string& state_dict_path() const;
-  const std::vector<std::string>& stripped_prefixes() const;
-  // Numbers and short texts beside the state_dict: "epoch", "24".
-  const std::vector<std::pair<std::string, std::string>>& scalars() const;
-  // Not among names().
-  const std::vector<UnsupportedTensor>& unsupported() const;
-
-  std::vector<std::string> names() const override;
-  std::optional<TensorSpec> find(const std::string& name) const override;
-  // Contiguous, in the file's element type. Needs little more memory than the tensor itself.
-  Tensor read(const std::string& name) const override;
-  std::string origin() const override;
+  const std::vector<std::string>& globals() const { return globals_; }
+  // Numbers and short texts at the top level: "epoch", "24".
+  const std::vector<std::pair<std::string, std::string>>& scalars() const { return scalars_; }
+  // Every dict of tensors and every pickled torch.nn.Module that may be a network: the one with most tensors first, and those
+  // with more than an eighth of its tensors. Never empty.
+  const std::vector<NamedTensors>& dicts() const { return dicts_; }
+  const NamedTensors& main() const { return dicts_.front(); }
 
  private:
-  friend CheckpointSummary inspect_checkpoint(const std::filesystem::path& path);
-  struct Contents;
-  std::unique_ptr<const Contents> contents_;
+  CheckpointFormat format_ = CheckpointFormat::Legacy;
+  std::vector<std::string> globals_;
+  std::vector<std::pair<std::string, std::string>> scalars_;
+  std::vector<NamedTensors> dicts_;
 };
 
 // Error{File} where the file cannot be read at all; everything else becomes the summary's `problem`.

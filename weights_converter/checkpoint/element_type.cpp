@@ -32,6 +32,7 @@ constexpr auto kRows = std::to_array<Row>({
     {"QInt32", "qint32", 4, {}},
     {"QUInt4x2", "quint4x2", 1, {}},
     {"QUInt2x4", "quint2x4", 1, {}},
+    {"", "float4_e2m1fn_x2", 1, {}},
     {"", "float8_e4m3fn", 1, {}},
     {"", "float8_e5m2", 1, {}},
     {"", "float8_e4m3fnuz", 1, {}},

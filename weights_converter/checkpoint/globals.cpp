@@ -86,6 +86,12 @@ bool is_dangerous_module(std::string_view name) {
   return std::find(kDangerousModules.begin(), kDangerousModules.end(), name) != kDangerousModules.end();
 }
 
+bool is_dangerous_member(std::string_view owner, std::string_view name) {
+  if (owner == "__builtin__") owner = "builtins";
+  return std::any_of(kDangerousMembers.begin(), kDangerousMembers.end(),
+                     [&](const auto& member) { return owner == member.first && name == member.second; });
+}
+
 bool is_in_package(std::string_view path, std::string_view package) {
   return path.starts_with(package) && (path.size() == package.size() || path[package.size()] == '.');
 }
@@ -96,42 +102,65 @@ bool is_dangerous_global(std::string_view module, std::string_view name) {
   if (is_dangerous_module(module.substr(0, module.find('.')))) return true;
   for (std::string_view package : kDangerousPackages)
     if (is_in_package(module, package)) return true;
-  const std::string_view owner = module == "__builtin__" ? "builtins" : module;
-  for (const auto& [dangerous_owner, member] : kDangerousMembers)
-    if (owner == dangerous_owner && name == member) return true;
+  if (is_dangerous_member(module, name.substr(0, name.find('.')))) return true;
   // Since protocol 4 a name may be a path of attributes, which can lead to the modules that a module imports.
   if (name.find('.') == std::string_view::npos) return false;
-  for (std::string_view rest = name; !rest.empty();) {
+  for (std::string_view rest = name, before; !rest.empty();) {
     const size_t dot = std::min(rest.find('.'), rest.size());
     const std::string_view step = rest.substr(0, dot);
-    if (is_dangerous_module(step) || step == "__builtins__" || step == "__globals__") return true;
+    if (is_dangerous_module(step) || is_dangerous_member(before, step) || step == "__builtins__" ||
+        step == "__globals__" || step == "__subclasses__")
+      return true;
+    before = step;
     rest.remove_prefix(std::min(dot + 1, rest.size()));
   }
   return false;
 }
 
+bool is_getattr(std::string_view full_name) {
+  return full_name == "builtins.getattr" || full_name == "__builtin__.getattr";
+}
+
 std::string_view GlobalLog::named(const std::string& module, const std::string& name) {
   const std::string full = module + "." + name;
-  const auto [entry, is_new] = uses_.try_emplace(full);
-  if (is_new) entry->second = {.name = printable(full), .dangerous = is_dangerous_global(module, name)};
+  const auto [entry, is_new] = entries_.try_emplace(full);
+  if (is_new)
+    entry->second = {
+        module,
+        name,
+        {.name = printable(full), .dangerous = !is_getattr(full) && is_dangerous_global(module, name)}};
   return entry->first;
 }
 
+std::string_view GlobalLog::member(std::string_view full_name, const std::string& attribute) {
+  const Entry& owner = entries_.find(full_name)->second;
+  return named(owner.module, owner.name + "." + attribute);
+}
+
 void GlobalLog::called(std::string_view full_name) {
-  if (const auto entry = uses_.find(full_name); entry != uses_.end()) entry->second.called = true;
+  const auto entry = entries_.find(full_name);
+  if (entry == entries_.end()) return;
+  GlobalUse& use = entry->second.use;
+  use.called = true;
+  use.dangerous |= is_getattr(full_name);
+}
+
+void GlobalLog::passed_on(std::string_view full_name) {
+  if (const auto entry = entries_.find(full_name); entry != entries_.end())
+    entry->second.use.dangerous |= is_getattr(full_name);
 }
 
 std::vector<GlobalUse> GlobalLog::uses() const {
   std::vector<GlobalUse> out;
-  for (const auto& [name, use] : uses_) out.push_back(use);
+  for (const auto& [name, entry] : entries_) out.push_back(entry.use);
   return out;
 }
 
 std::string GlobalLog::first_dangerous() const {
   std::string named_only;
-  for (const auto& [name, use] : uses_) {
-    if (use.dangerous && use.called) return use.name;
-    if (use.dangerous && named_only.empty()) named_only = use.name;
+  for (const auto& [name, entry] : entries_) {
+    if (entry.use.dangerous && entry.use.called) return entry.use.name;
+    if (entry.use.dangerous && named_only.empty()) named_only = entry.use.name;
   }
   return named_only;
 }

@@ -87,7 +87,8 @@ void place_storages(const PickleItems& keys, PickleInput& input, Archive& archiv
 }  // namespace
 
 void open_legacy(const File& file, Archive& archive) {
-  RecordReader reader(file, {.stored_bytes = file.size(), .bytes = file.size()});
+  archive.pickle = {.stored_bytes = file.size(), .bytes = file.size()};
+  RecordReader reader(file, archive.pickle);
   PickleInput input(reader, 0, file.path().string());
   check_preamble(input, archive.space);
   archive.object = unpickle(input, archive.space);

@@ -30,7 +30,7 @@ class Machine {
         fail(fmt::format("more than {} bytes or {} opcodes", limits::kMaxPickleBytes,
                          limits::kMaxPickleOpcodes));
       position_.opcode = static_cast<Op>(in_.byte());
-      if (position_.opcode == Op::STOP) return stack_.pop();
+      if (position_.opcode == Op::STOP) return pop();
       step();
     }
   }
@@ -60,14 +60,35 @@ class Machine {
 
   // --- calls, none of which takes place
 
-  void push_global(const std::string& module, const std::string& name) {
-    if (module.size() > limits::kMaxLineBytes || name.size() > limits::kMaxLineBytes)
+  void check_name(std::string_view owner, std::string_view name) const {
+    if (owner.size() > limits::kMaxLineBytes || name.size() > limits::kMaxLineBytes)
       fail(fmt::format("a global's name exceeds {} bytes", limits::kMaxLineBytes));
-    const std::string_view full = space_.globals.named(module, name);
+  }
+
+  void push_named(std::string_view full) {
     if (space_.globals.size() > limits::kMaxGlobals)
       fail(fmt::format("more than {} globals named", limits::kMaxGlobals));
     push_new(PickleGlobal{full});
   }
+
+  void push_global(const std::string& module, const std::string& name) {
+    check_name(module, name);
+    push_named(space_.globals.named(module, name));
+  }
+
+  // What becomes part of something else: there getattr is no spelling of a name any more.
+  PickleRef used(PickleRef value) {
+    if (const auto* global = value->as<PickleGlobal>(); global && is_getattr(global->name))
+      space_.globals.passed_on(global->name);
+    return value;
+  }
+  PickleItems used(PickleItems values) {
+    for (PickleRef value : values) used(value);
+    return values;
+  }
+  PickleRef pop() { return used(stack_.pop()); }
+  PickleItems pop_last(size_t count) { return used(stack_.pop_last(count)); }
+  PickleItems pop_mark() { return used(stack_.pop_mark()); }
 
   void push_stack_global() {
     const PickleItems names = stack_.pop_last(2);
@@ -76,39 +97,59 @@ class Machine {
     push_global(module->text, name->text);
   }
 
+  // getattr(global or object of it, "name") is how protocol 2 spells a member of a class, and all protocols a method bound
+  // to an object: it stands for the dotted name.
+  bool push_member(const PickleGlobal& callable, const PickleItems& arguments) {
+    if (!is_getattr(callable.name) || arguments.size() != 2) return false;
+    const auto* global = arguments[0]->as<PickleGlobal>();
+    const std::string_view owner = global ? global->name : class_of(*arguments[0]);
+    const auto* name = arguments[1]->as<PickleText>();
+    if (owner.empty() || is_getattr(owner) || !name || name->text.empty()) return false;
+    check_name(owner, name->text);
+    push_named(space_.globals.member(owner, name->text));
+    return true;
+  }
+
   void push_call(PickleRef callable, PickleRef arguments) {
     if (const auto* global = callable->as<PickleGlobal>()) {
+      const auto& items = arguments->as<PickleTuple>()->items;
+      if (push_member(*global, items)) return;
       space_.globals.called(global->name);
-      if (auto dict = as_dict(global->name, *arguments->as<PickleTuple>())) return push_new(std::move(*dict));
+      if (auto dict = as_dict(global->name, items)) return push_new(std::move(*dict));
     } else if (!callable->as<PicklePersistent>() && !callable->as<PickleObject>()) {
       fail(fmt::format("{} cannot be called", kind_of(*callable)));
     }
     push_new(PickleObject{.callable = callable, .arguments = arguments});
   }
 
-  // Dicts that the pickle makes by a call, for they are filled by SETITEMS later. Python 2 passed an
-  // OrderedDict's content as a list of [key, value] lists.
-  std::optional<PickleDict> as_dict(std::string_view callable, const PickleTuple& arguments) {
+  // Dicts that the pickle makes by a call, for they are filled by SETITEMS later. A Counter is made from a dict;
+  // Python 2 passed an OrderedDict's content as a list of [key, value] lists.
+  std::optional<PickleDict> as_dict(std::string_view callable, const PickleItems& arguments) {
     if (callable == "collections.defaultdict") return PickleDict{};
     if (callable != "collections.OrderedDict" && callable != "builtins.dict" &&
         callable != "__builtin__.dict" && callable != "collections.Counter")
       return std::nullopt;
     PickleDict dict;
-    if (arguments.items.empty()) return dict;
-    const PickleItems* content = items_of(*arguments.items[0]);
-    if (!content) fail(fmt::format("{} made from {}", callable, kind_of(*arguments.items[0])));
-    if ((copied_ += content->size()) > limits::kMaxPickleValues)
-      fail(fmt::format("dicts made from lists of more than {} entries", limits::kMaxPickleValues));
-    for (PickleRef entry : *content) {
+    if (arguments.empty()) return dict;
+    const PicklePairs* pairs = pairs_of(*arguments[0]);
+    const PickleItems* items = items_of(*arguments[0]);
+    if (!pairs && !items) return std::nullopt;
+    if ((copied_ += pairs ? pairs->size() : items->size()) > limits::kMaxPickleValues)
+      fail(fmt::format("dicts made from more than {} entries", limits::kMaxPickleValues));
+    if (pairs) {
+      dict.pairs = *pairs;
+      return dict;
+    }
+    for (PickleRef entry : *items) {
       const PickleItems* pair = items_of(*entry);
-      if (!pair || pair->size() != 2) fail(fmt::format("{} made from something else than pairs", callable));
+      if (!pair || pair->size() != 2) return std::nullopt;
       dict.pairs.emplace_back((*pair)[0], (*pair)[1]);
     }
     return dict;
   }
 
   PickleRef pop_arguments() {
-    PickleRef arguments = stack_.pop();
+    PickleRef arguments = pop();
     if (!arguments->as<PickleTuple>()) fail(fmt::format("{} as arguments of a call", kind_of(*arguments)));
     return arguments;
   }
@@ -119,20 +160,20 @@ class Machine {
   }
 
   void new_object_with_keywords() {
-    stack_.pop();  // the keywords: no tensor is made with any
+    pop();  // the keywords: no tensor is made with any
     reduce();
   }
 
   // INST names its class in two lines, OBJ finds it below its arguments.
   void instance() {
     const std::string module = in_.line(), name = in_.line();
-    PickleRef arguments = make(PickleTuple{stack_.pop_mark()});
+    PickleRef arguments = make(PickleTuple{pop_mark()});
     push_global(module, name);
     push_call(stack_.pop(), arguments);
   }
 
   void object() {
-    PickleItems items = stack_.pop_mark();
+    PickleItems items = pop_mark();
     if (items.empty()) fail("there is no class");
     PickleRef callable = items.front();
     items.erase(items.begin());
@@ -140,7 +181,7 @@ class Machine {
   }
 
   void build() {
-    PickleRef state = stack_.pop();
+    PickleRef state = pop();
     PickleRef target = stack_.top();
     if (auto* object = target->as<PickleObject>())
       object->state = state;
@@ -150,7 +191,11 @@ class Machine {
 
   // --- filling containers
 
-  static bool is_tensor_or_storage(const PickleValue& value) { return class_of(value).starts_with("torch."); }
+  static bool is_tensor_or_storage(const PickleValue& value) {
+    const std::string_view made_by = class_of(value);
+    return made_by.starts_with("torch._utils._rebuild_") ||
+           (made_by.starts_with("torch.") && (made_by.ends_with("Tensor") || made_by.ends_with("Storage")));
+  }
 
   PicklePairs& pairs_below() {
     PickleRef target = stack_.top();
@@ -176,8 +221,9 @@ class Machine {
   }
 
   void add_to_set() {
-    const PickleItems items = stack_.pop_mark();
+    const PickleItems items = pop_mark();
     auto* set = stack_.top()->as<PickleSet>();
+    if (!set && stack_.top()->as<PickleObject>()) return;  // a subclass's items are inert: dropped
     if (!set) fail(fmt::format("an item added to {}, which is no set", kind_of(*stack_.top())));
     set->items.insert(set->items.end(), items.begin(), items.end());
   }
@@ -215,12 +261,20 @@ class Machine {
     push_new(pickle_long(in_.text(bytes)));
   }
 
-  void push_text(uint64_t bytes) { push_new(PickleText{in_.text(bytes)}); }
-  void push_latin1(uint64_t bytes) { push_new(PickleText{latin1_to_utf8(in_.text(bytes))}); }
+  void push_text(uint64_t bytes) {
+    const PicklePlace place{.begin = in_.position(), .bytes = bytes, .utf8 = true};
+    push_new(PickleText{in_.text(bytes), place});
+  }
+
+  void push_latin1(uint64_t bytes) {
+    const PicklePlace place{.begin = in_.position(), .bytes = bytes};
+    push_new(PickleText{latin1_to_utf8(in_.text(bytes)), place});
+  }
 
   void push_bytes(uint64_t bytes) {
+    const PicklePlace place{.begin = in_.position(), .bytes = bytes};
     in_.skip(bytes);
-    push_new(PickleBytes{});
+    push_new(PickleBytes{place});
   }
 
   void protocol() {
@@ -285,21 +339,21 @@ bool Machine::step_literal() {
 bool Machine::step_container() {
   switch (position_.opcode) {
     case Op::EMPTY_TUPLE: push_new(PickleTuple{}); break;
-    case Op::TUPLE1: push_new(PickleTuple{stack_.pop_last(1)}); break;
-    case Op::TUPLE2: push_new(PickleTuple{stack_.pop_last(2)}); break;
-    case Op::TUPLE3: push_new(PickleTuple{stack_.pop_last(3)}); break;
-    case Op::TUPLE: push_new(PickleTuple{stack_.pop_mark()}); break;
+    case Op::TUPLE1: push_new(PickleTuple{pop_last(1)}); break;
+    case Op::TUPLE2: push_new(PickleTuple{pop_last(2)}); break;
+    case Op::TUPLE3: push_new(PickleTuple{pop_last(3)}); break;
+    case Op::TUPLE: push_new(PickleTuple{pop_mark()}); break;
     case Op::EMPTY_LIST: push_new(PickleList{}); break;
-    case Op::LIST: push_new(PickleList{stack_.pop_mark()}); break;
-    case Op::APPEND: append(stack_.pop_last(1)); break;
-    case Op::APPENDS: append(stack_.pop_mark()); break;
+    case Op::LIST: push_new(PickleList{pop_mark()}); break;
+    case Op::APPEND: append(pop_last(1)); break;
+    case Op::APPENDS: append(pop_mark()); break;
     case Op::EMPTY_DICT: push_new(PickleDict{}); break;
-    case Op::DICT: push_new(dict_from(stack_.pop_mark())); break;
-    case Op::SETITEM: set_items(stack_.pop_last(2)); break;
-    case Op::SETITEMS: set_items(stack_.pop_mark()); break;
+    case Op::DICT: push_new(dict_from(pop_mark())); break;
+    case Op::SETITEM: set_items(pop_last(2)); break;
+    case Op::SETITEMS: set_items(pop_mark()); break;
     case Op::EMPTY_SET: push_new(PickleSet{}); break;
     case Op::ADDITEMS: add_to_set(); break;
-    case Op::FROZENSET: push_new(PickleSet{stack_.pop_mark()}); break;
+    case Op::FROZENSET: push_new(PickleSet{pop_mark()}); break;
     default:
       return false;
   }
@@ -335,7 +389,7 @@ void Machine::step() {
     case Op::OBJ: object(); break;
     case Op::BUILD: build(); break;
     case Op::PERSID: push_persistent(make(PickleText{in_.line()})); break;
-    case Op::BINPERSID: push_persistent(stack_.pop()); break;
+    case Op::BINPERSID: push_persistent(pop()); break;
     default:
       fail("this opcode has no place in it");
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,12 +22,20 @@ struct PickleNone {};
 struct PickleLong {
   std::string bytes;
 };
+// Where the content of a string or bytes object lies, from the start of the pickle's record.
+struct PicklePlace {
+  uint64_t begin = 0, bytes = 0;
+  bool utf8 = false;  // as UTF-8; else as raw bytes, strings of Python 2 included
+};
 // UTF-8 as far as the writer was; strings of Python 2 are taken as Latin-1. Empty where longer than
 // limits::kMaxKeptTextBytes.
 struct PickleText {
   std::string text;
+  std::optional<PicklePlace> place = std::nullopt;  // absent where the pickle spells it with escapes
 };
-struct PickleBytes {};  // inert: no tensor lives in a bytes object
+struct PickleBytes {
+  PicklePlace place;
+};
 struct PickleTuple {
   PickleItems items;
 };

@@ -4,7 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -15,21 +15,35 @@
 namespace tyto {
 namespace {
 
-constexpr auto kUsualKeys = std::to_array<std::string_view>(
-    {"state_dict", "model", "model_state_dict", "net", "network", "ema", "model_ema", "params"});
-constexpr auto kPrefixes = std::to_array<std::string_view>({"module.", "_orig_mod."});
+// The __dict__ of an object whose class pickles it as its state; null for any other value. Classes with __slots__ pickle
+// (dict, slots).
+const PickleValue* members_of(const PickleValue& value) {
+  const auto* object = value.as<PickleObject>();
+  if (!object || !object->state) return nullptr;
+  const PickleValue* members = object->state;
+  if (const auto* pair = members->as<PickleTuple>(); pair && pair->items.size() == 2)
+    members = pair->items[0];
+  return members->as<PickleDict>() ? members : nullptr;
+}
 
-class Finder {
+const PickleValue* module_members(const PickleValue& value) {
+  const PickleValue* members = members_of(value);
+  return members && lookup(*members, "_parameters") && lookup(*members, "_modules") ? members : nullptr;
+}
+
+// The tensors of one dict or module, by name.
+class Collector {
  public:
-  Finder(const Archive& archive, const std::string& origin) : archive_(archive), origin_(origin) {}
+  // entries_visited: of all modules of the file.
+  Collector(const Archive& archive, const std::string& origin, uint64_t& entries_visited)
+      : archive_(archive), origin_(origin), entries_visited_(entries_visited) {}
 
-  StateDict find() {
-    const PickleValue& top = *archive_.object;
-    if (!locate(top, "", 0)) fail(fmt::format("no tensors by name were found in it; {}", describe(top)));
-    std::vector<std::string*> names;
-    for (auto& [name, tensor] : found_.tensors) names.push_back(&name);
-    found_.stripped_prefixes = strip_prefixes(names);
-    check_cost();
+  StateDict collect(const std::string& key, const PickleValue& value) {
+    found_.key = key;
+    if (const PickleValue* members = module_members(value))
+      walk_module(*members, "", 0);
+    else
+      for (const auto& [name, tensor] : *pairs_of(value)) add(storage_key(*name), *tensor);
     return std::move(found_);
   }
 
@@ -38,49 +52,11 @@ class Finder {
     throw Error(ErrorKind::Format, fmt::format("{}: {}", origin_, why));
   }
 
-  bool locate(const PickleValue& value, const std::string& path, int depth) {
-    if (depth > limits::kMaxNestedDicts || !tried_.insert(&value).second) return false;
-    if (const PickleValue* members = module_members(value)) {
-      walk_module(*members, "", 0);
-      found_.path = path;
-      return true;
-    }
-    const PicklePairs* pairs = pairs_of(value);
-    if (!pairs) return false;
-    const auto tensors = static_cast<size_t>(std::count_if(
-        pairs->begin(), pairs->end(), [&](const auto& pair) { return is_tensor(archive_, *pair.second); }));
-    if (tensors < pairs->size() || pairs->empty())
-      for (std::string_view key : kUsualKeys)
-        if (const PickleValue* inner = lookup(value, key);
-            inner &&
-            locate(*inner, path.empty() ? std::string(key) : fmt::format("{}.{}", path, key), depth + 1)) {
-          if (depth == 0) note_scalars(*pairs);
-          return true;
-        }
-    if (tensors == 0) return false;
-    for (const auto& [key, tensor] : *pairs) add(storage_key(*key), *tensor);
-    found_.path = path;
-    return true;
-  }
-
-  // The __dict__ of a pickled nn.Module, null for any other value. Classes with __slots__ pickle (dict,
-  // slots).
-  const PickleValue* module_members(const PickleValue& value) {
-    const auto* object = value.as<PickleObject>();
-    if (!object || !object->state) return nullptr;
-    const PickleValue* members = object->state;
-    if (const auto* pair = members->as<PickleTuple>(); pair && pair->items.size() == 2)
-      members = pair->items[0];
-    const auto* dict = members->as<PickleDict>();
-    if (!dict) return nullptr;
-    spend(dict->pairs.size());
-    return lookup(*members, "_parameters") && lookup(*members, "_modules") ? members : nullptr;
-  }
-
   // Parameters and buffers first, then sub-modules, as Module.state_dict() orders them.
   void walk_module(const PickleValue& members, const std::string& prefix, int depth) {
     if (depth > limits::kMaxModuleDepth)
       fail(fmt::format("its modules are nested more than {} deep", limits::kMaxModuleDepth));
+    spend(pairs_of(members)->size());
     std::unordered_set<std::string> transient;
     if (const PickleValue* names = lookup(members, "_non_persistent_buffers_set"))
       if (const PickleItems* items = items_of(*names)) {
@@ -113,6 +89,7 @@ class Finder {
   }
 
   void add(const std::string& name, const PickleValue& value) {
+    if (name.empty()) return;  // under a key that is no name
     if (name.size() > limits::kMaxNameBytes || !is_utf8(name))
       fail(fmt::format("a tensor's name is longer than {} bytes or not UTF-8: '{}'", limits::kMaxNameBytes,
                        printable(name)));
@@ -128,27 +105,86 @@ class Finder {
     found_.tensors.emplace_back(name, std::move(*tensor));
   }
 
-  void note_scalars(const PicklePairs& pairs) {
-    for (const auto& [key, value] : pairs) {
-      constexpr size_t kLongest = 80;
-      const auto* name = key->as<PickleText>();
-      if (!name || name->text.size() > kLongest) continue;
-      std::string text;
-      if (const auto* number = value->as<int64_t>()) text = std::to_string(*number);
-      if (const auto* number = value->as<double>()) text = fmt::format("{}", *number);
-      if (const auto* flag = value->as<bool>()) text = *flag ? "true" : "false";
-      if (const auto* words = value->as<PickleText>(); words && words->text.size() <= kLongest)
-        text = printable(words->text);
-      if (!text.empty()) found_.scalars.emplace_back(printable(name->text), text);
+  const Archive& archive_;
+  const std::string& origin_;
+  StateDict found_;
+  std::unordered_map<std::string, size_t> places_;  // of names in found_.tensors
+  uint64_t& entries_visited_;
+};
+
+// Where dicts of tensors lie.
+class Finder {
+ public:
+  Finder(const Archive& archive, const std::string& origin) : archive_(archive), origin_(origin) {}
+
+  std::vector<StateDict> find() {
+    search(*archive_.object, "", 0);
+    if (places_.empty())
+      throw Error(ErrorKind::Format,
+                  fmt::format("{}: no tensors by name were found in it; {}", origin_, describe()));
+    std::stable_sort(places_.begin(), places_.end(),
+                     [](const Place& a, const Place& b) { return a.tensors > b.tensors; });
+    std::vector<StateDict> dicts;
+    for (const Place& place : places_) {
+      if (place.tensors * 8 <= places_.front().tensors || dicts.size() == limits::kMaxStateDicts) break;
+      dicts.push_back(collect(place.key, *place.value));
+      check_cost(dicts.back());
+    }
+    return dicts;
+  }
+
+ private:
+  struct Place {
+    std::string key;
+    const PickleValue* value;  // a dict or module
+    size_t tensors;
+  };
+
+  StateDict collect(const std::string& key, const PickleValue& value) {
+    return Collector(archive_, origin_, entries_visited_).collect(key, value);
+  }
+
+  void search(const PickleValue& value, const std::string& key, int depth) {
+    if (depth > limits::kMaxNestedDicts || !tried_.insert(&value).second || is_tensor(archive_, value))
+      return;
+    if (module_members(value)) {
+      if (const size_t tensors = collect(key, value).tensors.size(); tensors > 0)
+        places_.push_back({key, &value, tensors});
+      return;
+    }
+    if (pairs_of(value)) search_dict(value, key, depth);
+    if (const PickleValue* members = members_of(value)) search_dict(*members, key, depth);
+    const auto* tuple = value.as<PickleTuple>();
+    const auto* list = value.as<PickleList>();
+    if (!tuple && !list) return;
+    const PickleItems& items = tuple ? tuple->items : list->items;
+    for (size_t i = 0; i < items.size(); ++i) search(*items[i], fmt::format("{}[{}]", key, i), depth + 1);
+  }
+
+  void search_dict(const PickleValue& dict, const std::string& key, int depth) {
+    const PicklePairs& pairs = *pairs_of(dict);
+    const auto tensors = static_cast<size_t>(std::count_if(pairs.begin(), pairs.end(), [&](const auto& pair) {
+      return !storage_key(*pair.first).empty() && is_tensor(archive_, *pair.second);
+    }));
+    if (tensors > 0) places_.push_back({key, &dict, tensors});
+    for (const auto& [name, inner] : pairs) {
+      const std::string step = printable(storage_key(*name));
+      search(*inner, key.empty() ? step : key + "." + step, depth + 1);
     }
   }
 
   // Many tensors may view one storage; a few kilobytes must not become terabytes of reading.
-  void check_cost() const {
+  void check_cost(const StateDict& dict) const {
     double held = 0, needed = 0;
     for (const auto& [key, storage] : archive_.storages) held += static_cast<double>(storage.bytes());
-    for (const auto& [name, value] : found_.tensors)
-      if (value.unsupported.empty()) needed += static_cast<double>(bytes_to_read(value.tensor));
+    std::set<uint64_t> in_pickle;  // arrays whose elements were counted
+    for (const auto& [name, value] : dict.tensors) {
+      if (!value.foreign_type.empty()) continue;
+      const StoredStorage& storage = value.tensor.storage;
+      needed += static_cast<double>(bytes_to_read(value.tensor));
+      if (storage.record.begin == archive_.pickle.begin && in_pickle.insert(storage.begin).second)
+        held += static_cast<double>(storage.bytes());
+    }
     if (needed > held * limits::kMaxViewsOfStorages + limits::kMaxViewsSlackBytes)
       throw Error(
           ErrorKind::Unsupported,
@@ -157,7 +193,8 @@ class Finder {
                       origin_, limits::kMaxViewsOfStorages));
   }
 
-  std::string describe(const PickleValue& top) const {
+  std::string describe() const {
+    const PickleValue& top = *archive_.object;
     if (is_tensor(archive_, top)) return "it holds a single tensor";
     const PicklePairs* pairs = pairs_of(top);
     if (!pairs) return fmt::format("it holds {}", kind_of(top));
@@ -165,39 +202,40 @@ class Finder {
     std::vector<std::string> keys;
     for (const auto& [key, value] : *pairs)
       if (keys.size() < kShown) keys.push_back(fmt::format("'{}'", printable(storage_key(*key))));
-    return fmt::format("it holds a dict with the keys {}{}; looked for under {}", fmt::join(keys, ", "),
-                       pairs->size() > kShown ? " ..." : "", fmt::join(kUsualKeys, ", "));
+    return fmt::format("it holds a dict with the keys {}{}", fmt::join(keys, ", "),
+                       pairs->size() > kShown ? " ..." : "");
   }
 
   const Archive& archive_;
   const std::string& origin_;
-  StateDict found_;
+  std::vector<Place> places_;
   std::unordered_set<const PickleValue*> tried_;
-  std::unordered_map<std::string, size_t> places_;  // of names in found_.tensors
   uint64_t entries_visited_ = 0;
 };
 
 }  // namespace
 
-// Repeatedly, since DataParallel may stand around torch.compile or inside it.
-std::vector<std::string> strip_prefixes(std::span<std::string* const> names) {
-  std::vector<std::string> stripped;
-  for (bool again = !names.empty(); again;) {
-    again = false;
-    for (std::string_view prefix : kPrefixes) {
-      if (!std::all_of(names.begin(), names.end(),
-                       [&](const auto* name) { return name->starts_with(prefix); }))
-        continue;
-      for (std::string* name : names) name->erase(0, prefix.size());
-      stripped.emplace_back(prefix);
-      again = true;
-    }
-  }
-  return stripped;
+std::vector<StateDict> find_state_dicts(const Archive& archive, const std::string& origin) {
+  return Finder(archive, origin).find();
 }
 
-StateDict find_state_dict(const Archive& archive, const std::string& origin) {
-  return Finder(archive, origin).find();
+std::vector<std::pair<std::string, std::string>> scalars_of(const Archive& archive) {
+  std::vector<std::pair<std::string, std::string>> scalars;
+  const PicklePairs* pairs = pairs_of(*archive.object);
+  if (!pairs) return scalars;
+  for (const auto& [key, value] : *pairs) {
+    constexpr size_t kLongest = 80;
+    const auto* name = key->as<PickleText>();
+    if (!name || name->text.size() > kLongest) continue;
+    std::string text;
+    if (const auto* number = value->as<int64_t>()) text = std::to_string(*number);
+    if (const auto* number = value->as<double>()) text = fmt::format("{}", *number);
+    if (const auto* flag = value->as<bool>()) text = *flag ? "true" : "false";
+    if (const auto* words = value->as<PickleText>(); words && words->text.size() <= kLongest)
+      text = printable(words->text);
+    if (!text.empty()) scalars.emplace_back(printable(name->text), text);
+  }
+  return scalars;
 }
 
 }  // namespace tyto

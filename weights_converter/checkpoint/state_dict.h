@@ -1,7 +1,6 @@
 // Finds the named tensors in what torch.save was given.
 #pragma once
 
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,19 +11,19 @@
 namespace tyto {
 
 struct StateDict {
-  std::string path;  // keys that led to it, "" for the top level, "model.state_dict"
-  std::vector<std::string> stripped_prefixes;                // "module.", in the order taken off
-  std::vector<std::pair<std::string, TensorValue>> tensors;  // in the file's order
-  std::vector<std::pair<std::string, std::string>>
-      scalars;  // numbers and short texts beside it: "epoch", "24"
+  // The keys that lead to it: "" for the top level, "model.state_dict", "[1]" for the second of a list.
+  std::string key;
+  std::vector<std::pair<std::string, TensorValue>>
+      tensors;  // in the file's order, names as the file has them
 };
 
-// Takes prefixes 'module.' and '_orig_mod.' off where every name has them; returns those, outermost first.
-std::vector<std::string> strip_prefixes(std::span<std::string* const> names);
+// Every dict of tensors, under whatever keys and in whatever lists and objects, and the parameters and persistent buffers
+// of every pickled torch.nn.Module, found without running its code. The one with most tensors first; those with an
+// eighth of its tensors or less are what lies beside networks (an optimiser's moments, the best loss) and left out.
+// Error{Format} says what is there where there is no such thing.
+std::vector<StateDict> find_state_dicts(const Archive& archive, const std::string& origin);
 
-// A dict of tensors at the top level or under one of the usual keys, or the parameters and persistent buffers
-// of a pickled torch.nn.Module, found without running its code. Prefixes are taken off. Error{Format} names
-// the keys seen where there is no such thing.
-StateDict find_state_dict(const Archive& archive, const std::string& origin);
+// The numbers and short texts at the top level: "epoch", "24".
+std::vector<std::pair<std::string, std::string>> scalars_of(const Archive& archive);
 
 }  // namespace tyto

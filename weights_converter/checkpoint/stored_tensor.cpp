@@ -8,6 +8,7 @@
 
 #include "tyto/error.h"
 #include "weights_converter/checkpoint/limits.h"
+#include "weights_converter/checkpoint/storage_reader.h"
 
 namespace tyto {
 namespace {
@@ -61,11 +62,9 @@ bool overlaps(const std::vector<Axis>& axes) {
 class StorageWindow {
  public:
   StorageWindow(const File& file, const StoredStorage& storage, uint64_t window_bytes)
-      : reader_(file, storage.record),
-        end_(storage.begin + storage.bytes()),
-        window_(static_cast<size_t>(window_bytes)) {}
+      : reader_(file, storage), end_(storage.bytes()), window_(static_cast<size_t>(window_bytes)) {}
 
-  // `bytes` (at most the window's) from byte `at` of the record on.
+  // `bytes` (at most the window's) from byte `at` of the storage on.
   const std::byte* at(uint64_t at, uint64_t bytes) {
     if (at < begin_ || at + bytes > begin_ + filled_) {
       begin_ = at;
@@ -76,7 +75,7 @@ class StorageWindow {
   }
 
  private:
-  RecordReader reader_;
+  StorageReader reader_;
   uint64_t end_;
   std::vector<std::byte> window_;
   uint64_t begin_ = 0, filled_ = 0;
@@ -124,7 +123,7 @@ void gather(const File& file, const StoredTensor& t, const std::vector<Axis>& ax
     }
     for (int64_t i = 0; i < inner.size; i += piece) {
       const int64_t count = std::min(piece, inner.size - i);
-      const uint64_t at = t.storage.begin + static_cast<uint64_t>((from + i * inner.from) * element);
+      const auto at = static_cast<uint64_t>((from + i * inner.from) * element);
       const auto bytes = static_cast<uint64_t>(((count - 1) * inner.from + 1) * element);
       scatter(element, window.at(at, bytes), inner.from, out.data() + (to + i * inner.to) * element, inner.to,
               count);
@@ -135,6 +134,35 @@ void gather(const File& file, const StoredTensor& t, const std::vector<Axis>& ax
         more = true;
       else
         index[a] = 0;
+  }
+}
+
+// As torch.neg: numbers without a sign wrap around, and true stays true.
+void negate(Tensor& t) {
+  const auto each = [&]<class Bits>(Bits, const auto& change) {
+    auto* bits = reinterpret_cast<Bits*>(t.data());
+    for (int64_t i = 0; i < t.elements(); ++i) bits[i] = static_cast<Bits>(change(bits[i]));
+  };
+  const auto minus = [](auto v) { return 0 - v; };
+  switch (t.dtype()) {
+    case DType::F64:
+      return each(uint64_t{}, [](uint64_t v) { return v ^ (uint64_t{1} << 63); });
+    case DType::F32:
+      return each(uint32_t{}, [](uint32_t v) { return v ^ 0x80000000u; });
+    case DType::F16:
+    case DType::BF16:
+      return each(uint16_t{}, [](uint16_t v) { return v ^ 0x8000u; });
+    case DType::I64:
+      return each(uint64_t{}, minus);
+    case DType::I32:
+      return each(uint32_t{}, minus);
+    case DType::I16:
+      return each(uint16_t{}, minus);
+    case DType::I8:
+    case DType::U8:
+      return each(uint8_t{}, minus);
+    case DType::Bool:
+      return;
   }
 }
 
@@ -184,11 +212,12 @@ Tensor read_stored(const File& file, const StoredTensor& t) {
   const std::vector<Axis> axes = storage_order(t);
   const bool contiguous = axes.empty() || (axes.size() == 1 && axes[0].from == 1);
   if (contiguous) {
-    const auto begin = t.storage.begin + static_cast<uint64_t>(t.offset * t.storage.type.bytes);
-    RecordReader(file, t.storage.record).read(begin, {out.data(), static_cast<size_t>(out.bytes())});
+    const auto begin = static_cast<uint64_t>(t.offset * t.storage.type.bytes);
+    StorageReader(file, t.storage).read(begin, {out.data(), static_cast<size_t>(out.bytes())});
   } else {
     gather(file, t, axes, out);
   }
+  if (t.negated) negate(out);
   return out;
 }
 

@@ -188,7 +188,10 @@ void open_tar(const File& file, Archive& archive) {
     read_views(input, archive);
   });
   with("tensors", [&](PickleInput& input, const Record&) { read_tensors(input, archive); });
-  with("pickle", [&](PickleInput& input, const Record&) { archive.object = unpickle(input, archive.space); });
+  with("pickle", [&](PickleInput& input, const Record& record) {
+    archive.pickle = record;
+    archive.object = unpickle(input, archive.space);
+  });
 }
 
 }  // namespace tyto

@@ -8,6 +8,7 @@
 
 #include "tyto/error.h"
 #include "weights_converter/checkpoint/limits.h"
+#include "weights_converter/checkpoint/numpy_array.h"
 
 namespace tyto {
 namespace {
@@ -118,6 +119,27 @@ std::vector<int64_t> integers(const PickleValue& value, const std::string& where
   return out;
 }
 
+// What stands behind the hooks: a dict of the bits that PyTorch 2 sets in place of computing.
+void obey_metadata(const Recipe& recipe, TensorValue& value) {
+  const size_t at = recipe.function == "torch._utils._rebuild_tensor_v3" ? 7 : 6;
+  if (recipe.arguments.size() <= at || recipe.arguments[at]->as<PickleNone>()) return;
+  const std::string type =
+      value.foreign_type.empty() ? std::string(value.tensor.storage.type.name) : value.foreign_type;
+  const PicklePairs* bits = pairs_of(*recipe.arguments[at]);
+  if (!bits) {
+    value.foreign_type = fmt::format("{} with metadata that is {}", type, kind_of(*recipe.arguments[at]));
+    return;
+  }
+  for (const auto& [key, bit] : *bits) {
+    const auto* flag = bit->as<bool>();
+    const std::string name = storage_key(*key);
+    if (flag && name == "neg")
+      value.tensor.negated = *flag;
+    else if (!flag || *flag)
+      value.foreign_type = fmt::format("{} with metadata '{}'", type, printable(name));
+  }
+}
+
 // (storage, offset, size, stride, requires_grad, hooks[, metadata]); version 3 has the dtype behind the
 // hooks.
 TensorValue rebuild(const Archive& archive, const Recipe& recipe, const std::string& where) {
@@ -140,8 +162,27 @@ TensorValue rebuild(const Archive& archive, const Recipe& recipe, const std::str
   }
   TensorValue value{
       .tensor = {*storage, *offset, Shape(integers(*arguments[2], where)), integers(*arguments[3], where)}};
-  if (!storage->type.dtype) value.unsupported = fmt::format("has elements of type {}", storage->type.name);
+  if (!storage->type.dtype) value.foreign_type = storage->type.name;
+  obey_metadata(recipe, value);
   check(value.tensor, where);
+  return value;
+}
+
+// The type and, where its place is known, the shape of a tensor that is not rebuilt from a dense storage.
+TensorValue foreign(const Archive& archive, const Recipe& recipe, const std::string& where) {
+  std::string_view kind = recipe.function;
+  if (kind.starts_with(kRebuild)) kind.remove_prefix(kRebuild.size());
+  TensorValue value{.foreign_type = printable(kind)};
+  if (kind == "qtensor" && recipe.arguments.size() > 2) {  // (storage, offset, size ...)
+    if (const auto storage = find_storage(archive, *recipe.arguments[0], where))
+      value.foreign_type = storage->type.name;
+    value.tensor.shape = Shape(integers(*recipe.arguments[2], where));
+  }
+  if (kind == "sparse_tensor") {  // (layout, (indices, values, size[, coalesced]))
+    value.foreign_type = "sparse";
+    const PickleItems* parts = recipe.arguments.size() > 1 ? items_of(*recipe.arguments[1]) : nullptr;
+    if (parts && parts->size() > 2) value.tensor.shape = Shape(integers(*(*parts)[2], where));
+  }
   return value;
 }
 
@@ -153,23 +194,22 @@ bool is_plain(std::string_view function) {
 }  // namespace
 
 bool is_tensor(const Archive& archive, const PickleValue& value) {
-  return recipe_of(archive, value).has_value();
+  return is_numpy_array(value) || recipe_of(archive, value).has_value();
 }
 
 std::optional<TensorValue> tensor_from(const Archive& archive, const PickleValue& value,
                                        const std::string& where) {
+  if (auto array = numpy_array_from(archive, value, where)) return array;
   const auto recipe = recipe_of(archive, value);
   if (!recipe) return std::nullopt;
   if (recipe->stored) {
     TensorValue stored{.tensor =
                            archive.tensors.at(storage_key(*recipe->stored->as<PicklePersistent>()->id))};
-    if (!stored.tensor.storage.type.dtype)
-      stored.unsupported = fmt::format("has elements of type {}", stored.tensor.storage.type.name);
+    if (!stored.tensor.storage.type.dtype) stored.foreign_type = stored.tensor.storage.type.name;
     check(stored.tensor, where);
     return stored;
   }
-  if (!is_plain(recipe->function))
-    return TensorValue{.unsupported = "is made by " + printable(recipe->function) + ", not a dense tensor"};
+  if (!is_plain(recipe->function)) return foreign(archive, *recipe, where);
   return rebuild(archive, *recipe, where);
 }
 

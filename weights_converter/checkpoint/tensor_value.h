@@ -10,12 +10,14 @@ namespace tyto {
 
 struct TensorValue {
   StoredTensor tensor;
-  std::string unsupported;  // why it cannot be read ("made by torch._utils._rebuild_qtensor"), else empty
+  // Where it can be listed, not read: the name of its type ("complex64", "qint8", "sparse"); of `tensor` the shape alone
+  // counts then, as far as it is known.
+  std::string foreign_type;
 };
 
 bool is_tensor(const Archive& archive, const PickleValue& value);
 
-// The tensor that `value` stands for, its place checked against its storage; nullopt where it is no tensor.
+// The tensor or numpy array that `value` stands for, its place checked against its storage; nullopt where it is no tensor.
 // Error{Format} naming `where`.
 std::optional<TensorValue> tensor_from(const Archive& archive, const PickleValue& value,
                                        const std::string& where);

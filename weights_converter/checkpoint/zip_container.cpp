@@ -65,7 +65,8 @@ void open_zip(const File& file, Archive& archive) {
                             printable(folder)));
   check_byte_order(file, directory, folder);
 
-  RecordReader reader(file, pickle->second);
+  archive.pickle = pickle->second;
+  RecordReader reader(file, archive.pickle);
   PickleInput input(reader, 0, origin);
   archive.object = unpickle(input, archive.space);
   for (PickleRef reference : archive.space.persistent) {

@@ -71,6 +71,28 @@ class Convert(Workplace):
             want = network(x)["features"].numpy()
         np.testing.assert_allclose(load_tensors(self.at("out"))["features"], want, atol=1e-4 * np.abs(want).max())
 
+    def test_of_two_networks_in_a_file_key_and_prefix_choose(self):
+        state = self.network.state_dict()
+        half = {k: v * 0.5 if v.is_floating_point() else v for k, v in state.items()}
+        torch.save({"epoch": 3, "model": {"module." + k: v for k, v in state.items()}, "ema": half}, self.at("two.pth"))
+        message = self.fails("convert", self.at("two.pth"), "-o", self.at("two"))
+        for words in ("ft_net in 'model'", "ft_net in 'ema'", "choose with --key"):
+            self.assertIn(words, message)
+        self.assert_nothing_half("two")
+        found = inspect(self.at("two.pth"))
+        self.assertEqual((found["state_dict"], found["beside"]), ("model", [["epoch", "3"]]))
+        self.assertEqual([other["key"] for other in found["others"]], ["ema"])
+        printed = json.loads(tyto("convert", self.at("two.pth"), "-o", self.at("two"), "--key", "ema", "--json")[0])
+        self.assertEqual((printed["key"], printed["prefix"]), ("ema", ""))
+        self.network_gives(self.at("two"), half)
+        student = {"student." + k: v for k, v in state.items()} | {"teacher." + k: v for k, v in half.items()}
+        torch.save([student], self.at("distilled.pth"))
+        self.assertIn("choose with --prefix", self.fails("convert", self.at("distilled.pth"), "-o", self.at("student")))
+        said = tyto("convert", self.at("distilled.pth"), "-o", self.at("student"), "--prefix", "teacher")[0]
+        self.assertIn("found in '[0]', names without 'teacher.'", said)
+        self.assertIn(f"{len(state)} without the prefix", said)
+        self.network_gives(self.at("student"), half)
+
     def test_options_may_stand_before_the_checkpoint(self):
         tyto("convert", "--set", "stride=1", "--preprocess", "size=[128,64]", self.checkpoint, "-o", self.at("s1"))
         model = inspect(self.at("s1"))
