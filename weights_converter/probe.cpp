@@ -12,6 +12,7 @@
 namespace tyto {
 namespace {
 
+constexpr size_t kMaxPrefixes = 16;  // more copies of one network than these are no reason to go on looking
 constexpr size_t kNearestNamesSought = 6;  // of missing tensors; the others are counted in messages
 
 std::string describe(const Probe::Miss& miss, const std::vector<std::string>& names,
@@ -94,9 +95,11 @@ std::vector<std::string> prefixes(const Network& network, const std::map<std::st
   build(network, options, MemorySource({}), asked, graph);
   const std::vector<std::string> names = source.names();
   std::set<std::string> found = {"", common_prefix(names)};
-  for (const std::string& name : names)
-    if (asked.first && name.ends_with("." + asked.first->name) && fits(*source.find(name), asked.first->dims))
+  for (const std::string& name : names) {
+    if (!asked.first || found.size() == kMaxPrefixes) break;
+    if (name.ends_with("." + asked.first->name) && fits(*source.find(name), asked.first->dims))
       found.insert(name.substr(0, name.size() - asked.first->name.size()));
+  }
   return {found.begin(), found.end()};
 }
 

@@ -103,14 +103,16 @@ void check_prefix(const std::vector<NamedTensors>& dicts, const std::string& ori
                           nearest.empty() ? "" : fmt::format("; nearest: '{}'", nearest)));
 }
 
+// tensors: those of the dict below the prefix
 Recognition probe_below(const Network& network, const std::map<std::string, std::string>& options,
-                        const NamedTensors& dict, const std::string& prefix, bool rest_counts) {
+                        const NamedTensors& dict, const std::string& prefix,
+                        const std::shared_ptr<const TensorSource>& tensors, bool rest_counts) {
   Recognition r;
-  r.tensors = below(dict.tensors, prefix);
-  static_cast<Probed&>(r) = probe(network, options, *r.tensors);
+  static_cast<Probed&>(r) = probe(network, options, *tensors);
   r.key = dict.key;
   r.prefix = prefix;
   r.wrappers = dict.wrappers;
+  r.tensors = tensors;
   for (const std::string& name : dict.tensors->names())
     if (!name.starts_with(prefix)) (rest_counts ? r.unused : r.outside).push_back(name);
   return r;
@@ -126,15 +128,15 @@ bool is_within(const Recognition& a, const Recognition& b) {
                      [&](const std::string& name) { return of_b.contains(a.prefix + name); });
 }
 
-// Those that miss nothing and are no part of another such.
+// Those that miss nothing and are no part of another network, which may miss something: a detector that lacks one tensor is
+// not its trunk.
 std::vector<Recognition> largest_fits(const std::vector<Recognition>& all) {
-  std::vector<Recognition> fits, largest;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(fits),
-               [](const Recognition& r) { return r.missing.empty(); });
-  std::copy_if(fits.begin(), fits.end(), std::back_inserter(largest), [&](const Recognition& r) {
-    return std::none_of(fits.begin(), fits.end(), [&](const Recognition& o) { return is_within(r, o); });
+  std::vector<Recognition> fits;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(fits), [&](const Recognition& r) {
+    return r.missing.empty() &&
+           std::none_of(all.begin(), all.end(), [&](const Recognition& o) { return is_within(r, o); });
   });
-  return largest;
+  return fits;
 }
 
 [[noreturn]] void refuse_several(const std::string& origin, const std::vector<Recognition>& fits) {
@@ -188,12 +190,18 @@ Recognition recognise(const Checkpoint& checkpoint, const std::string& origin, c
   if (prefix) check_prefix(dicts, origin, *prefix);
 
   std::vector<Recognition> all, matches;
-  for (const NamedTensors& dict : dicts)
+  for (const NamedTensors& dict : dicts) {
+    std::map<std::string, std::shared_ptr<const TensorSource>> views;  // by prefix
     for (const Network& network : candidates) {
       const auto options = wanted.network ? wanted.set : known_to(network, wanted.set);
       const auto tried = prefix ? std::vector{*prefix} : prefixes(network, options, *dict.tensors);
-      for (const std::string& p : tried) all.push_back(probe_below(network, options, dict, p, !prefix));
+      for (const std::string& p : tried) {
+        auto& view = views[p];
+        if (!view) view = below(dict.tensors, p);
+        all.push_back(probe_below(network, options, dict, p, view, !prefix));
+      }
     }
+  }
   std::copy_if(all.begin(), all.end(), std::back_inserter(matches),
                [](const Recognition& r) { return r.matches(); });
   if (matches.empty()) {

@@ -152,6 +152,9 @@ TEST_F(Recognise, TakesAWholeNetworkBeforeItsTrunk) {
   EXPECT_EQ(
       converted({.wanted = {.network = "resnet", .prefix = "model", .allow_unused = true}}).info.network,
       "resnet");
+  layout.erase(find("classifier.add_block.1.running_var"));
+  expect_error([&] { converted({.wanted = {.allow_unused = true}}); }, ErrorKind::Format,
+               {"ft_net finds", "'classifier.add_block.1.running_var'"});
 }
 
 TEST_F(Recognise, NamesAsNearestTheNetworkThatSharesMostTensors) {
