@@ -161,6 +161,8 @@ def make_beside(add):
              'schedule': schedule, 'empty': collections.Counter()}
     for protocol in (2, 4):
         torch.save(value, add(f'beside{protocol}_zip.pth', state, path='model'), pickle_protocol=protocol)
+    # Bound to a module, which legacy streams refer to by a persistent id.
+    both_ways(add, 'bound_method', {'model': state, 'forward': torch.nn.ReLU().forward}, state, path='model')
     # Objects that are filled in ways that no list or dict is, and a dict made from something that is none.
     odd = p.dict_of((p.text('a'), p.call('odd', 'Set') + p.MARK + p.integer(1) + b'\x90'),
                     (p.text('b'), p.call('collections', 'OrderedDict', p.integer(1))),

@@ -43,7 +43,15 @@ const PickleItems* items_of(const PickleValue& value) {
 
 std::string_view class_of(const PickleValue& value) {
   const auto* object = value.as<PickleObject>();
-  const auto* global = object ? object->callable->as<PickleGlobal>() : nullptr;
+  if (!object) return {};
+  const PickleValue* made_by = object->callable;
+  if (const auto* persistent =
+          made_by->as<PicklePersistent>()) {  // ('module', class, source file, source) of PyTorch < 1.6
+    const PickleItems* id = items_of(*persistent->id);
+    if (!id || id->size() < 2) return {};
+    made_by = (*id)[1];
+  }
+  const auto* global = made_by->as<PickleGlobal>();
   return global ? std::string_view(global->name) : std::string_view();
 }
 
