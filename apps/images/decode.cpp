@@ -3,16 +3,43 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <opencv2/core/utils/logger.hpp>
-#include <opencv2/imgcodecs.hpp>
+#include <new>
 #include <utility>
 
+#include "apps/images/formats/bmp.h"
+#include "apps/images/formats/foreign.h"
+#include "apps/images/formats/gif.h"
+#include "apps/images/formats/jpeg.h"
+#include "apps/images/formats/png.h"
+#include "apps/images/formats/pnm.h"
+#include "apps/images/formats/tiff.h"
+#include "apps/images/formats/webp.h"
 #include "apps/images/image_file.h"
+#include "apps/images/orientation.h"
 #include "engine/file.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {
 namespace {
+
+struct Format {
+  const char* name = nullptr;
+  bool (*is_this)(const ImageFile&) = nullptr;
+  Image (*decode)(const ImageFile&) = nullptr;
+  std::span<const uint8_t> (*exif)(const ImageFile&) =
+      nullptr;  // null where PIL turns the image unasked, or never
+};
+
+constexpr Format kFormats[] = {
+    {"JPEG", is_jpeg, decode_jpeg, jpeg_exif},
+    {"PNG", is_png, decode_png, png_exif},
+    {"WebP", is_webp, decode_webp, webp_exif},
+    {"GIF", is_gif, decode_gif},
+    {"BMP", is_bmp, decode_bmp},
+    {"TIFF", is_tiff, decode_tiff},
+    {"PNM", is_pnm, decode_pnm},
+    {"BMP", is_dib, decode_bmp},
+};
 
 void check_size(uint64_t bytes, const std::string& name) {
   if (bytes > kMaxImageFileBytes)
@@ -20,45 +47,21 @@ void check_size(uint64_t bytes, const std::string& name) {
                 fmt::format("{}: not an image ({} bytes; the limit is {})", name, bytes, kMaxImageFileBytes));
 }
 
-// Into `pixels`, which OpenCV replaces where its size is another one; false where OpenCV gives up, whichever
-// way it says so.
-bool decode_bgr(std::span<const std::byte> file, const std::string& name, int flags, cv::Mat& pixels) {
-  cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
-  const cv::Mat bytes(1, static_cast<int>(file.size()), CV_8U, const_cast<std::byte*>(file.data()));
-  try {
-    return !cv::imdecode(bytes, flags, &pixels).empty() && pixels.type() == CV_8UC3;
-  } catch (const cv::Exception& error) {
-    if (error.code != cv::Error::StsNoMem) return false;
-    throw Error(ErrorKind::Memory, fmt::format("{}: not enough memory to decode it", name));
-  }
-}
-
-Image new_image(int64_t width, int64_t height) {
-  return {static_cast<int>(width), static_cast<int>(height),
-          std::vector<uint8_t>(static_cast<size_t>(width * height) * 3)};
-}
-
 }  // namespace
 
-Image decode_bytes(std::span<const std::byte> file, const std::string& name, bool apply_exif_orientation) {
-  check_size(file.size(), name);
-  const ImageHeader header = read_image_header(file, name);
-  std::vector<std::byte> png;
-  if (header.format == ImageFormat::Png) {
-    png = essential_png(file);
-    file = png;
+Image decode_bytes(std::span<const std::byte> bytes, const std::string& name, bool apply_exif_orientation) {
+  check_size(bytes.size(), name);
+  const ImageFile unknown(bytes, name, "file");
+  const auto* format = std::ranges::find_if(kFormats, [&](const Format& f) { return f.is_this(unknown); });
+  if (format == std::end(kFormats)) unknown.refuse(describe_foreign(unknown));
+  const ImageFile file(bytes, name, format->name);
+  try {
+    Image image = format->decode(file);
+    if (!apply_exif_orientation || !format->exif) return image;
+    return upright(std::move(image), exif_orientation(format->exif(file)));
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorKind::Memory, fmt::format("{}: not enough memory to decode it", name));
   }
-  const int flags = cv::IMREAD_COLOR | (apply_exif_orientation ? 0 : cv::IMREAD_IGNORE_ORIENTATION);
-  Image image = new_image(header.width, header.height);
-  cv::Mat pixels(image.height, image.width, CV_8UC3, image.rgb.data());
-  if (!decode_bgr(file, name, flags, pixels))
-    throw Error(ErrorKind::Format, fmt::format("{}: not an image (its data cannot be decoded)", name));
-  if (pixels.data != image.rgb.data()) {  // turned upright, or a WebP, whose header is not read for its size
-    image = new_image(pixels.cols, pixels.rows);
-    std::copy_n(pixels.data, image.rgb.size(), image.rgb.data());
-  }
-  for (size_t i = 0; i < image.rgb.size(); i += 3) std::swap(image.rgb[i], image.rgb[i + 2]);  // BGR to RGB
-  return image;
 }
 
 Image decode(const std::filesystem::path& path, bool apply_exif_orientation) {
