@@ -164,22 +164,22 @@ uint8_t channel(uint32_t pixel, uint32_t mask) {
 
 Image decode(const ImageFile& file, size_t header_start, size_t declared_data) {
   const Header header = read_header(file, header_start);
-  Image image = file.new_image(header.width, header.height);
-  const size_t width = static_cast<size_t>(image.width), height = static_cast<size_t>(image.height);
+  file.check_size(header.width, header.height);
+  const size_t width = static_cast<size_t>(header.width), height = static_cast<size_t>(header.height);
+  const size_t start = data_start(header, declared_data);
   size_t row_bytes = header.row_bytes();
   uint32_t bits = header.bits;
-  const uint8_t* rows = nullptr;
   std::vector<uint8_t> expanded;
+  const uint8_t* rows = nullptr;
   if (header.compression == RunLengths8 || header.compression == RunLengths4) {
-    expanded = expand_run_lengths(file, header, data_start(header, declared_data));
+    expanded = expand_run_lengths(file, header, start);
     rows = expanded.data();
     row_bytes = width;
     bits = 8;
-  } else {
-    // The padding of the last row may be missing.
-    const size_t bytes = row_bytes * (height - 1) + (width * bits + 7) / 8;
-    rows = file.part(data_start(header, declared_data), bytes).data();
+  } else {  // the last row may lack its padding
+    rows = file.part(start, row_bytes * (height - 1) + (width * bits + 7) / 8).data();
   }
+  Image image = file.new_image(header.width, header.height);
   const Palette palette = bits <= 8 ? read_palette(file, header) : Palette();
   for (size_t y = 0; y < height; ++y) {
     const uint8_t* row = rows + row_bytes * (header.top_down ? y : height - 1 - y);

@@ -130,7 +130,7 @@ void unfilter_with(uint32_t filter, std::span<uint8_t> row, const uint8_t* above
   } else if (filter == 4) {
     std::array<int, pixel> left{}, corner{};
     for (size_t i = 0; i < n; i += pixel)
-      for (size_t c = 0; c < pixel && i + c < n; ++c) {
+      for (size_t c = 0; c < pixel; ++c) {
         const int a = left[c], b = above[i + c], d = corner[c];
         const int to_a = std::abs(b - d), to_b = std::abs(a - d), to_d = std::abs(a + b - 2 * d);
         const int nearest_of_two = to_b <= to_d ? b : d;

@@ -16,7 +16,7 @@ from image_files import END, SIGNATURE, bmp, chunk, gif, png, run_lengths, tiff
 from PIL import Image, ImageOps
 
 FORMAT = 2  # tyto::ErrorKind::Format
-FUZZ = int(os.environ.get("TYTO_FUZZ", 50))  # damaged copies of each file
+FUZZ = int(os.environ.get("TYTO_FUZZ", 30))  # damaged copies of each file
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
