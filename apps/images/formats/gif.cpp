@@ -155,11 +155,15 @@ bool is_gif(const ImageFile& file) { return file.has("GIF87a") || file.has("GIF8
 Image decode_gif(const ImageFile& file) {
   const Gif gif = read_to_frame(file);
   const Frame& frame = gif.frame;
-  file.check_size(static_cast<int64_t>(frame.width), static_cast<int64_t>(frame.height));
+  const auto check = [&](size_t width, size_t height) {
+    file.check_size(static_cast<int64_t>(width), static_cast<int64_t>(height));
+  };
+  check(frame.width, frame.height);
+  check(gif.width, gif.height);
+  const std::vector<uint8_t> pixels = read_pixels(file, frame.data, frame.width * frame.height);
   Image image = file.new_image(static_cast<int64_t>(gif.width), static_cast<int64_t>(gif.height));
   if (frame.width < gif.width || frame.height < gif.height)
     for (size_t i = 0; i < image.rgb.size(); i += 3) gif.palette.paint(gif.background, image.rgb.data() + i);
-  const std::vector<uint8_t> pixels = read_pixels(file, frame.data, frame.width * frame.height);
   const uint8_t* pixel = pixels.data();
   for (const size_t y : row_order(frame.height, frame.interlaced)) {
     uint8_t* rgb = image.rgb.data() + 3 * ((frame.top + y) * gif.width + frame.left);
