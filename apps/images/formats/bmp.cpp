@@ -125,7 +125,9 @@ std::vector<uint8_t> expand_run_lengths(const ImageFile& file, const Header& hea
   const auto add = [&](size_t count, auto value_of) {
     for (size_t i = 0; i < count && pixels.size() < size; ++i) pixels.push_back(value_of(i));
   };
-  const auto nothing = [](size_t) { return uint8_t{0}; };
+  const auto skip = [&](size_t count) {
+    pixels.resize(pixels.size() + std::min(count, size - pixels.size()));
+  };
   size_t x = 0;
   while (pixels.size() < size) {
     const uint32_t count = file.u8(at), value = file.u8(at + 1);
@@ -137,12 +139,12 @@ std::vector<uint8_t> expand_run_lengths(const ImageFile& file, const Header& hea
       });
       x += fitting;
     } else if (value == EndOfLine) {
-      add((width - pixels.size() % width) % width, nothing);
+      skip((width - pixels.size() % width) % width);
       x = 0;
     } else if (value == EndOfBitmap) {
       file.refuse("a BMP whose run lengths end before its pixels");
     } else if (value == Skip) {
-      add(file.u8(at) + size_t{file.u8(at + 1)} * width, nothing);
+      skip(file.u8(at) + size_t{file.u8(at + 1)} * width);
       at += 2;
       x = pixels.size() % width;
     } else {  // as many pixels one by one, up to an even byte of the file

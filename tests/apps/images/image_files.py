@@ -5,7 +5,12 @@ import zlib
 
 
 def chunk(kind, data, checksum=None):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data) if checksum is None else checksum)
+    return (
+        struct.pack(">I", len(data))
+        + kind
+        + data
+        + struct.pack(">I", zlib.crc32(kind + data) if checksum is None else checksum)
+    )
 
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -52,12 +57,16 @@ def png(samples, bits, colour, interlaced=False, extra=b""):
     return SIGNATURE + chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(data)) + END
 
 
-def bmp(width, height, bits, data, compression=0, colours=b"", masks=(), header=40, count=0, file_header=True, size=None):
+def bmp(
+    width, height, bits, data, compression=0, colours=b"", masks=(), header=40, count=0, file_header=True, size=None
+):
     """`header`: its bytes, masks included; `size`: what it says that it has, if that is not true."""
     if header == 12:
         info = struct.pack("<IHHHH", 12, width, height, 1, bits)
     else:
-        info = struct.pack("<IiiHHIIiiII", size or header, width, height, 1, bits, compression, len(data), 0, 0, count, 0)
+        info = struct.pack(
+            "<IiiHHIIiiII", size or header, width, height, 1, bits, compression, len(data), 0, 0, count, 0
+        )
         info = (info + struct.pack(f"<{len(masks)}I", *masks)).ljust(header, b"\0")
     body = info + colours + data
     # Not the end of the palette for bitmaps of OS/2, which PIL would not believe.
@@ -98,7 +107,15 @@ def gif(rng, canvas, frame, colours, own_colours=b"", clear=None):
 
     control = b"" if clear is None else b"!\xf9\x04\x01\0\0" + bytes([clear, 0])
     head = b"GIF89a" + struct.pack("<HHBBB", *canvas, flags(colours), 5, 0) + colours + control
-    return head + b"," + struct.pack("<HHHHB", x, y, width, height, flags(own_colours)) + own_colours + b"\x04" + blocks + b"\0;"
+    return (
+        head
+        + b","
+        + struct.pack("<HHHHB", x, y, width, height, flags(own_colours))
+        + own_colours
+        + b"\x04"
+        + blocks
+        + b"\0;"
+    )
 
 
 def tiff(samples, photometric, bits=8, order="<", big=False, planes=False, tile=None, extra=(), format=None, more=()):
@@ -109,28 +126,41 @@ def tiff(samples, photometric, bits=8, order="<", big=False, planes=False, tile=
         whole = [[[0] * channels] * (columns * tile) for _ in range(rows * tile)]
         for y in range(height):
             whole[y][:width] = samples[y].tolist()
-        areas = [[line[x * tile : (x + 1) * tile] for line in whole[y * tile : (y + 1) * tile]] for y in range(rows) for x in range(columns)]
+        areas = [
+            [line[x * tile : (x + 1) * tile] for line in whole[y * tile : (y + 1) * tile]]
+            for y in range(rows)
+            for x in range(columns)
+        ]
     else:
         areas = [samples[y : y + 5].tolist() for y in range(0, height, 5)]
 
     def encoded(area, channel=None):
-        lines = [[v for pixel in line for v in (pixel if channel is None else pixel[channel : channel + 1])] for line in area]
+        lines = [
+            [v for pixel in line for v in (pixel if channel is None else pixel[channel : channel + 1])] for line in area
+        ]
         if bits in (16, 32):
             letter = {16: "H", 32: "f" if format == 3 else "I"}[bits]
             return b"".join(struct.pack(order + str(len(line)) + letter, *line) for line in lines)
         return b"".join(packed(lines, bits))
 
-    blocks = [encoded(area, c) for c in range(channels) for area in areas] if planes else [encoded(area) for area in areas]
+    blocks = (
+        [encoded(area, c) for c in range(channels) for area in areas] if planes else [encoded(area) for area in areas]
+    )
     tags = [(256, 3, [width]), (257, 3, [height]), (258, 3, [bits] * channels), (259, 3, [1]), (262, 3, [photometric])]
     tags += [(277, 3, [channels]), (284, 3, [2 if planes else 1])]
     tags += [(322, 3, [tile]), (323, 3, [tile])] if tile else [(278, 3, [5])]
-    tags += ([(338, 3, list(extra))] if extra else []) + ([(339, 3, [format] * channels)] if format else []) + list(more)
+    tags += (
+        ([(338, 3, list(extra))] if extra else []) + ([(339, 3, [format] * channels)] if format else []) + list(more)
+    )
     start = 16 if big else 8
     offsets, body = [], b""
     for block in blocks:
         offsets.append(start + len(body))
         body += block + b"\0" * (len(block) % 2)
-    tags += [(324 if tile else 273, 16 if big else 4, offsets), (325 if tile else 279, 16 if big else 4, [len(b) for b in blocks])]
+    tags += [
+        (324 if tile else 273, 16 if big else 4, offsets),
+        (325 if tile else 279, 16 if big else 4, [len(b) for b in blocks]),
+    ]
     tags.sort()
     letters, inline = {3: "H", 4: "I", 16: "Q"}, 8 if big else 4
     directory = start + len(body)
@@ -148,4 +178,12 @@ def tiff(samples, photometric, bits=8, order="<", big=False, planes=False, tile=
     if big:
         head = struct.pack(order + "HHHQ", 43, 8, 0, directory)
         return mark + head + body + struct.pack(order + "Q", len(tags)) + entries + bytes(8) + rest
-    return mark + struct.pack(order + "HI", 42, directory) + body + struct.pack(order + "H", len(tags)) + entries + bytes(4) + rest
+    return (
+        mark
+        + struct.pack(order + "HI", 42, directory)
+        + body
+        + struct.pack(order + "H", len(tags))
+        + entries
+        + bytes(4)
+        + rest
+    )

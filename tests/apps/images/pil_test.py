@@ -155,7 +155,18 @@ class Images(unittest.TestCase):
         self.assertTrue(np.array_equal(self.pipe.decode(path), expected), name)
 
     def test_every_depth_and_colour_type_of_png_equals_pil(self):
-        kinds = [(1, 0, 1), (2, 0, 1), (4, 0, 1), (8, 0, 1), (8, 2, 3), (16, 2, 3), (8, 4, 2), (16, 4, 2), (8, 6, 4), (16, 6, 4)]
+        kinds = [
+            (1, 0, 1),
+            (2, 0, 1),
+            (4, 0, 1),
+            (8, 0, 1),
+            (8, 2, 3),
+            (16, 2, 3),
+            (8, 4, 2),
+            (16, 4, 2),
+            (8, 6, 4),
+            (16, 6, 4),
+        ]
         kinds += [(bits, 3, 1) for bits in (1, 2, 4, 8)]
         for bits, colour, channels in kinds:
             # Fewer colours than indices: PIL has grey for the others.
@@ -173,7 +184,9 @@ class Images(unittest.TestCase):
         after = {"data checksum": chunk(b"IDAT", data, 5) + END, "text checksum": chunk(b"IDAT", data) + text + END}
         after["no end"] = chunk(b"IDAT", data)
         after["neither checksum nor end"] = chunk(b"IDAT", data)[:-6]
-        after["in pieces"] = chunk(b"IDAT", b"") + chunk(b"IDAT", data[:9]) + chunk(b"IDAT", b"") + chunk(b"IDAT", data[9:]) + END
+        after["in pieces"] = (
+            chunk(b"IDAT", b"") + chunk(b"IDAT", data[:9]) + chunk(b"IDAT", b"") + chunk(b"IDAT", data[9:]) + END
+        )
         after["junk"] = chunk(b"IDAT", data) + END + b"junk"
         for name, rest in after.items():
             self.assert_bytes_decode_like_pil(start + rest, name + ".png")
@@ -192,7 +205,9 @@ class Images(unittest.TestCase):
                 content = tiff(noise(11, 19, channels, bits), photometric, bits, extra=extra, more=more, **options)
                 self.assert_bytes_decode_like_pil(content, f"{photometric}-{bits}-{channels}{extra}{options}.tif")
         for extra in ((), (0,), (2,)):
-            self.assert_bytes_decode_like_pil(tiff(noise(11, 19, 3 + len(extra)), 2, planes=True, extra=extra), "planes.tif")
+            self.assert_bytes_decode_like_pil(
+                tiff(noise(11, 19, 3 + len(extra)), 2, planes=True, extra=extra), "planes.tif"
+            )
         for orientation in range(1, 9):
             self.assert_bytes_decode_like_pil(tiff(noise(5, 7, 3), 2, more=[(274, 3, [orientation])]), "turned.tif")
 
@@ -222,21 +237,37 @@ class Images(unittest.TestCase):
             rows = rng.bytes((19 * bits + 31) // 32 * 4 * 7)
             for header, colour in [(12, 3), (40, 4), (64, 4), (108, 4), (124, 4)]:
                 colours = rng.bytes(colour << bits) if bits <= 8 else b""
-                self.assert_bytes_decode_like_pil(bmp(19, 7, bits, rows, colours=colours, header=header), f"{bits}-{header}.bmp")
+                self.assert_bytes_decode_like_pil(
+                    bmp(19, 7, bits, rows, colours=colours, header=header), f"{bits}-{header}.bmp"
+                )
             colours = rng.bytes(8) if bits <= 8 else b""
-            self.assert_bytes_decode_like_pil(bmp(19, -7, bits, rows, colours=colours, count=len(colours) // 4), "down.bmp")
-            self.assert_bytes_decode_like_pil(bmp(19, 7, bits, rows, colours=colours, count=len(colours) // 4, file_header=False), "a.dib")
+            self.assert_bytes_decode_like_pil(
+                bmp(19, -7, bits, rows, colours=colours, count=len(colours) // 4), "down.bmp"
+            )
+            self.assert_bytes_decode_like_pil(
+                bmp(19, 7, bits, rows, colours=colours, count=len(colours) // 4, file_header=False), "a.dib"
+            )
 
     def test_masks_of_bmp_equal_pil(self):
         rng = np.random.default_rng(5)
         layouts = [(16, 0xF800, 0x7E0, 0x1F, 0), (16, 0x7C00, 0x3E0, 0x1F, 0), (24, 0xFF0000, 0xFF00, 0xFF, 0)]
-        layouts += [(32, 0xFF0000, 0xFF00, 0xFF, 0), (32, 0xFF000000, 0xFF0000, 0xFF00, 0), (32, 0xFF, 0xFF00, 0xFF0000, 0xFF000000)]
-        layouts += [(32, 0xFF0000, 0xFF00, 0xFF, 0xFF000000), (32, 0xFF000000, 0xFF0000, 0xFF00, 0xFF), (32, 0, 0, 0, 0)]
+        layouts += [
+            (32, 0xFF0000, 0xFF00, 0xFF, 0),
+            (32, 0xFF000000, 0xFF0000, 0xFF00, 0),
+            (32, 0xFF, 0xFF00, 0xFF0000, 0xFF000000),
+        ]
+        layouts += [
+            (32, 0xFF0000, 0xFF00, 0xFF, 0xFF000000),
+            (32, 0xFF000000, 0xFF0000, 0xFF00, 0xFF),
+            (32, 0, 0, 0, 0),
+        ]
         for bits, *masks in layouts:
             rows = rng.bytes((19 * bits + 31) // 32 * 4 * 7)
             self.assert_bytes_decode_like_pil(bmp(19, 7, bits, rows, 3, masks=masks, header=108), f"{masks}.bmp")
             if masks[3] == 0:
-                self.assert_bytes_decode_like_pil(bmp(19, 7, bits, rows, 3, masks=masks[:3], header=52, size=40), f"{masks}.bmp")
+                self.assert_bytes_decode_like_pil(
+                    bmp(19, 7, bits, rows, 3, masks=masks[:3], header=52, size=40), f"{masks}.bmp"
+                )
 
     def test_run_lengths_of_bmp_equal_pil(self):
         rng = np.random.default_rng(6)
@@ -258,7 +289,9 @@ class Images(unittest.TestCase):
                 samples = rng.integers(0, top + 1, 5 * 7 * channels)
                 text = " ".join(map(str, samples)).encode()
                 content = text if kind <= 3 else samples.astype(">u2" if top > 255 else "u1").tobytes()
-                self.assert_bytes_decode_like_pil(b"P%d\n# by a camera\n7 5 %d\n" % (kind, top) + content, f"{kind}-{top}.pnm")
+                self.assert_bytes_decode_like_pil(
+                    b"P%d\n# by a camera\n7 5 %d\n" % (kind, top) + content, f"{kind}-{top}.pnm"
+                )
         self.assert_bytes_decode_like_pil(b"P5 4 1 100\n" + bytes([99, 100, 101, 255]), "beyond white.pgm")
         self.assert_bytes_decode_like_pil(b"P4 11 2\n" + rng.bytes(4), "binary.pbm")
         self.assert_bytes_decode_like_pil(b"P1\n7 2 # size\n10101 01\n1#ones\n 1 1 0 0 0 0", "text.pbm")
@@ -343,7 +376,9 @@ class Images(unittest.TestCase):
         self.assert_no_image(webp[:-9], "truncated WebP")
         self.assert_no_image(self.encoded(image, format="GIF")[:-90], "truncated GIF")
         self.assert_no_image(b"P6\n100000 100000\n255\nabc", "it declares 100000 x 100000 pixels")
-        self.assert_no_image(bmp_file[:18] + struct.pack("<ii", 1 << 20, 1 << 20) + bmp_file[26:], "pixels; the limit is")
+        self.assert_no_image(
+            bmp_file[:18] + struct.pack("<ii", 1 << 20, 1 << 20) + bmp_file[26:], "pixels; the limit is"
+        )
         self.assert_no_image(bmp_file[:-100], "truncated BMP")
         self.assert_no_image(self.encoded(image, format="TIFF")[:-100], "a TIFF that cannot be decoded: ")
 
@@ -357,7 +392,9 @@ class Images(unittest.TestCase):
         self.assert_no_image(SIGNATURE + png(noise(2, 2, 1), 8, 0)[8:33] + END, "a PNG without image data")
         self.assert_no_image(png(noise(2, 4, 1, 4), 4, 2), "a PNG of colour type 2 and 4 bits")
         self.assert_no_image(b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(10), "WebP")
-        self.assert_no_image(bmp(4, 4, 16, bytes(32), 3, masks=(0xF00, 0xF0, 0xF, 0), header=108), "masks f00, f0, f and 0")
+        self.assert_no_image(
+            bmp(4, 4, 16, bytes(32), 3, masks=(0xF00, 0xF0, 0xF, 0), header=108), "masks f00, f0, f and 0"
+        )
         self.assert_no_image(bmp(4, 4, 0, jpeg, 4), "a BMP of 0 bits a pixel")
         self.assert_no_image(bmp(4, 4, 24, jpeg, 4), "a BMP that holds a JPEG")
         self.assert_no_image(bmp(4, 4, 2, bytes(16)), "a BMP of 2 bits")
@@ -366,15 +403,28 @@ class Images(unittest.TestCase):
 
     def test_tiff_without_a_white_is_refused_by_its_kind(self):
         kinds = {"floating-point samples": (1, 32, 1, (), 3), "a grey TIFF of 32-bit": (1, 32, 1, (), 1)}
-        kinds.update({"16-bit signed": (1, 16, 1, (), 2), "CIE Lab": (8, 8, 3, (), None), "7 a pixel": (2, 8, 7, (0,) * 4, None)})
+        kinds.update(
+            {"16-bit signed": (1, 16, 1, (), 2), "CIE Lab": (8, 8, 3, (), None), "7 a pixel": (2, 8, 7, (0,) * 4, None)}
+        )
         kinds["a grey (white is 0) TIFF of 16-bit"] = (0, 16, 1, (), None)
         for reason, (photometric, bits, channels, extra, sample_format) in kinds.items():
             samples = noise(3, 4, channels, min(bits, 15))
             self.assert_no_image(tiff(samples, photometric, bits, extra=extra, format=sample_format), reason)
 
     def test_formats_that_are_not_read_are_named(self):
-        starts = {"HEIC": b"\0\0\0\x18ftypheic", "AVIF": b"\0\0\0\x1cftypavif", "JPEG XL": b"\xff\x0a", "PAM": b"P7\nWIDTH 1"}
-        starts.update({"PFM": b"PF\n2 2\n-1\n", "a Photoshop document": b"8BPS\0\1", "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1"})
+        starts = {
+            "HEIC": b"\0\0\0\x18ftypheic",
+            "AVIF": b"\0\0\0\x1cftypavif",
+            "JPEG XL": b"\xff\x0a",
+            "PAM": b"P7\nWIDTH 1",
+        }
+        starts.update(
+            {
+                "PFM": b"PF\n2 2\n-1\n",
+                "a Photoshop document": b"8BPS\0\1",
+                "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1",
+            }
+        )
         for name, start in starts.items():
             self.assert_no_image(start + bytes(40), f"({name}")
         image = Image.fromarray(picture(16, 16))
@@ -386,17 +436,32 @@ class Images(unittest.TestCase):
         image = Image.fromarray(picture(48, 40))
         grey = image.convert("L")
         frames = {"save_all": True, "append_images": [image.rotate(90)]}
-        originals = [self.encoded(i, format=f) for i in (image, grey) for f in ("JPEG", "PNG", "BMP", "TIFF", "PPM", "GIF")]
+        originals = [
+            self.encoded(i, format=f) for i in (image, grey) for f in ("JPEG", "PNG", "BMP", "TIFF", "PPM", "GIF")
+        ]
         originals += [self.encoded(image, format="WEBP"), self.encoded(image, format="WEBP", lossless=True)]
         originals += [self.encoded(image, format="WEBP", **frames), self.encoded(image, format="GIF", **frames)]
-        originals += [self.encoded(image, format="JPEG", progressive=True), self.encoded(image.quantize(9), format="PNG")]
+        originals += [
+            self.encoded(image, format="JPEG", progressive=True),
+            self.encoded(image.quantize(9), format="PNG"),
+        ]
         originals += [self.encoded(image, format="JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0")]
         originals += [self.encoded(image.convert("CMYK"), format="JPEG"), png(noise(9, 11, 4, 16), 16, 6, True)]
-        originals += [self.encoded(image, format="TIFF", compression=c) for c in ("tiff_lzw", "jpeg", "tiff_adobe_deflate")]
+        originals += [
+            self.encoded(image, format="TIFF", compression=c) for c in ("tiff_lzw", "jpeg", "tiff_adobe_deflate")
+        ]
         originals += [self.encoded(image.convert("1"), format="TIFF", compression="group4")]
-        originals += [tiff(noise(19, 9, 4), 2, tile=16, big=True), tiff(noise(19, 9, 3), 2, planes=True), tiff(noise(6, 6, 3), 6)]
+        originals += [
+            tiff(noise(19, 9, 4), 2, tile=16, big=True),
+            tiff(noise(19, 9, 3), 2, planes=True),
+            tiff(noise(6, 6, 3), 6),
+        ]
         originals += [bmp(19, 7, 8, run_lengths(rng, 19, 7, 8), 1, colours=rng.bytes(1024))]
-        originals += [bmp(19, 7, 4, run_lengths(rng, 19, 7, 4), 2, colours=rng.bytes(64)), b"P3 2 2 9\n1 2 3 4 5 6 7 8 9 1 2 3", b"P1 4 2 01011010"]
+        originals += [
+            bmp(19, 7, 4, run_lengths(rng, 19, 7, 4), 2, colours=rng.bytes(64)),
+            b"P3 2 2 9\n1 2 3 4 5 6 7 8 9 1 2 3",
+            b"P1 4 2 01011010",
+        ]
         path = self.folder / "damaged"
         refused = 0
         for original in originals:
