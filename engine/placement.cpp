@@ -1,7 +1,5 @@
 #include "engine/placement.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -14,6 +12,8 @@ constexpr int64_t kAlignment = 64;
 
 int64_t rounded(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
+}  // namespace
+
 int64_t most_alive(const std::vector<Lifetime>& values) {
   std::map<int, int64_t> change;  // of the bytes alive, when a step begins
   for (const Lifetime& v : values) {
@@ -23,16 +23,6 @@ int64_t most_alive(const std::vector<Lifetime>& values) {
   int64_t alive = 0, most = 0;
   for (const auto& [step, bytes] : change) most = std::max(most, alive += bytes);
   return most;
-}
-
-}  // namespace
-
-void check_size(const std::string& layer, const Shape& result) {
-  constexpr int64_t kMostElements = int64_t{1} << 48;  // far below where sizes in bytes would overflow
-  if (result.elements() > kMostElements)
-    throw Error(
-        ErrorKind::Memory,
-        fmt::format("layer '{}' makes {}, which no memory holds; use smaller images", layer, result.str()));
 }
 
 Placement place(const std::vector<Lifetime>& values) {

@@ -2,15 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
-#include "tyto/tensor.h"
-
 namespace tyto {
-
-// Error{Memory} for a layer's result that no memory holds, before its size in bytes is computed.
-void check_size(const std::string& layer, const Shape& result);
 
 // A value's memory from the step that writes it to the last that reads it, both included.
 struct Lifetime {
@@ -18,10 +12,13 @@ struct Lifetime {
   int first = 0, last = 0;
 };
 
+// Bytes at the step where most are alive, each value's rounded up to 64: no placement needs less.
+int64_t most_alive(const std::vector<Lifetime>& values);
+
 struct Placement {
   std::vector<int64_t> offsets;  // multiples of 64
   int64_t total = 0;             // bytes of the arena
-  int64_t bound = 0;             // the most that is alive at one step: no placement needs less
+  int64_t bound = 0;             // most_alive() of the values
 };
 
 // Largest first, each at the lowest offset that is free during its whole life (greedy by size; Pisarchyk and

@@ -7,6 +7,7 @@
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "engine/admission.h"
 #include "engine/cpu/instruction_set.h"
 #include "engine/cpu/lowering.h"
 
@@ -85,8 +86,9 @@ class CpuBackend : public Backend {
     check_precision(precision);
     const ThreadCount threads(threads_);  // primitives are made for the number of threads that runs them
     packed_.forget_unused();
-    cpu::Lowering lowering(graph, precision, engine_, packed_);
-    cpu::Lowered lowered = lowering.lower([&](int64_t bytes) { admit(bytes); });
+    const Admission admission(graph, precision, output_bytes(graph), machine(), room());
+    cpu::Lowering lowering(graph, precision, engine_, packed_, admission);
+    cpu::Lowered lowered = lowering.lower([&](int64_t bytes) { admission.plan(bytes, room()); });
     return std::make_unique<CpuExecutable>(std::move(lowered), stream_, threads_, arenas_);
   }
 
@@ -112,16 +114,20 @@ class CpuBackend : public Backend {
                               cpu::instruction_set()));
   }
 
-  void admit(int64_t bytes) const {
+  static Room machine() {
+    const int64_t memory = cpu::machine_memory();
+    return {memory, fmt::format("this machine has {:.0f} MiB", static_cast<double>(memory) / kMiB)};
+  }
+
+  // What the machine or the limit leaves for one more plan.
+  Room room() const {
     const int64_t held = *arenas_ + packed_.bytes();
-    if (memory_limit_ > 0 && held + bytes > memory_limit_)
-      throw Error(
-          ErrorKind::Memory,
-          fmt::format(
-              "a plan of {:.0f} MiB beside {:.0f} MiB of weights and other plans exceeds the limit of "
-              "{:.0f} MiB; use a smaller --batch or a larger --memory-limit",
-              static_cast<double>(bytes) / kMiB, static_cast<double>(held) / kMiB,
-              static_cast<double>(memory_limit_) / kMiB));
+    Room room = machine();
+    room.bytes -= held;
+    if (held > 0)
+      room.whose +=
+          fmt::format(", {:.0f} of them taken by weights and other plans", static_cast<double>(held) / kMiB);
+    return limited(room, memory_limit_, held);
   }
 
   int threads_;

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 #include <sched.h>
+#include <sys/sysinfo.h>
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <set>
 
@@ -31,6 +33,12 @@ std::string instruction_set() {
     default:
       return "x86-64";
   }
+}
+
+int64_t machine_memory() {
+  struct sysinfo info = {};
+  if (::sysinfo(&info) != 0) return std::numeric_limits<int64_t>::max();
+  return static_cast<int64_t>((info.totalram + info.totalswap) * info.mem_unit);
 }
 
 int physical_cores() {

@@ -56,7 +56,7 @@ Stored Lowering::as_blocks(Value v) {
   return in_layout(v, plain(graph_.shape(v)));
 }
 
-memory::desc with_area(const memory::desc& layout, int64_t height, int64_t width) {
+memory::desc Lowering::with_area(const memory::desc& layout, int64_t height, int64_t width) const {
   using Tag = memory::format_tag;
   const auto& blocking = layout.data.format_desc.blocking;
   Tag tag = channels_last(layout) ? Tag::nhwc : Tag::nchw;
@@ -64,7 +64,7 @@ memory::desc with_area(const memory::desc& layout, int64_t height, int64_t width
     tag = blocking.inner_blks[0] == 16  ? Tag::nChw16c
           : blocking.inner_blks[0] == 8 ? Tag::nChw8c
                                         : Tag::nChw4c;
-  return {{layout.data.dims[0], layout.data.dims[1], height, width}, layout.data_type(), tag};
+  return described({layout.data.dims[0], layout.data.dims[1], height, width}, layout.data_type(), tag);
 }
 
 std::string layout_name(const memory::desc& layout) {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstring>
+#include <limits>
 #include <string_view>
 
 #include "engine/cpu/lowering.h"
@@ -14,6 +15,13 @@ using Convolution = dnnl::convolution_forward;
 
 constexpr int64_t kWinogradScratchCap = int64_t{256} << 20;
 constexpr int64_t kWinogradMinChannels = 32;  // below, the transforms cost more than they save
+
+// Whether oneDNN may be asked for a Winograd kernel at all: it counts the values of one channel's transformed tiles, 6 x 6
+// for each 4 x 4 of the result, in 32 bits. (Of images of more than a hundred gigabytes a layer.)
+bool winograd_counts(const Shape& y) {
+  const int64_t tiles = (y[2] + 3) / 4 * ((y[3] + 3) / 4);
+  return y[0] * tiles <= std::numeric_limits<int32_t>::max() / 36;
+}
 
 // 3x3, stride 1, enough channels on both sides: Winograd is 2-3 times faster there (where the CPU has a
 // kernel for it).
@@ -91,7 +99,8 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
     return make(algorithm, any_layout(graph_.shape(x)));
   };
   Convolution::primitive_desc pd;
-  if (precision_ == Precision::Fp32 && winograd_may_win(op, graph_.shape(x), node.weights[0].shape())) {
+  if (precision_ == Precision::Fp32 && winograd_counts(node.shape) &&
+      winograd_may_win(op, graph_.shape(x), node.weights[0].shape())) {
     pd = choose(dnnl::algorithm::convolution_winograd);
     if (pd && static_cast<int64_t>(pd.scratchpad_desc().get_size()) > kWinogradScratchCap) pd = {};
   }
@@ -130,7 +139,7 @@ void Lowering::lower(const Linear& op, const Node& node, int id) {
   // matrix product, its convolutions give a row the same bits whatever its place in the batch.
   const int64_t n = node.shape[0], outputs = node.shape[1], inputs = node.weights[0].dim(1);
   const auto as_image = [&](int64_t channels) {
-    return memory::desc({1, channels, n, 1}, memory::data_type::f32, memory::format_tag::nhwc);
+    return described({1, channels, n, 1}, memory::data_type::f32, memory::format_tag::nhwc);
   };
   const bool biased = node.weights.size() > 1;
   const memory::desc bias_layout = biased ? plain(node.weights[1].shape()) : memory::desc();

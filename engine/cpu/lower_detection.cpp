@@ -59,9 +59,9 @@ void Lowering::lower(const SelectDetections& op, const Node& node, int id) {
       static_cast<int>(std::clamp<int64_t>(in[0] * in[1], 1, omp_get_max_threads()));  // a class each
   const Stored boxes = in_layout(node.inputs[0], plain(graph_.shape(node.inputs[0])));
   const Stored scores = in_layout(node.inputs[1], plain(in));
-  const Stored workspace = fresh({{kernels::select_detections_workspace(op, in[0], in[1], in[2], threads)},
-                                  memory::data_type::u8,
-                                  memory::format_tag::a});
+  const Stored workspace =
+      fresh(described({kernels::select_detections_workspace(op, in[0], in[1], in[2], threads)},
+                      memory::data_type::u8, memory::format_tag::a));
   const Stored result = fresh(plain(node.shape));
   add_step(
       {node.name, "select_detections", "tyto", layout_name(result.layout), node.shape},

@@ -18,7 +18,7 @@ void Lowering::lower(const MaxPool& op, const Node& node, int id) {
       {dnnl::prop_kind::forward_inference,
        dnnl::algorithm::pooling_max,
        x.layout,
-       memory::desc(out.dims(), x.layout.data_type(), memory::format_tag::any),
+       described(out, x.layout.data_type(), memory::format_tag::any),
        strides,
        kernel,
        {op.padding.top, op.padding.left},

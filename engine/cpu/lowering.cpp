@@ -46,8 +46,14 @@ std::function<void(dnnl::stream&)> execution(const dnnl::primitive& primitive,
 
 }  // namespace
 
-Lowering::Lowering(const Graph& graph, Precision precision, const dnnl::engine& engine, PackedWeights& packed)
-    : graph_(graph), precision_(precision), engine_(engine), packed_(packed), values_(graph.nodes().size()) {
+Lowering::Lowering(const Graph& graph, Precision precision, const dnnl::engine& engine, PackedWeights& packed,
+                   const Admission& admission)
+    : graph_(graph),
+      precision_(precision),
+      engine_(engine),
+      packed_(packed),
+      admission_(admission),
+      values_(graph.nodes().size()) {
   last_reader_.assign(graph.nodes().size(), -1);
   for (size_t id = 0; id < graph.nodes().size(); ++id)
     for (Value in : graph.nodes()[id].inputs)
@@ -59,7 +65,7 @@ Lowering::Lowering(const Graph& graph, Precision precision, const dnnl::engine& 
 Lowered Lowering::lower(const std::function<void(int64_t)>& admit) {
   for (size_t id = 0; id < graph_.nodes().size(); ++id) {
     const Node& node = graph_.nodes()[id];
-    check_size(node.name, node.shape);
+    layer_ = node.name;
     lower_named(fmt::format("layer '{}' ({} {})", node.name, name_of(node.op), node.shape.str()),
                 [&] { std::visit([&](const auto& op) { lower(op, node, static_cast<int>(id)); }, node.op); });
   }
@@ -78,9 +84,7 @@ Lowered Lowering::lower(const std::function<void(int64_t)>& admit) {
   report.workspace_bytes = static_cast<int64_t>(workspace);
   for (const auto& w : result_.weights) report.weight_bytes += static_cast<int64_t>(w->get_desc().get_size());
   for (const Step& s : result_.steps) report.steps.push_back(s.report);
-
-  for (const auto& [name, value] : graph_.outputs())
-    report.output_bytes += graph_.shape(value).elements() * size_of(DType::F32);
+  report.output_bytes = output_bytes(graph_);
 
   admit(report.activation_bytes + report.workspace_bytes + report.output_bytes);
   result_.arena = allocate(report.activation_bytes);
@@ -100,6 +104,7 @@ void Lowering::lower(const Input&, const Node& node, int id) {
 
 void Lowering::lower_output(size_t index) {
   const auto& [name, value] = graph_.outputs()[index];
+  layer_ = name;
   const memory::desc layout = plain(graph_.shape(value));
   memory target(layout, engine_, nullptr);
   result_.outputs.emplace_back(name, target);
@@ -143,6 +148,7 @@ Stored Lowering::consumable(Value v, const memory::desc& layout, int id, const S
 }
 
 memory::desc Lowering::plain(const Shape& shape) const {
+  admission_.value(layer_, shape, DType::F32);
   memory::dims strides(shape.rank(), 1);
   for (size_t i = shape.rank(); i-- > 1;) strides[i - 1] = strides[i] * std::max<int64_t>(1, shape[i]);
   return {shape.dims(), memory::data_type::f32, strides};
@@ -153,7 +159,15 @@ memory::data_type Lowering::activation_type() const {
 }
 
 memory::desc Lowering::any_layout(const Shape& shape) const {
-  return {shape.dims(), activation_type(), memory::format_tag::any};
+  return described(shape, activation_type(), memory::format_tag::any);
+}
+
+memory::desc Lowering::described(const Shape& shape, memory::data_type type, memory::format_tag tag) const {
+  admission_.value(layer_, shape,
+                   type == memory::data_type::u8     ? DType::U8
+                   : type == memory::data_type::bf16 ? DType::BF16
+                                                     : DType::F32);
+  return {shape.dims(), type, tag};
 }
 
 memory Lowering::bind(const Stored& s) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/admission.h"
 #include "engine/cpu/packed_weights.h"
 #include "engine/graph/graph.h"
 #include "engine/placement.h"
@@ -42,7 +43,8 @@ struct Lowered {
 
 class Lowering {
  public:
-  Lowering(const Graph& graph, Precision precision, const dnnl::engine& engine, PackedWeights& packed);
+  Lowering(const Graph& graph, Precision precision, const dnnl::engine& engine, PackedWeights& packed,
+           const Admission& admission);
 
   // Lowers the whole graph. `admit` is told the bytes of arena and workspace before they are allocated; it
   // may throw.
@@ -83,8 +85,13 @@ class Lowering {
   // v in this layout, for a step of node `id` that reads `source` and overwrites v: v's own buffer where that
   // is safe.
   Stored consumable(Value v, const memory::desc& layout, int id, const Stored& source);
+  // Descriptors of values. Every size that a library sees passes through here, where it is admitted; weights apart,
+  // which are in memory already.
   memory::desc plain(const Shape& shape) const;       // F32, row-major
   memory::desc any_layout(const Shape& shape) const;  // of the plan's activation type
+  memory::desc described(const Shape& shape, memory::data_type type, memory::format_tag tag) const;
+  // The same kind of layout for images of another size; the layout is one of ChannelBlocks.
+  memory::desc with_area(const memory::desc& layout, int64_t height, int64_t width) const;
   memory::data_type activation_type() const;
 
   // --- steps ---
@@ -109,6 +116,8 @@ class Lowering {
   Precision precision_;
   dnnl::engine engine_;
   PackedWeights& packed_;
+  const Admission& admission_;
+  std::string layer_;             // being lowered
   std::vector<int> last_reader_;  // per node; beyond the last node where it is an output
   std::vector<Stored> values_;
   std::vector<Buffer> buffers_;
@@ -124,8 +133,5 @@ void append_activation(dnnl::post_ops& ops, Activation activation);
 kernels::Clamp clamp_of(Activation activation);              // None, Relu and Relu6 alone are clamps
 dnnl::primitive_attr attributes(const dnnl::post_ops& ops);  // with a scratchpad of ours
 std::string layout_name(const memory::desc& layout);         // "nChw8c", "nhwc"
-
-// The same kind of layout for images of another size; the layout is one of ChannelBlocks.
-memory::desc with_area(const memory::desc& layout, int64_t height, int64_t width);
 
 }  // namespace tyto::cpu

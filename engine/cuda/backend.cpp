@@ -3,9 +3,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <memory>
 
+#include "engine/admission.h"
 #include "engine/cuda/devices.h"
 #include "engine/cuda/executable.h"
 #include "kernels/common/device_error.h"
@@ -38,10 +38,11 @@ class CudaBackend : public Backend {
   std::unique_ptr<Executable> compile(const Graph& graph, Precision precision) override {
     const cuda::DeviceScope scope(device_->info.index);
     device_->weights.forget_unused();
-    const std::string plan = describe(graph, precision);
-    cuda::Lowering lowering(graph, precision, *device_->libraries, device_->weights);
+    const int64_t staging = cuda::CudaExecutable::staging_bytes(graph);
+    const Admission admission(graph, precision, staging, memory().total, room());
+    cuda::Lowering lowering(graph, precision, *device_->libraries, device_->weights, admission);
     cuda::Lowered lowered = lowering.lower([&](int64_t bytes) {
-      admit(bytes + cuda::CudaExecutable::staging_bytes(graph), plan, graph);
+      admission.plan(bytes + staging, room());
       return cuda::DeviceBuffer(bytes);
     });
     return std::make_unique<cuda::CudaExecutable>(std::move(lowered), device_);
@@ -74,42 +75,23 @@ class CudaBackend : public Backend {
     }
   }
 
-  static std::string describe(const Graph& graph, Precision precision) {
-    for (const Node& node : graph.nodes())
-      if (std::holds_alternative<Input>(node.op))
-        return fmt::format("the {} plan for {}", name_of(precision), node.shape.str());
-    return "the plan";
+  // The GPU's memory, and what is free of it.
+  struct Memory {
+    Room total, free;
+  };
+  Memory memory() const {
+    size_t free_bytes = 0, total_bytes = 0;
+    check(cudaMemGetInfo(&free_bytes, &total_bytes), "ask for the GPU's free memory");
+    const auto room = [&](size_t bytes, const char* free) {
+      return Room{static_cast<int64_t>(bytes), fmt::format("cuda:{} has {:.0f} MiB{}", device_->info.index,
+                                                           static_cast<double>(bytes) / kMiB, free)};
+    };
+    return {room(total_bytes, ""), room(free_bytes, " free")};
   }
 
-  static int64_t batch_of(const Graph& graph) {
-    for (const Node& node : graph.nodes())
-      if (std::holds_alternative<Input>(node.op) && node.shape.rank() > 0) return node.shape[0];
-    return 1;
-  }
-
-  // Error{Memory} where the limit or the GPU has less than a plan of so many bytes needs.
-  void admit(int64_t bytes, const std::string& plan, const Graph& graph) {
-    size_t free_bytes = 0, total = 0;
-    check(cudaMemGetInfo(&free_bytes, &total), "ask for the GPU's free memory");
-    auto available = static_cast<int64_t>(free_bytes);
-    std::string whose = fmt::format("cuda:{} has {:.0f} MiB free", device_->info.index,
-                                    static_cast<double>(available) / kMiB);
-    if (memory_limit_ > 0) {
-      const int64_t left = memory_limit_ - device_->plan_bytes - device_->weights.bytes();
-      if (left < available) {
-        available = std::max<int64_t>(left, 0);
-        whose = fmt::format("the limit of {:.0f} MiB leaves {:.0f} MiB",
-                            static_cast<double>(memory_limit_) / kMiB, static_cast<double>(available) / kMiB);
-      }
-    }
-    if (bytes <= available) return;
-    // Activations grow with the batch; what does not, the libraries' scratch, makes this estimate a cautious one.
-    const int64_t fitting = static_cast<int64_t>(static_cast<double>(batch_of(graph)) *
-                                                 static_cast<double>(available) / static_cast<double>(bytes));
-    throw Error(ErrorKind::Memory,
-                fmt::format("{} needs {:.0f} MiB, and {}; {}", plan, static_cast<double>(bytes) / kMiB, whose,
-                            fitting >= 1 ? fmt::format("use --batch {} or smaller", fitting)
-                                         : "not even one image fits"));
+  // What the GPU or the limit leaves for one more plan.
+  Room room() const {
+    return limited(memory().free, memory_limit_, device_->plan_bytes + device_->weights.bytes());
   }
 
   int64_t memory_limit_;

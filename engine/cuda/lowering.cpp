@@ -19,12 +19,14 @@ int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * 
 
 }  // namespace
 
-Lowering::Lowering(const Graph& graph, Precision precision, Libraries& libraries, DeviceWeights& weights)
+Lowering::Lowering(const Graph& graph, Precision precision, Libraries& libraries, DeviceWeights& weights,
+                   const Admission& admission)
     : graph_(graph),
       type_(activation_type(precision)),
       precision_(precision),
       libraries_(libraries),
       weights_(weights),
+      admission_(admission),
       values_(graph.nodes().size()),
       image_planes_(graph.nodes().size()),
       addresses_(std::make_shared<Addresses>()) {}
@@ -39,7 +41,7 @@ Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
   }
   for (size_t id = 0; id < graph_.nodes().size(); ++id) {
     const Node& node = graph_.nodes()[id];
-    check_size(node.name, node.shape);
+    layer_ = node.name;
     try {
       std::visit([&](const auto& op) { lower(op, node, static_cast<int>(id)); }, node.op);
     } catch (const Error& error) {
@@ -60,8 +62,7 @@ Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
   report.workspace_bytes = workspace_;
   for (const auto& w : result_.weights) report.weight_bytes += w->bytes();
   for (const Step& s : result_.steps) report.steps.push_back(s.report);
-  for (const auto& [name, value] : graph_.outputs())
-    report.output_bytes += graph_.shape(value).elements() * size_of(DType::F32);
+  report.output_bytes = output_bytes(graph_);
 
   result_.memory = allocate(aligned(report.activation_bytes) + report.workspace_bytes);
   addresses_->arena = result_.memory.data();
@@ -73,6 +74,7 @@ Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
 
 void Lowering::lower_output(size_t index) {
   const auto& [name, value] = graph_.outputs()[index];
+  layer_ = name;
   const Stored from = stored(value);
   watch(from, name);
   Stored result;
@@ -92,14 +94,17 @@ void Lowering::lower_output(size_t index) {
 }
 
 Stored Lowering::fresh_padded(const Shape& shape, int64_t channels) {
+  const Shape in_memory = {shape[0], channels, shape[2], shape[3]};
+  admission_.value(layer_, in_memory, type_);
   Lifetime life;
-  life.bytes = shape.elements() / std::max<int64_t>(1, shape[1]) * channels * size_of(type_);
+  life.bytes = in_memory.elements() * size_of(type_);
   life.first = life.last = static_cast<int>(result_.steps.size());
   buffers_.push_back(life);
   return {static_cast<int>(buffers_.size()) - 1, type_, shape, channels};
 }
 
 Stored Lowering::fresh(const Shape& shape, DType type) {
+  admission_.value(layer_, shape, type);
   Lifetime life;
   life.bytes = shape.elements() * size_of(type);
   life.first = life.last = static_cast<int>(result_.steps.size());

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/admission.h"
 #include "engine/cuda/convolution.h"
 #include "engine/cuda/element_type.h"
 #include "engine/cuda/matrix_product.h"
@@ -69,7 +70,8 @@ struct Lowered {
 
 class Lowering {
  public:
-  Lowering(const Graph& graph, Precision precision, Libraries& libraries, DeviceWeights& weights);
+  Lowering(const Graph& graph, Precision precision, Libraries& libraries, DeviceWeights& weights,
+           const Admission& admission);
 
   // Lowers the whole graph. `allocate` is asked for the bytes of arena, workspace and outputs; it may throw.
   Lowered lower(const std::function<DeviceBuffer(int64_t)>& allocate);
@@ -100,7 +102,9 @@ class Lowering {
   // --- values ---
   const Stored& stored(Value v) const { return values_[static_cast<size_t>(v.node)]; }
   void store(int id, Stored s) { values_[static_cast<size_t>(id)] = std::move(s); }
-  Stored fresh(const Shape& shape, DType type);  // a new buffer, from the next step on
+  // A new buffer, from the next step on. What a library is asked to read or write has been one, so that its size is
+  // admitted.
+  Stored fresh(const Shape& shape, DType type);
   Stored fresh(const Shape& shape) { return fresh(shape, type_); }
   Stored scratch(int64_t bytes);
   Stored persistent(int64_t bytes);  // from the first step to the next run
@@ -136,6 +140,8 @@ class Lowering {
   Precision precision_;
   Libraries& libraries_;
   DeviceWeights& weights_;
+  const Admission& admission_;
+  std::string layer_;  // being lowered
   std::vector<Stored> values_;
   std::vector<Stored> image_planes_;  // of the nodes that are images or views of them
   std::vector<Lifetime> buffers_;

@@ -75,7 +75,7 @@ class Graph {
 // bottom and right.
 Padding same_padding(const Shape& x, int kernel, int stride);
 
-// The result's shape; Error{Shape} says what does not fit.
+// The result's shape. Error{Shape} says what does not fit; Error{Memory} names a layer whose result no memory holds.
 Shape infer_shape(const Graph& graph, const Node& node);
 
 }  // namespace tyto

@@ -166,10 +166,23 @@ struct Inference {
   }
 };
 
+// More than 2^46 elements. With less, the bytes of any value, and of all values of a graph, are counted in 64 bits.
+bool beyond_all_memory(const Shape& shape) {
+  double elements = 1;  // exact as far as it matters
+  for (const int64_t size : shape) elements *= static_cast<double>(size);
+  return elements > 0x1p46;
+}
+
 }  // namespace
 
 Shape infer_shape(const Graph& graph, const Node& node) {
-  return std::visit(Inference{graph, node}, node.op);
+  Shape shape = std::visit(Inference{graph, node}, node.op);
+  if (beyond_all_memory(shape))
+    throw Error(
+        ErrorKind::Memory,
+        fmt::format("layer '{}' makes {}, which no memory holds; use smaller images or a smaller --batch",
+                    node.name, shape.str()));
+  return shape;
 }
 
 }  // namespace tyto

@@ -238,10 +238,17 @@ TEST_F(Emulated, OutOfMemorySaysWhatWasAskedAndWhatFits) {
   emulation::set_device_memory(int64_t{8} << 20);
   const std::string message = error_of([&] { Plan plan(model, context, model.input_shape(512)); });
   EXPECT_NE(message.find("the fp32 plan for [512, 3, 64, 32] needs"), std::string::npos) << message;
-  EXPECT_NE(message.find("MiB, and cuda:0 has"), std::string::npos) << message;
-  const size_t at = message.find("use --batch ");
-  ASSERT_NE(at, std::string::npos) << message;
-  const int fits = std::stoi(message.substr(at + 12));
+  EXPECT_NE(message.find("and cuda:0 has"), std::string::npos) << message;
+  const auto advised = [](const std::string& text) {
+    const size_t at = text.find("use --batch ");
+    EXPECT_NE(at, std::string::npos) << text;
+    return at == std::string::npos ? 0 : std::stoi(text.substr(at + 12));
+  };
+  // What the shapes alone tell is the least; who takes that advice may hear once more, then from the finished plan.
+  int fits = advised(message);
+  EXPECT_LT(fits, 512);
+  const std::string again = error_of([&] { Plan plan(model, context, model.input_shape(fits)); });
+  if (again != "no error") fits = advised(again);
   EXPECT_GT(fits, 1);
   EXPECT_NO_THROW(Plan(model, context, model.input_shape(fits)));
 }
@@ -251,9 +258,10 @@ TEST_F(Emulated, TheMemoryLimitHolds) {
   ContextOptions options = on("cuda:0");
   options.memory_limit = int64_t{2} << 20;
   Context context(options);
-  EXPECT_NE(
-      error_of([&] { Plan plan(model, context, model.input_shape(512)); }).find("the limit of 2 MiB leaves"),
-      std::string::npos);
+  EXPECT_NE(error_of([&] {
+              Plan plan(model, context, model.input_shape(512));
+            }).find("the limit of 2 MiB (--memory-limit) leaves"),
+            std::string::npos);
   EXPECT_NO_THROW(Plan(model, context, model.input_shape(1)));
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "engine/errors.h"
 #include "engine/invented.h"
 
@@ -121,6 +123,18 @@ TEST(GraphShapes, MaxPoolRoundsAsPyTorch) {
 TEST(GraphShapes, AWindowThatDoesNotFitNamesTheLayerBefore) {
   OneInput g({1, 3, 1, 9});
   expect_error([&] { g.graph.max_pool(g.x, {}); }, ErrorKind::Shape, {"input", "window of 2", "height of 1"});
+}
+
+TEST(GraphShapes, AResultThatNoMemoryHoldsNamesItsLayer) {
+  const int64_t many = int64_t{1} << 22, most = std::numeric_limits<int64_t>::max();
+  OneInput g({many, 1, 1, many});
+  expect_error(
+      [&] {
+        g.graph.adaptive_average_pool(g.x, {2, 1 << 30});
+      },
+      ErrorKind::Memory,
+      {"layer 'average_pool after input'", "[4194304, 1, 2, 1073741824]", "no memory holds"});
+  expect_error([&] { OneInput({1, most, 1, most}); }, ErrorKind::Memory, {"'input'", "no memory holds"});
 }
 
 TEST(GraphShapes, FlattenAndAdaptivePoolingOfAMap) {

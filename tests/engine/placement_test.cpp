@@ -5,15 +5,13 @@
 #include <algorithm>
 #include <random>
 
-#include "engine/errors.h"
-
 namespace tyto {
 namespace {
 
 int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 // The most bytes that are alive at one step, counted step by step.
-int64_t most_alive(const std::vector<Lifetime>& values) {
+int64_t counted_alive(const std::vector<Lifetime>& values) {
   int64_t most = 0;
   for (int step = 0; step < 1000; ++step) {
     int64_t alive = 0;
@@ -27,7 +25,7 @@ int64_t most_alive(const std::vector<Lifetime>& values) {
 void expect_sound(const std::vector<Lifetime>& values) {
   const Placement placement = place(values);
   ASSERT_EQ(placement.offsets.size(), values.size());
-  EXPECT_EQ(placement.bound, most_alive(values));
+  EXPECT_EQ(placement.bound, counted_alive(values));
   EXPECT_GE(placement.total, placement.bound);
   for (size_t a = 0; a < values.size(); ++a) {
     const int64_t begin = placement.offsets[a], end = begin + values[a].bytes;
@@ -80,11 +78,6 @@ TEST(Placement, CountsInMoreThan32Bits) {
   const std::vector<Lifetime> values = {{large, 0, 1}, {large, 0, 1}, {large, 1, 2}};
   expect_sound(values);
   EXPECT_EQ(place(values).total, 3 * large);
-}
-
-TEST(CheckSize, NamesTheLayerThatNoMemoryHolds) {
-  EXPECT_NO_THROW(check_size("conv1", {1 << 24, 1 << 24}));
-  expect_error([] { check_size("conv1", {1 << 24, 1 << 24, 2}); }, ErrorKind::Memory, {"conv1", "16777216"});
 }
 
 }  // namespace

@@ -143,7 +143,8 @@ TEST_F(PlanTest, SaysHowMuchMemoryALimitForbids) {
       [&] {
         Plan(model, tight, {256, 3, kSmallHeight, kSmallWidth});
       },
-      ErrorKind::Memory, {"MiB", "limit of 2 MiB", "--memory-limit"});
+      ErrorKind::Memory,
+      {"the fp32 plan for [256, 3, 64, 32]", "MiB", "limit of 2 MiB", "--memory-limit", "--batch"});
   Plan small(model, tight, {1, 3, kSmallHeight, kSmallWidth});  // the context is none the worse for it
   EXPECT_EQ(small.run(noise({1, 3, kSmallHeight, kSmallWidth}, 1)).size(), 3u);
 }

@@ -175,6 +175,13 @@ class Inspect(Workplace):
         self.assertLessEqual(found["activation_bytes"], 1.25 * found["activation_bound"])
         self.assertIn("the least possible", tyto("inspect", self.model, "--plan")[0])
 
+    def test_a_plan_that_no_machine_holds(self):
+        path = self.at("large.safetensors")
+        tyto("convert", self.checkpoint, "-o", path, "--preprocess", "size=[16384,16384]")
+        message = self.fails("inspect", path, "--plan", "--batch", 4096, "--device", "cpu")
+        for part in ("[4096, 3, 16384, 16384]", "at least", "layer 'model.conv1'", "this machine has"):
+            self.assertIn(part, message)
+
 
 if __name__ == "__main__":
     unittest.main()
