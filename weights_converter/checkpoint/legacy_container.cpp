@@ -34,7 +34,9 @@ const PickleValue* read_first(PickleInput& input, PickleSpace& space) {
 void check_preamble(PickleInput& input, PickleSpace& space) {
   const std::string& origin = input.origin();
   const auto* magic = read_first(input, space)->as<PickleLong>();
-  if (!magic || magic->bytes != kMagic) fail(origin, "a pickle, but not one that torch.save wrote");
+  if (!magic || magic->bytes != kMagic)
+    fail(origin,
+         "a pickle, but not one that torch.save wrote; load it in Python and torch.save what it holds");
   const auto* version = unpickle(input, space)->as<int64_t>();
   if (!version || *version != kProtocolVersion)
     fail(origin, fmt::format("its protocol version is not {}", kProtocolVersion));
