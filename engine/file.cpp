@@ -62,7 +62,10 @@ void File::read(uint64_t offset, std::span<std::byte> into) const {
 }
 
 AtomicFile::AtomicFile(const std::filesystem::path& path)
-    : path_(path), temporary_(path.string() + fmt::format(".{}.tmp", ::getpid())) {
+    : AtomicFile(path, fmt::format(".{}.tmp", ::getpid())) {}
+
+AtomicFile::AtomicFile(const std::filesystem::path& path, const std::string& suffix)
+    : path_(path), temporary_(path.string() + suffix) {
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (fd_ < 0) fail(path_, "cannot write");
 }

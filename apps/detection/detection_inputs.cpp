@@ -8,7 +8,6 @@
 #include <unordered_set>
 
 #include "apps/images/list.h"
-#include "apps/images/video.h"
 #include "engine/utf8.h"
 #include "tyto/error.h"
 
@@ -18,7 +17,7 @@ namespace {
 // A folder called like a picture could stand where the picture is to be.
 std::string safe_folder_name(const std::string& text) {
   std::string name = safe_file_name(text);
-  return name.ends_with(".jpg") || name.ends_with(".avi") ? name + '_' : name;
+  return name.ends_with(".jpg") || name.ends_with(".mov") ? name + '_' : name;
 }
 
 std::string safe_path(const std::filesystem::path& relative) {

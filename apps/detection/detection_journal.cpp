@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "apps/images/video.h"
+#include "apps/images/list.h"
 #include "engine/file.h"
 #include "engine/json_text.h"
 #include "tyto/error.h"

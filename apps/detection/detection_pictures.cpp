@@ -30,11 +30,11 @@ DetectionPictures::DetectionPictures(PictureOptions options) : options_(std::mov
     if (!folder.empty()) make_folder(folder);
 }
 
-void DetectionPictures::add(const std::string& output, const Image& image,
+void DetectionPictures::add(const std::string& output, const Image& image, int64_t time,
                             const std::vector<NamedDetection>& detections) {
   cv::Mat bgr = to_bgr(image);
   if (!options_.crops.empty()) cut_out(output, bgr, detections);
-  if (!options_.annotated.empty()) annotate(output, bgr, detections);
+  if (!options_.annotated.empty()) annotate(output, bgr, time, detections);
 }
 
 void DetectionPictures::cut_out(const std::string& output, const cv::Mat& bgr,
@@ -48,24 +48,23 @@ void DetectionPictures::cut_out(const std::string& output, const cv::Mat& bgr,
   }
 }
 
-void DetectionPictures::annotate(const std::string& output, cv::Mat& bgr,
+void DetectionPictures::annotate(const std::string& output, cv::Mat& bgr, int64_t time,
                                  const std::vector<NamedDetection>& detections) {
   std::vector<NamedDetection> visible;
   std::ranges::copy_if(detections, std::back_inserter(visible), [this](const auto& d) { return shown(d); });
   draw_detections(bgr, visible);
   if (video_)
-    video_->add(bgr);
+    video_->add(bgr, time);
   else
     write_jpeg(prepared(options_.annotated, output + ".jpg"), bgr, kPictureQuality);
 }
 
-void DetectionPictures::start_video(const std::string& output, double frames_per_second) {
-  if (!options_.annotated.empty())
-    video_.emplace(prepared(options_.annotated, output + ".avi"), frames_per_second);
+void DetectionPictures::start_video(const std::string& output, TimeBase unit) {
+  if (!options_.annotated.empty()) video_.emplace(prepared(options_.annotated, output + ".mov"), unit);
 }
 
-void DetectionPictures::finish_video() {
-  if (video_) video_->commit();
+void DetectionPictures::finish_video(int64_t end) {
+  if (video_) video_->commit(end);
   video_.reset();
 }
 

@@ -24,16 +24,18 @@ class DetectionPictures {
   bool wanted() const { return !options_.annotated.empty() || !options_.crops.empty(); }
 
   // Of an image, or of a frame between start_video() and finish_video(). output: see DetectionInput; cut-outs are
-  // called OUTPUT_00_person.jpg by their place in the list of detections. Error{File}.
-  void add(const std::string& output, const Image& image, const std::vector<NamedDetection>& detections);
+  // called OUTPUT_00_person.jpg by their place in the list of detections. time: of a frame, see VideoFile. Error{File}.
+  void add(const std::string& output, const Image& image, int64_t time,
+           const std::vector<NamedDetection>& detections);
 
-  void start_video(const std::string& output, double frames_per_second);  // frames are joined to OUTPUT.avi
-  void finish_video();
+  void start_video(const std::string& output, TimeBase unit);  // frames are joined to OUTPUT.mov
+  void finish_video(int64_t end);
 
  private:
   void cut_out(const std::string& output, const cv::Mat& bgr,
                const std::vector<NamedDetection>& detections) const;
-  void annotate(const std::string& output, cv::Mat& bgr, const std::vector<NamedDetection>& detections);
+  void annotate(const std::string& output, cv::Mat& bgr, int64_t time,
+                const std::vector<NamedDetection>& detections);
   bool shown(const NamedDetection& d) const { return d.detection.score >= options_.threshold; }
 
   const PictureOptions options_;

@@ -16,6 +16,7 @@ namespace {
 // An image or a frame, ready to be written.
 struct Finished {
   std::string output;  // see DetectionInput
+  int64_t time = 0;    // of a frame
   Image image;         // its pixels only where pictures are wanted
   ImageDetections line;
 };
@@ -36,8 +37,8 @@ class DetectionRun {
   int64_t done() const { return done_; }
 
  private:
-  template <class OutputOf>
-  void detect(ImageSource& source, const std::string& what, OutputOf&& output_of);
+  template <class OutputOf, class TimeOf>
+  void detect(ImageSource& source, const std::string& what, OutputOf&& output_of, TimeOf&& time_of);
   void submit(Batch& batch);
   std::vector<NamedDetection> named(const std::vector<Detection>& found) const;
   void write(const std::vector<Finished>& batch);
@@ -69,14 +70,15 @@ void DetectionRun::submit(Batch& batch) {
 
 void DetectionRun::write(const std::vector<Finished>& batch) {
   for (const Finished& f : batch)
-    if (pictures_.wanted()) pictures_.add(f.output, f.image, f.line.detections);
+    if (pictures_.wanted()) pictures_.add(f.output, f.image, f.time, f.line.detections);
   for (const Finished& f : batch) journal_.append(f.line);
   journal_.flush();
 }
 
 // While the network runs, the batches before are drawn and written, and on GPUs the ones after are copied there.
-template <class OutputOf>
-void DetectionRun::detect(ImageSource& source, const std::string& what, OutputOf&& output_of) {
+template <class OutputOf, class TimeOf>
+void DetectionRun::detect(ImageSource& source, const std::string& what, OutputOf&& output_of,
+                          TimeOf&& time_of) {
   ImageLoader loader(source, rule_,
                      {.batch = options_.batch,
                       .threads = options_.decoders,
@@ -96,6 +98,7 @@ void DetectionRun::detect(ImageSource& source, const std::string& what, OutputOf
       Image& image = batch.images[row];
       finished[row].line = {source.name(index), image.width, image.height, named(found[row])};
       finished[row].output = output_of(index);
+      finished[row].time = time_of(index);
       finished[row].image = std::move(image);
     }
     if (writing.valid()) writing.get();
@@ -121,7 +124,9 @@ void DetectionRun::detect_images(const std::vector<DetectionInput>& images) {
   std::vector<std::filesystem::path> files;
   for (const DetectionInput& i : images) files.push_back(i.file);
   FileSource source(std::move(files), options_.apply_exif_orientation);
-  detect(source, "detecting", [&](int64_t index) { return images[static_cast<size_t>(index)].output; });
+  detect(
+      source, "detecting", [&](int64_t index) { return images[static_cast<size_t>(index)].output; },
+      [](int64_t) { return 0; });
 }
 
 void DetectionRun::detect_video(const DetectionInput& video) {
@@ -133,11 +138,13 @@ void DetectionRun::detect_video(const DetectionInput& video) {
     return;
   }
   const int64_t done_before = done_;
-  pictures_.start_video(video.output, source->frame_rate() / static_cast<double>(options_.every));
-  detect(*source, video.file.filename().string(),
-         [&](int64_t index) { return frame_output(video.output, index * options_.every); });
-  pictures_.finish_video();
-  const std::string problem = source->broken_off();
+  pictures_.start_video(video.output, source->time_base());
+  detect(
+      *source, video.file.filename().string(),
+      [&](int64_t index) { return frame_output(video.output, index * options_.every); },
+      [&](int64_t index) { return source->time(index); });
+  pictures_.finish_video(source->end());
+  const std::string problem = source->problem();
   if (!problem.empty()) skipped_.push_back(problem);
   journal_.finish_video(video.name(), {done_ - done_before, problem});
 }

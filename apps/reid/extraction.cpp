@@ -17,12 +17,15 @@ namespace tyto::apps {
 ImageFolder list_folder(SetKind set, const std::filesystem::path& root, const NameRule& rule,
                         const Shard& shard, SkippedInputs& skipped) {
   ImageFolder folder{set, std::filesystem::is_directory(root) ? root : root.parent_path(), {}, {}, {}};
-  for (const std::filesystem::path& file : list_images(root)) {
+  for (const std::filesystem::path& file : list_images_and_videos(root)) {
     const std::string name =
         file.lexically_relative(folder.root.empty() ? "." : folder.root).generic_string();
     if (stable_hash(name) % static_cast<uint64_t>(shard.count) != static_cast<uint64_t>(shard.index))
       continue;
     try {
+      if (is_video_name(file))
+        throw Error(ErrorKind::Format,
+                    fmt::format("{}: a video; `tyto detect --crops` cuts images out of it", file.string()));
       if (!is_utf8(name))
         throw Error(ErrorKind::Format, fmt::format("{}: its name is not UTF-8; rename it", file.string()));
       folder.labels.push_back(rule.label(name));

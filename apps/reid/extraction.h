@@ -23,7 +23,8 @@ struct ImageFolder {
 };
 
 // Lists a folder, keeps this shard's images (by a stable hash of the name) and reads their labels off the
-// names; an image whose name does not follow the rule is skipped. Error{File} where the folder has no images.
+// names; an image whose name does not follow the rule is skipped, and so are videos. Error{File}: see
+// list_images_and_videos().
 ImageFolder list_folder(SetKind set, const std::filesystem::path& root, const NameRule& rule,
                         const Shard& shard, SkippedInputs& skipped);
 

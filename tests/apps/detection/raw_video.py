@@ -1,4 +1,4 @@
-"""Uncompressed AVI files, written by hand: what OpenCV decodes of them is exactly what was written."""
+"""Uncompressed AVI files, written by hand: what a player decodes of them is exactly what was written. And what QuickTime files say."""
 import struct
 
 import numpy as np
@@ -25,8 +25,27 @@ def avi(frames, rate):
     return chunk(b"RIFF", b"AVI ", headers, movie, index)
 
 
-def avi_facts(data):
-    """(frames a second, frames, width, height) as the main header of an AVI says."""
-    at = data.index(b"avih") + 8
-    microseconds, _, _, _, frames, _, _, _, width, height = struct.unpack_from("<10I", data, at)
-    return 10**6 / microseconds, frames, width, height
+def boxes(data, names):
+    """The contents of the first box of a QuickTime file on this path."""
+    at = 0
+    while at < len(data):
+        size, name = struct.unpack_from(">I4s", data, at)
+        if name == names[0]:
+            inside = data[at + 8:at + size]
+            return boxes(inside, names[1:]) if names[1:] else inside
+        at += size
+    raise KeyError(names)
+
+
+def mov_facts(data):
+    """(when frames are shown, in seconds, and when the last is over; width; height) of a QuickTime file of one track."""
+    track = boxes(data, [b"moov", b"trak"])
+    media = boxes(track, [b"mdia"])
+    (units,) = struct.unpack_from(">I", boxes(media, [b"mdhd"]), 12)
+    table = boxes(media, [b"minf", b"stbl", b"stts"])
+    times = [0]
+    for i in range(struct.unpack_from(">I", table, 4)[0]):
+        count, duration = struct.unpack_from(">2I", table, 8 + 8 * i)
+        times += [times[-1] + duration * (k + 1) for k in range(count)]
+    width, height = (side >> 16 for side in struct.unpack_from(">2I", boxes(track, [b"tkhd"]), 76))
+    return [time / units for time in times], width, height

@@ -3,10 +3,11 @@ import os
 import shutil
 import unittest
 
+import numpy as np
 from PIL import Image
 
 from detection_place import DetectionPlace, clip
-from raw_video import avi, avi_facts
+from raw_video import avi, mov_facts
 from workplace import read_bytes
 
 
@@ -52,14 +53,20 @@ class Videos(DetectionPlace):
                          ["a.png", "clip.avi#0", "clip.avi#10", "clip.avi#20", "x.png"])
         self.assertEqual(lines[4]["detections"], self.of_frame[2]["detections"])
 
-    def test_annotated_video(self):
-        self.detect("out", self.clip, "--every", "4", "--draw")
-        self.assertEqual(self.files_below("out", "pictures"), ["clip.avi"])
-        rate, frames, width, height = avi_facts(read_bytes(self.at("out", "pictures", "clip.avi")))
-        self.assertEqual((frames, width, height), (6, 40, 30))
-        self.assertAlmostEqual(rate, 10 / 4, places=3)
-        again, _ = self.detect("again", self.at("out", "pictures"))
-        self.assertEqual(len(again), 6)
+    def annotated(self, folder, *arguments, **options):
+        lines, messages = self.detect(folder, *arguments, "--draw", **options)
+        (video,) = self.files_below(folder, "pictures")
+        return lines, messages, self.at(folder, "pictures", video)
+
+    def test_annotated_video_keeps_the_times(self):
+        _, _, drawn = self.annotated("out", self.clip, "--every", "4")
+        self.assertEqual(os.path.basename(drawn), "clip.mov")
+        times, width, height = mov_facts(read_bytes(drawn))
+        self.assertEqual((width, height), (40, 30))
+        np.testing.assert_allclose(times, [0, 0.4, 0.8, 1.2, 1.6, 2.0, 2.3])  # 23 frames, 10 a second
+        lines, _, again = self.annotated("again", drawn)  # now a video of a variable rate
+        self.assertEqual(len(lines), 6)
+        np.testing.assert_allclose(mov_facts(read_bytes(again))[0], times)
 
     def test_broken_tail(self):
         broken = self.write("broken/tail.avi", read_bytes(self.clip)[: 15 * 40 * 30 * 3])
@@ -67,11 +74,32 @@ class Videos(DetectionPlace):
         self.assertGreater(len(lines), 10)
         self.assertLess(len(lines), 16)
         self.expect_frames(lines[:-1], broken, range(len(lines) - 1))
-        sentence = f"{broken}: breaks off after frame {len(lines) - 2}, {24 - len(lines)} of the 23 frames"
+        sentence = f"{broken}: breaks off after frame {len(lines) - 2}"
         self.assertIn(sentence, messages)
         self.assertIn("1 of 2 images and videos skipped", messages)
         self.assertIn(sentence, read_bytes(self.at("out", "skipped.txt")).decode())
-        self.assertEqual(avi_facts(read_bytes(self.at("out", "pictures", "tail.avi")))[1], len(lines) - 1)
+        times, _, _ = mov_facts(read_bytes(self.at("out", "pictures", "tail.mov")))
+        np.testing.assert_allclose(times, np.arange(len(lines)) / 10)
+
+    def test_a_folder_hides_nothing_that_looks_like_a_picture_or_video(self):
+        shutil.copy(self.clip, self.at("frames", "phone.MTS"))
+        unread = [self.write("frames/" + name, b"of another kind") for name in ("a.heic", "b.svg", "c.cr2", "d.swf")]
+        for name in ("Thumbs.db", "labels.txt", "camera.mat"):
+            self.write("frames/" + name, b"no picture")
+        try:
+            lines, messages = self.detect("out", self.at("frames"), "--every", "10", expect=3)
+            self.assertEqual(sum("phone.MTS#" in line["image"] for line in lines), 3)
+            self.assertIn(f"4 of {self.FRAMES + 5} images and videos skipped", messages)
+            listed = read_bytes(self.at("out", "skipped.txt")).decode().splitlines()
+            self.assertEqual([line.split(":")[0] for line in listed], unread)
+
+            _, messages = self.extract("features", "--gallery", self.at("frames"), expect=3)
+            self.assertIn(f"5 of {self.FRAMES + 5} images skipped", messages)
+            listed = read_bytes(self.at("features.skipped.txt")).decode()
+            self.assertIn("phone.MTS: a video; `tyto detect --crops` cuts images out of it", listed)
+        finally:
+            for name in ("phone.MTS", "a.heic", "b.svg", "c.cr2", "d.swf", "Thumbs.db", "labels.txt", "camera.mat"):
+                os.remove(self.at("frames", name))
 
     def test_videos_without_frames(self):
         data = read_bytes(self.clip)

@@ -11,12 +11,12 @@ namespace {
 
 std::vector<std::string> listed(const TemporaryFolder& folder) {
   std::vector<std::string> names;
-  for (const auto& path : list_images(folder.path()))
+  for (const auto& path : list_images_and_videos(folder.path()))
     names.push_back(path.lexically_relative(folder.path()).string());
   return names;
 }
 
-TEST(ListImages, SortsByFolderAndNameAsPython) {
+TEST(ListImagesAndVideos, SortsByFolderAndNameAsPython) {
   const TemporaryFolder folder;
   for (const char* name :
        {"b/2.jpg", "b/10.jpg", "b.jpg", "B/1.jpg", "a/z/1.png", "a/y.png", "a.d/1.bmp", "\xC3\xA4.jpg"})
@@ -27,15 +27,17 @@ TEST(ListImages, SortsByFolderAndNameAsPython) {
                                                       "b/10.jpg", "b/2.jpg", "b.jpg", "\xC3\xA4.jpg"}));
 }
 
-TEST(ListImages, TakesImagesOfAnyCaseAndLeavesTheRest) {
+TEST(ListImagesAndVideos, TakesWhatLooksLikeAnImageOrAVideoOfAnyCase) {
   const TemporaryFolder folder;
   for (const char* name :
-       {"a.JPG", "b.jpeg", "c.Tiff", "d.webp", "e.txt", "jpg", "f.jpg.tmp", ".hidden.jpg", ".cache/g.jpg"})
+       {"a.JPG", "b.jpeg", "c.Tiff", "d.webp", "e.txt", "jpg", "f.jpg.tmp", ".hidden.jpg", ".cache/g.jpg",
+        "h.HEIC", "i.m2ts", "j.gif", "k.svg", "Thumbs.db", "labels.json", "l.mat", "m.csv"})
     folder.write(name, "");
-  EXPECT_EQ(listed(folder), (std::vector<std::string>{"a.JPG", "b.jpeg", "c.Tiff", "d.webp"}));
+  EXPECT_EQ(listed(folder), (std::vector<std::string>{"a.JPG", "b.jpeg", "c.Tiff", "d.webp", "h.HEIC",
+                                                      "i.m2ts", "j.gif", "k.svg"}));
 }
 
-TEST(ListImages, FollowsLinksOnce) {
+TEST(ListImagesAndVideos, FollowsLinksOnce) {
   const TemporaryFolder folder;
   folder.write("real/a.jpg", "");
   std::filesystem::create_directory_symlink(folder.path(), folder.path() / "real" / "up");
@@ -44,19 +46,19 @@ TEST(ListImages, FollowsLinksOnce) {
   EXPECT_EQ(listed(folder), (std::vector<std::string>{"broken.jpg", "real/a.jpg"}));
 }
 
-TEST(ListImages, TakesOneFileWhateverItsName) {
+TEST(ListImagesAndVideos, TakesOneFileWhateverItsName) {
   const TemporaryFolder folder;
   const auto file = folder.write("picture", "");
-  EXPECT_EQ(list_images(file), std::vector{file});
+  EXPECT_EQ(list_images_and_videos(file), std::vector{file});
 }
 
-TEST(ListImages, NamesAFolderThatIsMissingOrHoldsNone) {
+TEST(ListImagesAndVideos, NamesAFolderThatIsMissingOrHoldsNone) {
   const TemporaryFolder folder;
   folder.write("readme.txt", "");
   for (const auto& [path, reason] : {std::pair{folder.path(), "holds no images"},
                                      std::pair{folder.path() / "gone", "no such file or folder"}}) {
     try {
-      list_images(path);
+      list_images_and_videos(path);
       FAIL();
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::File);
