@@ -207,7 +207,8 @@ void add_detect(CLI::App& app, Run& command) {
   c->add_option("inputs", flags->inputs, "folders, images, videos")->required();
   c->add_option("-o,--output", flags->output, "folder for detections.jsonl, skipped.txt and pictures/")
       ->required();
-  c->add_flag("--draw", flags->draw, "make annotated pictures, and of a video an annotated video");
+  c->add_flag("--draw", flags->draw,
+              "make annotated pictures, and of a video an annotated .mov that keeps its times");
   c->add_option("--crops", flags->crops, "folder for the boxes, cut out, as `tyto extract` takes them");
   c->add_option("--coco", flags->coco, "a COCO results file to write");
   c->add_option(

@@ -7,6 +7,7 @@
 
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
+#include "apps/images/ffmpeg.h"
 #include "engine/json_text.h"
 #include "engine/networks/network.h"
 #include "tyto/version.h"
@@ -28,6 +29,7 @@ int run(const EngineFlags& flags, bool json) {
   for (auto& fact : context.describe()) facts.push_back(std::move(fact));
   for (auto& fact : describe_gpus()) facts.push_back(std::move(fact));
   facts.emplace_back("OpenCV", cv::getVersionString());
+  facts.emplace_back("FFmpeg", ffmpeg_version());
   facts.emplace_back("OpenSSL", OpenSSL_version(OPENSSL_VERSION_STRING));
   facts.emplace_back("libzip", zip_libzip_version());
   facts.emplace_back("matio", matio_version());

@@ -37,6 +37,8 @@ Ffmpeg<AVIOContext> byte_stream(void* file, ReadBytes* read, WriteBytes* write, 
 
 void silence_ffmpeg() { av_log_set_level(AV_LOG_QUIET); }
 
+std::string ffmpeg_version() { return av_version_info(); }
+
 std::string ffmpeg_error(int code) {
   std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
   av_strerror(code, text.data(), text.size());

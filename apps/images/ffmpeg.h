@@ -43,6 +43,7 @@ Ffmpeg<AVIOContext> byte_stream(void* file, ReadBytes* read, WriteBytes* write, 
 
 void silence_ffmpeg();  // it would write to standard error
 
+std::string ffmpeg_version();
 std::string ffmpeg_error(int code);  // "invalid data found when processing input"
 
 // A fraction of a second, in which a video counts time.

@@ -10,6 +10,7 @@ extern "C" {
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <opencv2/core.hpp>
@@ -38,6 +39,16 @@ constexpr int kErrorsWhileDraining = 1000;
 int refuse_other_files(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) {
   return AVERROR(EPERM);
 }
+
+// MP4 and its kin, whose index may stand at the end.
+bool is_mp4(const File& file) {
+  std::array<char, 8> head{};
+  if (file.size() >= head.size()) file.read(0, std::as_writable_bytes(std::span(head)));
+  return std::string_view(head.data(), head.size()).ends_with("ftyp");
+}
+
+constexpr const char* kWithoutIndex =
+    "without its index: it was cut off, or its recording was never finished";
 
 // Clockwise, in degrees; what is not a multiple of 90 is left.
 int rotation(const AVStream& stream) {
@@ -101,7 +112,7 @@ void VideoDecoder::open_container() {
   format->format_whitelist = av_strdup(kContainers);
   // A name's end is a hint where the contents leave a doubt. A failure frees `format`.
   const int opened = avformat_open_input(&format, file_.path().filename().c_str(), nullptr, nullptr);
-  if (opened < 0) throw Error(ErrorKind::Format, ffmpeg_error(opened));
+  if (opened < 0) throw Error(ErrorKind::Format, is_mp4(file_) ? kWithoutIndex : ffmpeg_error(opened));
   format_.reset(format);
   const int found = avformat_find_stream_info(format, nullptr);
   if (found < 0) throw Error(ErrorKind::Format, ffmpeg_error(found));

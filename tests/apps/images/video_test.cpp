@@ -171,7 +171,7 @@ TEST(VideoSource, SaysWhereATornFileEnds) {
     const bool index_at_end = std::set<std::string>{".mp4", ".3gp", ".mov"}.contains(path.extension());
     cut(path, 0.6);
     if (index_at_end) {
-      EXPECT_THAT(refusal(path, ErrorKind::Format), testing::HasSubstr(": no video ("));
+      EXPECT_THAT(refusal(path, ErrorKind::Format), testing::HasSubstr(": no video (without its index"));
       continue;
     }
     VideoSource source(path, 1);
