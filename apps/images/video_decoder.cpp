@@ -12,7 +12,6 @@ extern "C" {
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <opencv2/core.hpp>
 #include <span>
 #include <string_view>
@@ -27,9 +26,8 @@ namespace {
 
 // Containers that hold their own pictures. Playlists, patterns of file names and devices are none.
 constexpr const char* kContainers =
-    "3dostr,amv,asf,avi,dhav,dv,flv,gxf,h261,h263,h264,hevc,ivf,live_flv,m4v,matroska,mjpeg,mov,mpeg,mpegts,"
-    "mpegvideo,"
-    "mxf,nsv,nut,nuv,obu,ogg,rm,vc1,vc1test,wtv,yuv4mpegpipe";
+    "3dostr,amv,asf,avi,dhav,dv,flv,gxf,h261,h263,h264,hevc,ivf,live_flv,m4v,matroska,mjpeg,mov,mpeg,"
+    "mpegts,mpegvideo,mxf,nsv,nut,nuv,obu,ogg,rm,vc1,vc1test,wtv,yuv4mpegpipe";
 
 // Longer pauses in a transport or program stream are a jump of its clock, elsewhere of more hours than anyone waits for.
 constexpr double kLongestGapOfStreams = 10, kLongestGap = 6 * 3600;  // seconds
@@ -40,7 +38,7 @@ int refuse_other_files(AVFormatContext*, AVIOContext**, const char*, int, AVDict
   return AVERROR(EPERM);
 }
 
-// MP4 and its kin, whose index may stand at the end.
+// MP4 and its kin, whose index may stand at the end, without which there is nothing to go by.
 bool is_mp4(const File& file) {
   std::array<char, 8> head{};
   if (file.size() >= head.size()) file.read(0, std::as_writable_bytes(std::span(head)));
@@ -177,6 +175,7 @@ bool VideoDecoder::read_packet() {
 // What an end between two packets would hide. The index of QuickTime's family is the table of the pictures themselves;
 // that of others may have been left over from a longer file.
 bool VideoDecoder::torn_off() const {
+  if (stream_->nb_frames > 0 && packets_ >= stream_->nb_frames) return false;  // an index behind them is lost
   if (container_length(file_).value_or(0) > file_.size()) return true;
   if (!std::string_view(format_->iformat->name).starts_with("mov,")) return false;
   for (int i = 0; i < avformat_index_get_entries_count(stream_); ++i) {

@@ -184,6 +184,13 @@ TEST(VideoSource, SaysWhereATornFileEnds) {
   }
 }
 
+TEST(VideoSource, MissesNoFrameWhereOnlyTheIndexIsTorn) {
+  const TemporaryFolder folder;
+  VideoSource source(cut(write_clip(folder.path() / "a.avi"), 0.997), 1);
+  EXPECT_EQ(frames_of(source).size(), size_t{kFrames});
+  EXPECT_EQ(source.problem(), "");
+}
+
 // Both are sound between two frames: nothing but the segment's length and the table of frames tells that there were more.
 TEST(VideoSource, MissesWhatTheContainerPromises) {
   const TemporaryFolder folder;
