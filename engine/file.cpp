@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "engine/utf8.h"
 #include "tyto/error.h"
 
 namespace tyto {
@@ -89,13 +90,19 @@ void AtomicFile::commit() {
   fd_ = -1;
 }
 
-std::string read_text(const std::filesystem::path& path, uint64_t limit_bytes) {
+std::string read_bytes(const std::filesystem::path& path, uint64_t limit_bytes) {
   File file(path);
   if (file.size() > limit_bytes)
     throw Error(ErrorKind::Format, fmt::format("{}: {} bytes where at most {} are expected", path.string(),
                                                file.size(), limit_bytes));
-  std::string text(file.size(), '\0');
-  file.read(0, std::as_writable_bytes(std::span(text)));
+  std::string bytes(file.size(), '\0');
+  file.read(0, std::as_writable_bytes(std::span(bytes)));
+  return bytes;
+}
+
+std::string read_text(const std::filesystem::path& path, uint64_t limit_bytes) {
+  std::string text = read_bytes(path, limit_bytes);
+  take_off_mark(text, path.string());
   return text;
 }
 

@@ -54,7 +54,9 @@ class AtomicFile {
   int fd_ = -1;
 };
 
-std::string read_text(const std::filesystem::path& path, uint64_t limit_bytes);  // a small text file, whole
-void write_text(const std::filesystem::path& path, const std::string& text);     // through AtomicFile
+std::string read_bytes(const std::filesystem::path& path, uint64_t limit_bytes);  // a small file, whole
+// The same of a text in UTF-8, without a byte order mark. Error{Format} for UTF-16 and UTF-32.
+std::string read_text(const std::filesystem::path& path, uint64_t limit_bytes);
+void write_text(const std::filesystem::path& path, const std::string& text);  // through AtomicFile
 
 }  // namespace tyto

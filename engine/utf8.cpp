@@ -1,6 +1,10 @@
 #include "engine/utf8.h"
 
+#include <fmt/format.h>
+
 #include <cstdint>
+
+#include "tyto/error.h"
 
 namespace tyto {
 
@@ -19,6 +23,16 @@ bool is_utf8(std::string_view text) {
     if (overlong || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) return false;
   }
   return true;
+}
+
+void take_off_mark(std::string& text, const std::string& name) {
+  using namespace std::string_view_literals;
+  if (text.starts_with("\xEF\xBB\xBF"sv)) text.erase(0, 3);
+  for (const std::string_view mark : {"\xFF\xFE"sv, "\xFE\xFF"sv, "\0\0\xFE\xFF"sv})
+    if (text.starts_with(mark))
+      throw Error(
+          ErrorKind::Format,
+          fmt::format("{}: its text is UTF-16 or UTF-32, by its byte order mark; save it as UTF-8", name));
 }
 
 }  // namespace tyto

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/json_text.h"
+#include "engine/utf8.h"
 
 namespace tyto::apps {
 namespace {
@@ -124,7 +125,10 @@ void for_each_image(const std::filesystem::path& file,
                     const std::function<void(const ImageDetections&)>& visit) {
   std::ifstream stream(file, std::ios::binary);
   std::string line;
-  for (int64_t number = 1; std::getline(stream, line); ++number) visit(from_json_line(line, file, number));
+  for (int64_t number = 1; std::getline(stream, line); ++number) {
+    if (number == 1) take_off_mark(line, file.string());
+    visit(from_json_line(line, file, number));
+  }
   if (!stream.eof())  // a missing file, a folder, a failing disk
     throw Error(ErrorKind::File, fmt::format("{}: cannot read: {}", file.string(), std::strerror(errno)));
 }

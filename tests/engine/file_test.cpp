@@ -11,6 +11,8 @@
 namespace tyto {
 namespace {
 
+using namespace std::string_literals;
+
 std::string text_at(const File& file, uint64_t offset, size_t bytes) {
   std::string text(bytes, '\0');
   file.read(offset, std::as_writable_bytes(std::span(text)));
@@ -92,6 +94,26 @@ TEST(ReadText, RefusesAFileAboveItsLimit) {
   write_text(folder / "a", "0123456789");
   EXPECT_EQ(read_text(folder / "a", 10), "0123456789");
   expect_error([&] { read_text(folder / "a", 9); }, ErrorKind::Format, {"10 bytes", "at most 9"});
+}
+
+TEST(ReadText, TakesOffAByteOrderMark) {
+  const TemporaryFolder folder;
+  for (const std::string& text : {"a\nb"s, ""s, "\xEF\xBB"s, "b\xEF\xBB\xBF"s}) {
+    write_text(folder / "plain", text);
+    write_text(folder / "marked", "\xEF\xBB\xBF" + text);
+    EXPECT_EQ(read_text(folder / "plain", 100), text);
+    EXPECT_EQ(read_text(folder / "marked", 100), text);
+    EXPECT_EQ(read_bytes(folder / "marked", 100), "\xEF\xBB\xBF" + text);
+  }
+}
+
+TEST(ReadText, RefusesWideCharacters) {
+  const TemporaryFolder folder;
+  for (const std::string& mark : {"\xFF\xFE"s, "\xFE\xFF"s, "\xFF\xFE\0\0"s, "\0\0\xFE\xFF"s}) {
+    write_text(folder / "wide.txt", mark + "x");
+    expect_error([&] { read_text(folder / "wide.txt", 100); }, ErrorKind::Format,
+                 {"wide.txt", "UTF-16", "UTF-8"});
+  }
 }
 
 }  // namespace
