@@ -155,6 +155,16 @@ void check_writable(const std::string& file) {
   const AtomicFile trial(file);
 }
 
+void report_categories(const CocoResultsReport& report, const Flags& flags) {
+  if (!report.unknown_classes.empty())
+    warning(report.unknown_classes.sentence(
+        fmt::format("detections of classes that {} lacks, so that {} does not hold them,",
+                    flags.coco_annotations, flags.coco)));
+  if (report.by_label_id)
+    notice(fmt::format("not every detected class is called as in {}, so label_id was taken for category_id",
+                       flags.coco_annotations));
+}
+
 int run(const Flags& flags) {
   if (!flags.coco_annotations.empty() && flags.coco.empty())
     throw Error(ErrorKind::Usage, "--coco-annotations tells the image ids of --coco FILE, which is missing");
@@ -168,7 +178,7 @@ int run(const Flags& flags) {
   std::optional<CocoAnnotations> annotations;
   if (!flags.coco_annotations.empty()) annotations = read_coco_annotations(flags.coco_annotations);
   const CocoAnnotations* truth = annotations ? &*annotations : nullptr;
-  std::map<std::string, int64_t> image_ids;
+  std::map<std::string, CocoId> image_ids;
   if (!flags.coco.empty()) {
     image_ids = coco_image_ids(inputs, truth);
     check_writable(flags.coco);
@@ -190,7 +200,8 @@ int run(const Flags& flags) {
   if (journal.size() == 0)
     throw Error(ErrorKind::File,
                 fmt::format("none of {} inputs could be read; the first: {}", total, skipped.front()));
-  if (!flags.coco.empty()) write_coco_results(flags.coco, journal.path(), image_ids, truth);
+  if (!flags.coco.empty())
+    report_categories(write_coco_results(flags.coco, journal.path(), image_ids, truth), flags);
   report_skipped(output / "skipped.txt", skipped, total, "images and videos");
   const double rate = static_cast<double>(done) / std::max(elapsed.count(), 1e-9);
   print_summary(flags, count(journal.path(), flags.shown_from()), skipped.size(), elapsed.count(), rate);

@@ -8,18 +8,10 @@
 #include "apps/console.h"
 #include "apps/detection/detection_report.h"
 #include "apps/detection/matched_detections.h"
+#include "tyto/error.h"
 
 namespace tyto::apps {
 namespace {
-
-// "'a.jpg', 'b.jpg', 'c.jpg' and 4 more"
-std::string some_of(const std::vector<std::string>& names) {
-  constexpr size_t kShown = 3;
-  std::string text;
-  for (size_t i = 0; i < std::min(kShown, names.size()); ++i)
-    text += fmt::format("{}'{}'", i == 0 ? "" : ", ", names[i]);
-  return names.size() > kShown ? text + fmt::format(" and {} more", names.size() - kShown) : text;
-}
 
 void report_gaps(const MatchedDetections& matched, const std::string& annotations) {
   if (!matched.unknown_images.empty())
@@ -28,12 +20,23 @@ void report_gaps(const MatchedDetections& matched, const std::string& annotation
   if (!matched.silent_images.empty())
     warning(fmt::format("{} images of {} were not looked at, which counts as nothing found in them: {}",
                         matched.silent_images.size(), annotations, some_of(matched.silent_images)));
-  if (!matched.unknown_names.empty())
-    warning(fmt::format("{} detected classes have no object in {} and were left out: {}",
-                        matched.unknown_names.size(), annotations, some_of(matched.unknown_names)));
+  if (!matched.unknown_classes.empty())
+    warning(matched.unknown_classes.sentence("detections of classes that " + annotations + " lacks"));
   if (matched.by_label_id)
     notice(fmt::format("not every detected class is called as in {}, so label_id was taken for category_id",
                        annotations));
+}
+
+// What pycocotools leaves out without a word.
+void report_left_out(const CocoAnnotations& a) {
+  if (!a.of_unknown_images.empty())
+    warning(a.of_unknown_images.sentence(fmt::format("annotations of images that {} does not list", a.file)));
+  if (!a.of_unknown_categories.empty())
+    warning(a.of_unknown_categories.sentence(
+        fmt::format("annotations of categories that {} does not list", a.file)));
+  if (!a.repeated.empty())
+    warning(
+        a.repeated.sentence(fmt::format("images and categories of {} whose id stands there again", a.file)));
 }
 
 struct Report {
@@ -42,6 +45,12 @@ struct Report {
 
 Report against_coco(const std::vector<std::string>& files, const DetectionTruth& truth) {
   const CocoAnnotations annotations = read_coco_annotations(truth.coco_annotations);
+  if (!annotations.lists_objects)
+    throw Error(ErrorKind::Format,
+                fmt::format("{} has no list 'annotations' to judge detections by, as image_info files "
+                            "of COCO's test sets have none; take an instances file",
+                            annotations.file));
+  report_left_out(annotations);
   if (annotations.has_object_0)
     warning(
         fmt::format("{}: an annotation has the id 0, whose match pycocotools takes for none; here it counts",

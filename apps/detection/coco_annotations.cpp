@@ -12,18 +12,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// An id or a name that stood there before is an error.
-template <class Key>
-class Unique {
- public:
-  void add(const Key& key, const char* what, const JsonElement& element) {
-    if (!seen_.insert(key).second) element.fail(fmt::format("repeats the {} {}", what, key));
-  }
-
- private:
-  std::unordered_set<Key> seen_;
-};
-
 // Calls visit(element) for every element of root[list].
 template <class Visit>
 void for_each(const ordered_json& root, const char* list, const std::string& file, Visit&& visit) {
@@ -34,59 +22,49 @@ void for_each(const ordered_json& root, const char* list, const std::string& fil
   for (size_t i = 0; i < found->size(); ++i) visit(JsonElement((*found)[i], file, list, i));
 }
 
+// Of entries with one id the last counts, as in pycocotools.
 template <class Entry>
-void sort_by_id(std::vector<Entry>& entries) {
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.id < b.id; });
-}
-
-void read_images(const ordered_json& root, CocoAnnotations& a) {
-  Unique<int64_t> ids;
-  Unique<std::string> names;
-  for_each(root, "images", a.file, [&](const JsonElement& image) {
-    a.images.push_back({image.integer("id"), image.text("file_name")});
-    ids.add(a.images.back().id, "id", image);
-    names.add(a.images.back().file_name, "file_name", image);
-    for (const char* side : {"width", "height"})
-      if (image.integer(side) < 1) image.fail(fmt::format("has a '{}' below 1", side));
-  });
-  sort_by_id(a.images);
-}
-
-void read_categories(const ordered_json& root, CocoAnnotations& a) {
-  Unique<int64_t> ids;
-  Unique<std::string> names;
-  for_each(root, "categories", a.file, [&](const JsonElement& category) {
-    a.categories.push_back({category.integer("id"), category.text("name")});
-    ids.add(a.categories.back().id, "id", category);
-    names.add(a.categories.back().name, "name", category);
-  });
-  sort_by_id(a.categories);
+void sort_by_id(std::vector<Entry>& entries, const char* what, LeftOut& repeated) {
+  std::stable_sort(entries.begin(), entries.end(),
+                   [](const Entry& a, const Entry& b) { return a.id < b.id; });
+  size_t kept = 0;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (i + 1 < entries.size() && entries[i].id == entries[i + 1].id)
+      repeated.add(fmt::format("{} {}", what, json_of(entries[i].id)));
+    else if (kept++ != i)
+      entries[kept - 1] = std::move(entries[i]);
+  }
+  entries.resize(kept);
 }
 
 template <class Entry>
-int64_t reference(const JsonElement& object, const char* key, const std::vector<Entry>& entries,
-                  const char* list) {
-  const int64_t id = object.integer(key), place = place_of(id, entries);
-  if (place < 0) object.fail(fmt::format("has the {} {}, which '{}' does not hold", key, id, list));
-  return place;
-}
-
-bool is_crowd(const JsonElement& object) {
-  const int64_t value = object.integer("iscrowd");
-  if (value != 0 && value != 1) object.fail("has an 'iscrowd' that is neither 0 nor 1");
-  return value == 1;
+void read_entries(const ordered_json& root, const char* list, const char* name, const std::string& file,
+                  std::vector<Entry>& entries) {
+  for_each(root, list, file, [&](const JsonElement& element) {
+    entries.push_back({element.id("id"), element.text_if_any(name)});
+    if (entries.back().id.index() != entries.front().id.index())
+      element.fail(fmt::format("has the id {}, but {}[0] has {}; write all as numbers, or all as texts",
+                               json_of(entries.back().id), list, json_of(entries.front().id)));
+  });
 }
 
 void read_objects(const ordered_json& root, CocoAnnotations& a) {
-  Unique<int64_t> ids;
+  std::unordered_set<CocoId> ids;
   for_each(root, "annotations", a.file, [&](const JsonElement& object) {
-    const int64_t id = object.integer("id");
-    ids.add(id, "id", object);
-    a.has_object_0 |= id == 0;
+    const CocoId id = object.id("id");
+    if (!ids.insert(id).second)
+      object.fail(
+          fmt::format("repeats the id {}; give each annotation an id of its own (pycocotools judges the "
+                      "last one of an id in place of all)",
+                      json_of(id)));
+    const int64_t image = referred_place(object, "image_id", a.images);
+    const int64_t category = referred_place(object, "category_id", a.categories);
+    if (image < 0) return a.of_unknown_images.add(json_of(object.id("image_id")));
+    if (category < 0) return a.of_unknown_categories.add(json_of(object.id("category_id")));
+    a.has_object_0 |= id == CocoId(0);
     const auto [x, y, width, height] = object.box("bbox");
-    a.objects.push_back({reference(object, "image_id", a.images, "images"),
-                         static_cast<int>(reference(object, "category_id", a.categories, "categories")), x, y,
-                         width, height, object.size("area"), is_crowd(object)});
+    a.objects.push_back({image, static_cast<int>(category), x, y, width, height, object.number("area"),
+                         object.flag("iscrowd")});
   });
 }
 
@@ -101,9 +79,12 @@ CocoAnnotations read_coco_annotations(const std::string& file) {
                             file));
   CocoAnnotations annotations;
   annotations.file = file;
-  read_images(root, annotations);
-  read_categories(root, annotations);
-  read_objects(root, annotations);
+  read_entries(root, "images", "file_name", file, annotations.images);
+  read_entries(root, "categories", "name", file, annotations.categories);
+  sort_by_id(annotations.images, "image", annotations.repeated);
+  sort_by_id(annotations.categories, "category", annotations.repeated);
+  annotations.lists_objects = root.contains("annotations");
+  if (annotations.lists_objects) read_objects(root, annotations);
   return annotations;
 }
 

@@ -4,8 +4,9 @@
 
 #include <charconv>
 #include <optional>
-#include <unordered_map>
 
+#include "apps/detection/coco_category_finder.h"
+#include "apps/detection/coco_image_finder.h"
 #include "apps/detection/detections_file.h"
 #include "engine/file.h"
 #include "tyto/error.h"
@@ -13,9 +14,7 @@
 namespace tyto::apps {
 namespace {
 
-using Ids = std::unordered_map<std::string, int64_t>;
-
-std::optional<int64_t> number_of(const std::filesystem::path& file) {
+std::optional<CocoId> number_of(const std::filesystem::path& file) {
   const std::string stem = file.stem().string();
   int64_t number = 0;
   const auto [end, error] = std::from_chars(stem.data(), stem.data() + stem.size(), number);
@@ -23,42 +22,28 @@ std::optional<int64_t> number_of(const std::filesystem::path& file) {
   return number;
 }
 
-// Of the longest end of the path that is a key.
-std::optional<int64_t> id_of(const std::filesystem::path& file, const Ids& by_file_name) {
-  std::string end = file.generic_string();
-  for (;;) {
-    if (const auto found = by_file_name.find(end); found != by_file_name.end()) return found->second;
-    const size_t slash = end.find('/');
-    if (slash == std::string::npos) return std::nullopt;
-    end.erase(0, slash + 1);
-  }
-}
-
-// Empty where a name is unknown.
-Ids categories_by_name(const std::filesystem::path& detections, const CocoAnnotations& annotations) {
-  Ids ids;
-  for (const CocoCategory& category : annotations.categories) ids[category.name] = category.id;
-  bool all_known = true;
-  for_each_image(detections, [&](const ImageDetections& image) {
-    for (const NamedDetection& d : image.detections) all_known &= ids.contains(d.name);
-  });
-  return all_known ? ids : Ids{};
+// Of the image that the path means, or nothing.
+std::optional<CocoId> id_of(const std::filesystem::path& file, const CocoImageFinder& finder,
+                            const CocoAnnotations& annotations) {
+  const int64_t place = finder.find(file.string());
+  if (place < 0) return std::nullopt;
+  return annotations.images[static_cast<size_t>(place)].id;
 }
 
 }  // namespace
 
-std::map<std::string, int64_t> coco_image_ids(const std::vector<DetectionInput>& inputs,
-                                              const CocoAnnotations* annotations) {
-  Ids by_file_name;
-  if (annotations)
-    for (const CocoImage& image : annotations->images) by_file_name[image.file_name] = image.id;
-  std::map<std::string, int64_t> ids;
-  std::unordered_map<int64_t, std::string> seen;
+std::map<std::string, CocoId> coco_image_ids(const std::vector<DetectionInput>& inputs,
+                                             const CocoAnnotations* annotations) {
+  std::optional<CocoImageFinder> finder;
+  if (annotations) finder.emplace(*annotations);
+  std::map<std::string, CocoId> ids;
+  std::map<CocoId, std::string> seen;
   for (const DetectionInput& input : inputs) {
     if (input.video)
       throw Error(ErrorKind::Usage,
                   fmt::format("--coco: {} is a video, whose frames have no image ids", input.name()));
-    const std::optional<int64_t> id = annotations ? id_of(input.file, by_file_name) : number_of(input.file);
+    const std::optional<CocoId> id =
+        annotations ? id_of(input.file, *finder, *annotations) : number_of(input.file);
     if (!id)
       throw Error(ErrorKind::Usage,
                   annotations ? fmt::format("--coco: {} has no image {}", annotations->file, input.name())
@@ -67,31 +52,50 @@ std::map<std::string, int64_t> coco_image_ids(const std::vector<DetectionInput>&
                                             input.name()));
     if (const auto [other, first] = seen.emplace(*id, input.name()); !first)
       throw Error(ErrorKind::Usage, fmt::format("--coco: {} and {} both have the image id {}", other->second,
-                                                input.name(), *id));
+                                                input.name(), json_of(*id)));
     ids[input.name()] = *id;
   }
   return ids;
 }
 
-void write_coco_results(const std::filesystem::path& results, const std::filesystem::path& detections,
-                        const std::map<std::string, int64_t>& image_ids, const CocoAnnotations* annotations) {
-  const Ids categories = annotations ? categories_by_name(detections, *annotations) : Ids{};
+CocoResultsReport write_coco_results(const std::filesystem::path& results,
+                                     const std::filesystem::path& detections,
+                                     const std::map<std::string, CocoId>& image_ids,
+                                     const CocoAnnotations* annotations) {
+  std::optional<CocoCategoryFinder> finder;
+  if (annotations) {
+    finder.emplace(*annotations);
+    for_each_image(detections, [&](const ImageDetections& image) {
+      for (const NamedDetection& d : image.detections) finder->see(d);
+    });
+    if (!finder->any_known()) finder.reset();
+  }
+  CocoResultsReport report;
+  report.by_label_id = annotations && (!finder || finder->by_label_id());
   AtomicFile out(results);
   out.write("[");
   const char* separator = "\n";
   for_each_image(detections, [&](const ImageDetections& image) {
     const auto id = image_ids.find(image.image);
     if (id == image_ids.end()) return;  // of a folder that has changed since the run was stopped
-    for (const auto& [name, d] : image.detections) {
-      const int64_t category = categories.empty() ? d.label : categories.at(name);
-      out.write(
-          fmt::format(R"({}{{"image_id": {}, "category_id": {}, "bbox": [{}, {}, {}, {}], "score": {}}})",
-                      separator, id->second, category, d.x, d.y, d.width, d.height, d.score));
+    for (const NamedDetection& named : image.detections) {
+      const Detection& d = named.detection;
+      const int place = finder ? finder->find(named) : -1;
+      if (finder && place < 0) {
+        report.unknown_classes.add(named.name);
+        continue;
+      }
+      const CocoId category =
+          finder ? annotations->categories[static_cast<size_t>(place)].id : CocoId(int64_t{d.label});
+      out.write(fmt::format(
+          R"({}{{"image_id": {}, "category_id": {}, "bbox": [{}, {}, {}, {}], "score": {}}})", separator,
+          json_of(id->second), json_of(category), d.x, d.y, d.width, d.height, d.score));
       separator = ",\n";
     }
   });
   out.write("\n]\n");
   out.commit();
+  return report;
 }
 
 }  // namespace tyto::apps

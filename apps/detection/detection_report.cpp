@@ -69,7 +69,7 @@ std::string coco_text(const CocoMetrics& metrics, const CocoAnnotations& annotat
   for (size_t i = 0; i < metrics.classes.size(); ++i) {
     const CocoClassMetrics& c = metrics.classes[i];
     if (c.objects > 0)
-      text += fmt::format("{:24} {:8} {} {}\n", for_terminal(annotations.categories[i].name), c.objects,
+      text += fmt::format("{:24} {:8} {} {}\n", for_terminal(annotations.categories[i].shown()), c.objects,
                           percent(c.ap), percent(c.ap50));
   }
   return text;
@@ -84,7 +84,7 @@ std::string coco_json(const CocoMetrics& metrics, const CocoAnnotations& annotat
   j["classes"] = ordered_json::array();
   for (size_t i = 0; i < metrics.classes.size(); ++i) {
     const CocoClassMetrics& c = metrics.classes[i];
-    j["classes"].push_back({{"id", annotations.categories[i].id},
+    j["classes"].push_back({{"id", ordered_json::parse(json_of(annotations.categories[i].id))},
                             {"name", annotations.categories[i].name},
                             {"objects", c.objects},
                             {"ap", c.ap},

@@ -18,8 +18,8 @@ void ImageTally::add_line(int64_t place, const ImageDetections& line, const std:
   told = true;
 }
 
-void ImageTally::add_result(int64_t place, int64_t image_id) {
-  if (place < 0) return add_unknown(std::to_string(image_id));
+void ImageTally::add_result(int64_t place, const CocoId& image_id) {
+  if (place < 0) return add_unknown(json_of(image_id));
   any_known_ = true;
 }
 

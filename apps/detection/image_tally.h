@@ -20,7 +20,7 @@ class ImageTally {
   void add_line(int64_t place, const ImageDetections& line, const std::string& file);
 
   // A detection in COCO results, which may name an image many times.
-  void add_result(int64_t place, int64_t image_id);
+  void add_result(int64_t place, const CocoId& image_id);
 
   // Fills unknown_images and silent_images. Error{Format} where images were told about, but none is known.
   void finish(MatchedDetections& matched) const;

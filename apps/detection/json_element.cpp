@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
+#include <optional>
+#include <string_view>
 
 #include "engine/file.h"
 #include "engine/json_text.h"
@@ -15,10 +19,47 @@ using nlohmann::ordered_json;
 
 constexpr int kMaxNesting = 32;  // polygons of segments need 5
 
-bool is_int64(const ordered_json& value) {
-  if (value.is_number_unsigned())
-    return value.get<uint64_t>() <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
-  return value.is_number_integer();
+constexpr double kMaxWholeDouble = 9007199254740992;  // 2^53: beyond it neighbours are lost
+
+// The value as a number, or nothing.
+std::optional<double> number_of(const ordered_json& value) {
+  if (value.is_boolean()) return value.get<bool>() ? 1 : 0;
+  if (value.is_number()) return value.get<double>();
+  return std::nullopt;
+}
+
+std::optional<CocoId> id_of(const ordered_json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_unsigned() &&
+      value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+    return std::nullopt;
+  if (value.is_number_integer()) return value.get<int64_t>();
+  const std::optional<double> number = number_of(value);
+  if (!number || std::abs(*number) > kMaxWholeDouble || *number != std::trunc(*number)) return std::nullopt;
+  return static_cast<int64_t>(*number);
+}
+
+// Python's json writes NaN and Infinity where numbers are missing, mostly in fields that nobody needs.
+std::string with_null_for_nan(std::string text) {
+  constexpr std::string_view kNames[] = {"NaN", "-Infinity", "Infinity"};
+  if (std::ranges::none_of(kNames,
+                           [&](std::string_view name) { return text.find(name) != std::string::npos; }))
+    return text;
+  std::string out;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const std::string_view rest = std::string_view(text).substr(i);
+    const auto* name = std::ranges::find_if(kNames, [&](std::string_view n) { return rest.starts_with(n); });
+    if (!in_string && name != std::end(kNames)) {
+      out += "null";
+      i += name->size() - 1;
+      continue;
+    }
+    out += text[i];
+    if (text[i] == '"') in_string = !in_string;
+    if (in_string && text[i] == '\\' && i + 1 < text.size()) out += text[++i];
+  }
+  return out;
 }
 
 }  // namespace
@@ -38,28 +79,28 @@ const ordered_json& JsonElement::field(const char* key) const {
   return *found;
 }
 
-int64_t JsonElement::integer(const char* key) const {
-  const ordered_json& value = field(key);
-  if (!is_int64(value)) fail(fmt::format("has a '{}' that is not an integer", key));
-  return value.get<int64_t>();
+CocoId JsonElement::id(const char* key) const {
+  const std::optional<CocoId> id = id_of(field(key));
+  if (!id) fail(fmt::format("has a '{}' that is neither a whole number nor a text", key));
+  return *id;
 }
 
 double JsonElement::number(const char* key) const {
-  const ordered_json& value = field(key);
-  if (!value.is_number()) fail(fmt::format("has a '{}' that is not a number", key));
-  return value.get<double>();
+  const std::optional<double> number = number_of(field(key));
+  if (!number) fail(fmt::format("has a '{}' that is not a number", key));
+  return *number;
 }
 
-double JsonElement::size(const char* key) const {
-  const double value = number(key);
-  if (value < 0) fail(fmt::format("has a negative '{}'", key));
-  return value;
+bool JsonElement::flag(const char* key) const {
+  const std::optional<double> number = number_of(field(key));
+  if (number != 0.0 && number != 1.0) fail(fmt::format("has a '{}' that is neither 0 nor 1", key));
+  return number == 1.0;
 }
 
-std::string JsonElement::text(const char* key) const {
-  const ordered_json& value = field(key);
-  if (!value.is_string()) fail(fmt::format("has a '{}' that is not a string", key));
-  return value.get<std::string>();
+std::string JsonElement::text_if_any(const char* key) const {
+  const auto found = value_.find(key);
+  if (found == value_.end() || found->is_null()) return {};
+  return found->is_string() ? found->get<std::string>() : dump_json(*found);
 }
 
 std::array<double, 4> JsonElement::box(const char* key) const {
@@ -68,15 +109,19 @@ std::array<double, 4> JsonElement::box(const char* key) const {
   if (!value.is_array() || value.size() != box.size())
     fail(fmt::format("has a '{}' that is not [x, y, width, height]", key));
   for (size_t i = 0; i < box.size(); ++i) {
-    if (!value[i].is_number()) fail(fmt::format("has a '{}' that is not four numbers", key));
-    box[i] = value[i].get<double>();
+    const std::optional<double> number = number_of(value[i]);
+    if (!number) fail(fmt::format("has a '{}' that is not four numbers", key));
+    box[i] = *number;
   }
-  if (box[2] < 0 || box[3] < 0) fail(fmt::format("has a '{}' of negative size", key));
   return box;
 }
 
+std::string json_of(const CocoId& id) {
+  return std::visit([](const auto& value) { return dump_json(value); }, id);
+}
+
 ordered_json read_coco_json(const std::string& file) {
-  return parse_json(read_text(file, kMaxCocoBytes), kMaxNesting, file);
+  return parse_json(with_null_for_nan(read_text(file, kMaxCocoBytes)), kMaxNesting, file);
 }
 
 }  // namespace tyto::apps

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <set>
 #include <unordered_map>
 
 #include "apps/detection/image_tally.h"
@@ -25,7 +24,6 @@ MatchedDetections match_to_voc(const std::vector<std::string>& files, const VocA
 
   MatchedDetections matched;
   ImageTally tally(annotations.images, annotations.folder);
-  std::set<std::string> unknown_names;
   bool any_name_known = false;
   for (const std::string& file : files)
     for (const ImageDetections& line : read_detections(file)) {
@@ -35,7 +33,7 @@ MatchedDetections match_to_voc(const std::vector<std::string>& files, const VocA
       for (const NamedDetection& d : line.detections) {
         const int category = category_of(d.name, annotations);
         if (category < 0)
-          unknown_names.insert(d.name);
+          matched.unknown_classes.add(d.name);
         else
           any_name_known = true;
         if (image >= 0 && category >= 0)
@@ -43,13 +41,12 @@ MatchedDetections match_to_voc(const std::vector<std::string>& files, const VocA
       }
     }
   tally.finish(matched);
-  matched.unknown_names.assign(unknown_names.begin(), unknown_names.end());
-  if (!any_name_known && !unknown_names.empty())
+  if (!any_name_known && !matched.unknown_classes.empty())
     throw Error(
         ErrorKind::Format,
         fmt::format("{} has no object of a detected class, of which the first is '{}'; VOC's classes are "
                     "matched by name, so the model needs theirs (`tyto convert --classes`)",
-                    annotations.folder, matched.unknown_names.front()));
+                    annotations.folder, matched.unknown_classes.missing().front()));
   return matched;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "apps/detection/coco_annotations.h"
+#include "apps/detection/left_out.h"
 #include "apps/detection/voc_annotations.h"
 #include "engine/pipelines/scored_box.h"
 
@@ -17,15 +18,13 @@ struct MatchedDetections {
   // Annotated images that no line of a detections.jsonl tells about; empty where only COCO results were read,
   // which have no lines of images without detections.
   std::vector<std::string> silent_images;
-  std::vector<std::string>
-      unknown_names;         // classes that no annotation has; their detections are left out (VOC)
+  LeftOut unknown_classes;   // detections of classes that the annotations lack
   bool by_label_id = false;  // categories were found by number, for want of their names (COCO)
 };
 
-// Each file is a detections.jsonl, or COCO results: a JSON array of {image_id, category_id, bbox, score}. An
-// image is found by its path's end being a file_name, by its file's name, or by that being an image's id
-// ("000000000139"). Categories are found by name if all names are known, else by label_id. Error{Format} where
-// no image is known, a label is not, or two lines are about one image.
+// Each file is a detections.jsonl, whose images and classes CocoImageFinder and CocoCategoryFinder find, or COCO results: a
+// JSON array of {image_id, category_id, bbox, score}. Error{Format} where no image is known, no class of a detections.jsonl
+// is, a name could mean two images or categories, or two lines are about one image.
 MatchedDetections match_to_coco(const std::vector<std::string>& files, const CocoAnnotations& annotations);
 
 // Each file is a detections.jsonl. Images are found by their file's name without extension, classes by name.

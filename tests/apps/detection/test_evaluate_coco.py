@@ -74,6 +74,41 @@ def random_coco(rng):
     return {"images": images, "categories": categories, "annotations": annotations}, results
 
 
+def in_odd_spelling(truth, results, rng, texts):
+    """The same as other tools write it, and with what pycocotools evaluates although it looks wrong."""
+    def spelt(number):
+        return f"id {number}" if texts else [int, float][rng.integers(2)](number)
+
+    truth, results = json.loads(json.dumps([truth, results]))
+    for image in truth["images"]:
+        image.update(id=spelt(image["id"]), width=-1, license=float("nan"), file_name=None)
+        image.pop("height")
+    truth["images"] += truth["images"][:2]  # again
+    for category in truth["categories"]:
+        category.update(id=spelt(category["id"]), name=["person", 3][rng.integers(2)])
+    truth["categories"].append(truth["categories"][0])
+    for annotation in truth["annotations"]:
+        annotation.update(id=spelt(annotation["id"]), image_id=spelt(annotation["image_id"]), ignore=1,
+                          category_id=spelt(annotation["category_id"]), iscrowd=[bool, float][rng.integers(2)](annotation["iscrowd"]))
+        if rng.random() < 0.1:
+            annotation["area"] = [-1, True][rng.integers(2)]
+        if rng.random() < 0.1:
+            annotation["bbox"][rng.integers(4)] *= -1
+        if texts:
+            annotation["id"] = len(annotation["id"]) * 1000 + int(annotation["id"][3:])  # pycocotools needs a number
+    truth["annotations"] += [{"id": 2000, "image_id": spelt(5000), "category_id": truth["categories"][0]["id"]},
+                             {"id": 2001, "image_id": truth["images"][0]["id"], "category_id": spelt(5000), "bbox": "none"}]
+    for result in results:
+        result.update(image_id=spelt(result["image_id"]), category_id=spelt(result["category_id"]))
+        if rng.random() < 0.1:
+            result["bbox"][2 + rng.integers(2)] *= -1
+        if rng.random() < 0.05:
+            result["category_id"] = spelt(5000)
+        if rng.random() < 0.05:
+            result["score"] = True
+    return truth, results
+
+
 def pycocotools_metrics(truth_file, results):
     """The twelve numbers, and {category id: (AP, AP50)}."""
     from pycocotools.coco import COCO
@@ -92,7 +127,8 @@ def pycocotools_metrics(truth_file, results):
 
 class Coco(EvaluateTest):
     def assert_equals_pycocotools(self, truth_file, detections_file, results):
-        got = self.evaluate("--coco-annotations", truth_file, detections_file)
+        out, said = self.tyto("--coco-annotations", truth_file, detections_file, "--json")
+        got = json.loads(out)
         stats, classes = pycocotools_metrics(truth_file, results)
         for name, want in zip(STATS, stats):
             self.assertAlmostEqual(got[name], want, delta=COCO_TOLERANCE, msg=name)
@@ -100,7 +136,7 @@ class Coco(EvaluateTest):
         for c in got["classes"]:
             self.assertAlmostEqual(c["ap"], classes[c["id"]][0], delta=COCO_TOLERANCE, msg=c)
             self.assertAlmostEqual(c["ap50"], classes[c["id"]][1], delta=COCO_TOLERANCE, msg=c)
-        return stats
+        return stats, said
 
     def test_results_are_judged_as_pycocotools_does(self):
         all_stats = []
@@ -109,7 +145,7 @@ class Coco(EvaluateTest):
                 truth, results = random_coco(np.random.default_rng(seed))
                 self.assertGreater(max(np.bincount([r["category_id"] for r in results])), 100)
                 all_stats.append(self.assert_equals_pycocotools(self.write("truth.json", truth),
-                                                                self.write("results.json", results), results))
+                                                                self.write("results.json", results), results)[0])
         spread = np.ptp(all_stats, axis=0)
         self.assertTrue(np.all(spread > 0.01), spread)  # the cases do differ, in every number
 
@@ -131,6 +167,19 @@ class Coco(EvaluateTest):
                 self.assert_equals_pycocotools(truth_file, whole, results)
                 self.assertEqual(self.evaluate("--coco-annotations", truth_file, *halves),
                                  self.evaluate("--coco-annotations", truth_file, whole))
+
+    def test_odd_spellings_are_judged_as_pycocotools_does(self):
+        for seed in range(28, 32):
+            with self.subTest(seed=seed):
+                rng = np.random.default_rng(seed)
+                truth, results = in_odd_spelling(*random_coco(rng), rng, texts=seed % 2 == 1)
+                truth_file, results_file = self.write("truth.json", truth), self.write("results.json", results)
+                said = self.assert_equals_pycocotools(truth_file, results_file, results)[1]
+                self.assertRegex(said, r"1 annotations of images that \S+truth.json does not list were left out: '\D*5000")
+                self.assertRegex(said, r"1 annotations of categories that \S+truth.json does not list were left out: '\D*5000")
+                strangers = sum("5000" in str(r["category_id"]) for r in results)
+                self.assertRegex(said, rf"{strangers} detections of classes that \S+truth.json lacks were left out: '\D*5000")
+                self.assertIn("3 images and categories of", said)
 
     TRUTH = {"images": [{"id": 7, "file_name": "a/one.jpg", "width": 100, "height": 100},
                         {"id": 139, "file_name": "b/one.jpg", "width": 100, "height": 100},
@@ -156,9 +205,55 @@ class Coco(EvaluateTest):
         out, said = self.tyto("--coco-annotations", truth, self.write_lines("d.jsonl", lines), "--json")
         self.assertAlmostEqual(json.loads(out)["ap"], 1)
         self.assertIn("label_id was taken", said)
-        lines[0][1].append(("unicorn", 77, 0.5, (0, 0, 1, 1)))
-        self.assertRegex(self.fails("--coco-annotations", truth, self.write_lines("d.jsonl", lines)),
-                         "truth.json: no category is called 'Person', and none has the id 77 of the detected 'unicorn'")
+        lines[1] = ("b/one.jpg", [("car", 1, *self.CAR[2:])])  # no number that the file gives a car
+        out, said = self.tyto("--coco-annotations", truth, self.write_lines("d.jsonl", lines), "--json")
+        self.assertAlmostEqual(json.loads(out)["ap"], 0.5)
+        self.assertRegex(said, "1 detections of classes that \\S+truth.json lacks were left out: 'Person'")
+
+    def test_classes_that_the_file_lacks_are_left_out_and_told(self):
+        truth = self.write("truth.json", self.TRUTH)
+        unicorn = ("unicorn", 77, 0.5, (0, 0, 1, 1))
+        lines = [("a/one.jpg", [self.PERSON, unicorn]), ("b/one.jpg", [self.CAR, unicorn]), ("two.jpg", [])]
+        out, said = self.tyto("--coco-annotations", truth, self.write_lines("d.jsonl", lines), "--json")
+        self.assertAlmostEqual(json.loads(out)["ap"], 1)
+        self.assertRegex(said, r"\Atyto: 2 detections of classes that \S+truth.json lacks were left out: 'unicorn'\n\Z")
+        self.assertIn("no category is called as a detected class, of which the first is 'unicorn', and none has the id 77",
+                      self.fails("--coco-annotations", truth, self.write_lines("d.jsonl", [("two.jpg", [unicorn])])))
+
+    def test_a_name_that_two_bear_is_refused_where_it_is_needed(self):
+        truth = json.loads(json.dumps(self.TRUTH))
+        truth["images"].append({"id": 9, "file_name": "two.jpg"})
+        truth["categories"].insert(0, {"id": 0, "name": "person"})  # no objects, so not the one that is meant
+        results = self.write("r.json", [{"image_id": 7, "category_id": 1, "bbox": [10, 10, 50, 50], "score": 1}])
+        lines = [("a/one.jpg", [self.PERSON]), ("b/one.jpg", [self.CAR])]
+        file = self.write("truth.json", truth)
+        self.assertAlmostEqual(self.evaluate("--coco-annotations", file, results)["ap"], 0.5)
+        self.assertAlmostEqual(self.evaluate("--coco-annotations", file, self.write_lines("d.jsonl", lines))["ap"], 1)
+        self.assertIn("the images 8 and 9 are both called 'two.jpg'", self.fails(
+            "--coco-annotations", file, self.write_lines("t.jsonl", [("x/two.jpg", [self.CAR])])))
+        truth["annotations"].append({**truth["annotations"][0], "id": 3, "category_id": 0})
+        self.assertIn("the categories 0 and 1 are both called 'person'",
+                      self.fails("--coco-annotations", self.write("truth.json", truth), self.at("d.jsonl")))
+
+    def test_file_names_of_windows_have_folders(self):
+        truth = json.loads(json.dumps(self.TRUTH).replace("/one", "\\\\one"))
+        d = self.write_lines("d.jsonl", [("x/a/one.jpg", [self.PERSON]), ("b/one.jpg", [self.CAR]), ("two.jpg", [])])
+        self.assertAlmostEqual(self.evaluate("--coco-annotations", self.write("truth.json", truth), d)["ap"], 1)
+
+    def test_byte_order_marks_are_no_part_of_the_text(self):
+        d = self.write_lines("d.jsonl", [("x/a/one.jpg", [self.PERSON]), ("b/one.jpg", [self.CAR]), ("two.jpg", [])])
+        with open(d, encoding="utf-8") as f:
+            lines = f.read()
+        files = {"truth.json": json.dumps(self.TRUTH), "d.jsonl": lines, "r.json": "[]"}
+        for name, text in files.items():
+            self.write(name, "\ufeff" + text)
+        self.assertAlmostEqual(self.evaluate("--coco-annotations", self.at("truth.json"), d)["ap"], 1)
+        self.assertEqual(self.evaluate("--coco-annotations", self.at("truth.json"), self.at("r.json"))["ap"], 0)
+        for name, text in files.items():
+            with open(self.at("wide"), "w", encoding="utf-16") as f:
+                f.write(text)
+            args = (self.at("wide"), d) if name == "truth.json" else (self.at("truth.json"), self.at("wide"))
+            self.assertRegex(self.fails("--coco-annotations", *args), "wide: .*UTF-16.* save it as UTF-8")
 
     def test_gaps_on_both_sides_are_told(self):
         truth = self.write("truth.json", self.TRUTH)
@@ -215,35 +310,32 @@ class Coco(EvaluateTest):
             said = self.fails("--coco-annotations", self.write("truth.json", truth), d)
             self.assertIn(f"truth.json: {words}", said)
 
-        fault("images", lambda x: x[1].pop("file_name"), "images[1] has no 'file_name'")
-        fault("images", lambda x: x[1].update(id="9"), "images[1] has a 'id' that is not an integer")
-        fault("images", lambda x: x[1].update(id=2**63), "images[1] has a 'id' that is not an integer")
-        fault("images", lambda x: x[1].update(id=7), "images[1] repeats the id 7")
-        fault("images", lambda x: x[2].update(file_name="a/one.jpg"), "images[2] repeats the file_name a/one.jpg")
-        fault("images", lambda x: x[0].update(width=0), "images[0] has a 'width' below 1")
+        fault("images", lambda x: x[1].update(id=2**63), "images[1] has a 'id' that is neither a whole number nor a text")
+        fault("images", lambda x: x[1].update(id=1.5), "images[1] has a 'id' that is neither a whole number nor a text")
+        fault("images", lambda x: x[1].update(id="9"), 'images[1] has the id "9", but images[0] has 7; write all as')
         fault("images", lambda x: x.append(3), "images[3] is not an object")
-        fault("categories", lambda x: x[1].update(name=3), "categories[1] has a 'name' that is not a string")
-        fault("categories", lambda x: x[1].update(name="person"), "categories[1] repeats the name person")
-        fault("categories", lambda x: x[1].update(id=1), "categories[1] repeats the id 1")
-        fault("annotations", lambda x: x[1].update(id=1), "annotations[1] repeats the id 1")
+        fault("categories", lambda x: x[1].pop("id"), "categories[1] has no 'id'")
+        fault("annotations", lambda x: x[1].update(id=1.0), "annotations[1] repeats the id 1; give each annotation an id")
         fault("annotations", lambda x: x[1].pop("iscrowd"), "annotations[1] has no 'iscrowd'")
-        fault("annotations", lambda x: x[1].update(iscrowd=2), "annotations[1] has an 'iscrowd' that is neither 0 nor 1")
-        fault("annotations", lambda x: x[1].update(image_id=1), "annotations[1] has the image_id 1, which 'images' does not")
-        fault("annotations", lambda x: x[0].update(category_id=2), "annotations[0] has the category_id 2, which 'categories'")
+        fault("annotations", lambda x: x[1].update(iscrowd=2), "annotations[1] has a 'iscrowd' that is neither 0 nor 1")
+        fault("annotations", lambda x: x[1].update(image_id="7"),
+              'annotations[1] has the image_id "7", where the file\'s ids are like 7; write both as numbers')
+        fault("annotations", lambda x: x[0].pop("category_id"), "annotations[0] has no 'category_id'")
         fault("annotations", lambda x: x[0].update(bbox=[1, 2, 3]), "annotations[0] has a 'bbox' that is not [x, y, width")
         fault("annotations", lambda x: x[0].update(bbox=[1, 2, 3, "4"]), "annotations[0] has a 'bbox' that is not four")
-        fault("annotations", lambda x: x[0].update(bbox=[1, 2, -3, 4]), "annotations[0] has a 'bbox' of negative size")
-        fault("annotations", lambda x: x[0].update(area=-1), "annotations[0] has a negative 'area'")
+        fault("annotations", lambda x: x[0].update(area=float("nan")), "annotations[0] has a 'area' that is not a number")
 
     def test_files_that_are_none_are_named(self):
         truth = self.write("truth.json", self.TRUTH)
         d = self.write_lines("d.jsonl", [("two.jpg", [])])
         for text, words in (("", "not valid JSON"), ('{"images": [', "not valid JSON"), ("[]", "is not a JSON object"),
                             ("{}", "no list 'images'"), ('{"images": {}}', "no list 'images'"),
-                            ('{"area": 1e999}', "not valid JSON"), ('{"area": NaN}', "not valid JSON"), ("[" * 10000, "nested too deeply")):
+                            ('{"area": 1e999}', "not valid JSON"), ('{"area": nan}', "not valid JSON"), ("[" * 10000, "nested too deeply")):
             self.assertRegex(self.fails("--coco-annotations", self.write("bad.json", text), d), "bad.json.* " + words)
-        for result, words in (({"image_id": 7, "category_id": 9, "bbox": [0, 0, 1, 1], "score": 1}, "category_id 9"),
-                              ({"image_id": 7, "category_id": 1, "bbox": [0, 0, 1, -1], "score": 1}, "negative size"),
+        image_info = {k: v for k, v in self.TRUTH.items() if k != "annotations"}
+        self.assertIn("no list 'annotations' to judge detections by",
+                      self.fails("--coco-annotations", self.write("image_info.json", image_info), d))
+        for result, words in (({"image_id": 7, "category_id": "1", "bbox": [0, 0, 1, 1], "score": 1}, "category_id \"1\""),
                               ({"image_id": 7, "category_id": 1, "bbox": [0, 0, 1, 1]}, "no 'score'"),
                               ({"image_id": 7, "category_id": 1, "bbox": [0, 0, 1, 1], "score": "1"}, "not a number"),
                               (7, "not an object")):
