@@ -39,8 +39,18 @@ void report_left_out(const CocoAnnotations& a) {
         a.repeated.sentence(fmt::format("images and categories of {} whose id stands there again", a.file)));
 }
 
+void report_skipped_objects(const VocAnnotations& a) {
+  constexpr size_t kShown = 3;
+  for (size_t i = 0; i < std::min(kShown, a.skipped_objects.size()); ++i)
+    warning(a.skipped_objects[i] + "; skipped");
+  if (!a.skipped_objects.empty())
+    warning(fmt::format("{} of {} objects of {} skipped; the others are judged", a.skipped_objects.size(),
+                        a.objects.size() + a.skipped_objects.size(), a.folder));
+}
+
 struct Report {
   std::string text, json;
+  int exit_code = kDone;
 };
 
 Report against_coco(const std::vector<std::string>& files, const DetectionTruth& truth) {
@@ -67,13 +77,15 @@ Report against_coco(const std::vector<std::string>& files, const DetectionTruth&
 Report against_voc(const std::vector<std::string>& files, const DetectionTruth& truth) {
   const VocRule rule = voc_rule(truth.voc_rule);
   const VocAnnotations annotations = read_voc_annotations(truth.voc, truth.split);
+  report_skipped_objects(annotations);
   const MatchedDetections matched = match_to_voc(files, annotations);
   report_gaps(matched, annotations.folder);
   const VocMetrics metrics =
       voc_metrics(static_cast<int64_t>(annotations.images.size()),
                   static_cast<int>(annotations.categories.size()), annotations.objects, matched.boxes, rule);
   const auto detections = static_cast<int64_t>(matched.boxes.size());
-  return {voc_text(metrics, annotations, rule, detections), voc_json(metrics, annotations, rule, detections)};
+  return {voc_text(metrics, annotations, rule, detections), voc_json(metrics, annotations, rule, detections),
+          annotations.skipped_objects.empty() ? kDone : kSkipped};
 }
 
 }  // namespace
@@ -83,7 +95,7 @@ int evaluate_detections(const std::vector<std::string>& files, const DetectionTr
   const Report report = truth.voc.empty() ? against_coco(files, truth) : against_voc(files, truth);
   if (!out.empty()) write_detection_report(report.json, out);
   fmt::print("{}", json ? report.json + '\n' : report.text);
-  return kDone;
+  return report.exit_code;
 }
 
 }  // namespace tyto::apps

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <charconv>
@@ -13,6 +14,7 @@
 #include <string_view>
 
 #include "engine/file.h"
+#include "engine/utf8.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {
@@ -40,23 +42,6 @@ std::string choose_split(const fs::path& lists, const std::string& asked) {
                           asked.empty() ? "test.txt or val" : asked, fmt::join(stems(lists, ".txt"), ", ")));
 }
 
-// The first word of every line; lists of one class have 1, 0 or -1 behind it.
-std::vector<std::string> read_split(const fs::path& file) {
-  std::vector<std::string> images;
-  std::set<std::string> seen;
-  std::istringstream lines(read_text(file, kMaxSplitBytes));
-  for (std::string line, image; std::getline(lines, line);) {
-    if (!(std::istringstream(line) >> image)) continue;
-    if (image.find('/') != std::string::npos)
-      throw Error(ErrorKind::Format,
-                  fmt::format("{}: '{}' is not a name without folder", file.string(), image));
-    if (!seen.insert(image).second)
-      throw Error(ErrorKind::Format, fmt::format("{}: '{}' stands there twice", file.string(), image));
-    images.push_back(image);
-  }
-  return images;
-}
-
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kSpace = " \t\r\n";
   const size_t first = text.find_first_not_of(kSpace);
@@ -64,11 +49,50 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
-// One <object>, counted from 1.
+// "000001" of "000001 -1", as lists of one class have it; empty of other lines.
+std::string without_flag(const std::string& line) {
+  const size_t gap = line.find_last_of(" \t");
+  if (gap == std::string::npos) return {};
+  const std::string flag = line.substr(gap + 1);
+  return flag == "1" || flag == "0" || flag == "-1" ? std::string(trimmed(line.substr(0, gap)))
+                                                    : std::string();
+}
+
+// The name that a line means: the first reading of it that has an annotation.
+std::string image_of(const std::string& line, const fs::path& xmls) {
+  const std::string bare = without_flag(line);
+  for (const std::string& name : {line, bare, fs::path(line).stem().string(), fs::path(bare).stem().string()})
+    if (!name.empty() && fs::exists(xmls / (name + ".xml"))) return name;
+  return bare.empty() ? line : bare;
+}
+
+std::vector<std::string> read_split(const fs::path& file, const fs::path& xmls) {
+  std::vector<std::string> images;
+  std::set<std::string> seen;
+  std::istringstream lines(read_text(file, kMaxSplitBytes));
+  for (std::string text; std::getline(lines, text);) {
+    const std::string line(trimmed(text));
+    if (line.empty()) continue;
+    if (line.find('/') != std::string::npos)
+      throw Error(ErrorKind::Format,
+                  fmt::format("{}: '{}' is not a name without folder", file.string(), line));
+    images.push_back(image_of(line, xmls));
+    if (!seen.insert(images.back()).second)
+      throw Error(ErrorKind::Format,
+                  fmt::format("{}: '{}' stands there twice", file.string(), images.back()));
+  }
+  return images;
+}
+
+// What is wrong with an object: "has no name".
+struct Fault {
+  std::string what;
+};
+
+// One <object>; its functions throw a Fault.
 class ObjectElement {
  public:
-  ObjectElement(pugi::xml_node node, std::string file, int number)
-      : node_(node), file_(std::move(file)), number_(number) {}
+  explicit ObjectElement(pugi::xml_node node) : node_(node) {}
 
   std::string name() const {
     const std::string_view name = trimmed(node_.child_value("name"));
@@ -77,9 +101,13 @@ class ObjectElement {
   }
 
   bool difficult() const {
-    const std::string_view flag = trimmed(node_.child_value("difficult"));
-    if (flag != "" && flag != "0" && flag != "1") fail("has a <difficult> that is neither 0 nor 1");
-    return flag == "1";
+    const std::string flag(trimmed(node_.child_value("difficult")));
+    const auto is_any_of = [&](std::initializer_list<const char*> texts) {
+      return std::ranges::any_of(texts,
+                                 [&](const char* text) { return ::strcasecmp(flag.c_str(), text) == 0; });
+    };
+    if (!is_any_of({"", "0", "1", "false", "true"})) fail("has a <difficult> that is neither 0 nor 1");
+    return is_any_of({"1", "true"});
   }
 
   void read_box(VocObject& object) const {
@@ -101,13 +129,9 @@ class ObjectElement {
     return value;
   }
 
-  [[noreturn]] void fail(const std::string& what) const {
-    throw Error(ErrorKind::Format, fmt::format("{}: object {} {}", file_, number_, what));
-  }
+  [[noreturn]] static void fail(const std::string& what) { throw Fault{what}; }
 
   pugi::xml_node node_;
-  std::string file_;
-  int number_;
 };
 
 // Numbers names in the order they come; sorted() says what each becomes.
@@ -131,10 +155,31 @@ class Names {
   std::map<std::string, int> numbers_;
 };
 
-void read_objects(const fs::path& file, int64_t image, Names& names, std::vector<VocObject>& objects) {
-  const std::string text = read_text(file, kMaxXmlBytes);
+bool is_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+// What a file declares as its encoding, where that is none that pugixml reads; else empty.
+std::string strange_encoding(const pugi::xml_document& document) {
+  const std::string declared = document.first_child().attribute("encoding").value();
+  for (const char* known : {"", "utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1"})
+    if (::strcasecmp(declared.c_str(), known) == 0) return {};
+  return ::strncasecmp(declared.c_str(), "utf-", 4) == 0 ? std::string() : declared;
+}
+
+// Most files that declare another encoding have it for the sake of a path that nobody reads.
+void check_encoding(const std::string& name, const std::string& strange, const fs::path& file) {
+  if (is_utf8(name) && (strange.empty() || is_ascii(name))) return;
+  throw Error(ErrorKind::Format,
+              fmt::format("{}: a class name is written in {}, which is not read; save the file as UTF-8",
+                          file.string(), strange.empty() ? "an encoding that is not declared" : strange));
+}
+
+void read_objects(const fs::path& file, int64_t image, Names& names, VocAnnotations& a) {
+  const std::string bytes = read_bytes(file, kMaxXmlBytes);
   pugi::xml_document document;
-  const pugi::xml_parse_result result = document.load_buffer(text.data(), text.size());
+  const pugi::xml_parse_result result =
+      document.load_buffer(bytes.data(), bytes.size(), pugi::parse_default | pugi::parse_declaration);
   if (!result)
     throw Error(ErrorKind::Format, fmt::format("{}: not valid XML at byte {} ({})", file.string(),
                                                result.offset, result.description()));
@@ -142,14 +187,23 @@ void read_objects(const fs::path& file, int64_t image, Names& names, std::vector
   if (!root)
     throw Error(ErrorKind::Format,
                 fmt::format("{}: no <annotation> as PASCAL VOC's files have", file.string()));
+  const std::string strange = strange_encoding(document);
   int number = 0;
   for (const pugi::xml_node node : root.children("object")) {
-    const ObjectElement element(node, file.string(), ++number);
-    VocObject& object = objects.emplace_back();
-    object.image = image;
-    object.category = names.place(element.name());
-    object.difficult = element.difficult();
-    element.read_box(object);
+    const ObjectElement element(node);
+    ++number;
+    try {
+      VocObject object;
+      const std::string name = element.name();
+      object.image = image;
+      object.difficult = element.difficult();
+      element.read_box(object);
+      check_encoding(name, strange, file);
+      object.category = names.place(name);
+      a.objects.push_back(object);
+    } catch (const Fault& fault) {
+      a.skipped_objects.push_back(fmt::format("{}: object {} {}", file.string(), number, fault.what));
+    }
   }
 }
 
@@ -165,7 +219,7 @@ VocAnnotations read_voc_annotations(const fs::path& folder, const std::string& s
   a.folder = folder.string();
   if (fs::is_directory(lists)) {
     a.split = choose_split(lists, split);
-    a.images = read_split(lists / (a.split + ".txt"));
+    a.images = read_split(lists / (a.split + ".txt"), xmls);
   } else if (split.empty()) {
     a.images = stems(xmls, ".xml");
   } else {
@@ -176,7 +230,7 @@ VocAnnotations read_voc_annotations(const fs::path& folder, const std::string& s
 
   Names names;
   for (size_t i = 0; i < a.images.size(); ++i)
-    read_objects(xmls / (a.images[i] + ".xml"), static_cast<int64_t>(i), names, a.objects);
+    read_objects(xmls / (a.images[i] + ".xml"), static_cast<int64_t>(i), names, a);
   const auto [categories, places] = names.sorted();
   a.categories = categories;
   for (VocObject& object : a.objects) object.category = places[static_cast<size_t>(object.category)];

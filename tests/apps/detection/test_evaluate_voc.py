@@ -1,5 +1,6 @@
 """tyto evaluate --voc beside VOC's rules written out here, on files with faults, and beside other kinds of evaluation."""
 import json
+import os
 import re
 import unittest
 from fractions import Fraction
@@ -175,28 +176,75 @@ class Voc(EvaluateTest):
         out, said = self.tyto("--voc", self.at("voc"), d, "--json")
         self.assertEqual(json.loads(out)["map_area"], 1)
         self.assertIn("1 detected images", said)
-        self.assertIn("1 detected classes have no object", said)
+        self.assertRegex(said, r"1 detections of classes that \S+voc lacks")
         self.assertIn("'sofa'", said)
         self.assertIn("of a detected class", self.fails(
             "--voc", self.at("voc"), self.write_detections({"a": [("sofa", 0.4, (0, 0, 1, 1))]})))
         self.assertIn("knows none", self.fails("--voc", self.at("voc"), self.write_detections({"z": [self.FOUND]})))
 
-    def test_faults_are_named(self):
+    def test_lists_name_images_as_people_write_them(self):
+        names = ("000001", "IMG 1 (2)", "IMG 1 (3)", "x 1", "v1.2")
+        for image in names:
+            self.write_xml(image, [self.CAT])
+        d = self.write_detections({image: [self.FOUND] for image in names})
+        for split in ("000001\r\nIMG 1 (2)\r\nIMG 1 (3)\r\nx 1\r\nv1.2\r\n", "\ufeff000001\nIMG 1 (2)\nIMG 1 (3)\nx 1\nv1.2",
+                      "000001  1\nIMG 1 (2) -1\nIMG 1 (3)\t0\nx 1 -1\nv1.2 -1\n",
+                      " 000001.jpg\nIMG 1 (2).png\nIMG 1 (3).JPG 1\n\nx 1.jpg\nv1.2.jpeg \n"):
+            self.write("voc/ImageSets/Main/test.txt", split)
+            got = self.evaluate("--voc", self.at("voc"), d)
+            self.assertEqual((got["images"], got["map_area"]), (5, 1), split)
+
+    def test_faults_of_files_are_named(self):
         good = self.write_xml("a", [self.CAT])
         d = self.write_detections({"a": [self.FOUND]})
         with open(good, encoding="utf-8") as f:
             text = f.read()
-        for old, new, words in (
-                ("</annotation>", "", "not valid XML at byte"), ("annotation>", "notes>", "no <annotation>"),
-                ("<name>cat</name>", "", "object 1 has no name"), ("<xmin>1</xmin><ymax>", "<ymax>", "no number in <bndbox><xmin>"),
-                ("<xmax>10<", "<xmax>ten<", "no number in <bndbox><xmax>"), ("<xmax>10<", "<xmax>inf<", "no number in"),
-                ("<xmax>10<", "<xmax>10px<", "no number in"), ("<xmax>10<", "<xmax>0<", "ends before it begins"),
-                ("<difficult>0<", "<difficult>maybe<", "<difficult>")):
-            self.assertIn(old, text)
+        for old, new, words in (("</annotation>", "", "not valid XML at byte"), ("annotation>", "notes>", "no <annotation>")):
             self.write("voc/Annotations/a.xml", text.replace(old, new))
             said = self.fails("--voc", self.at("voc"), d)
             self.assertIn("a.xml: ", said)
             self.assertIn(words, said)
+
+    def test_objects_with_faults_are_named_and_skipped(self):
+        text = "".join(f"<object><name>{name}</name><difficult>0</difficult><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>10</xmax>"
+                       "<ymax>10</ymax></bndbox></object>" for name in ("cat", "dog"))
+        d = self.write_detections({"a": [self.FOUND]})
+        for old, new, words in (
+                ("<name>dog</name>", "", "has no name"), ("<xmin>1</xmin>", "", "no number in <bndbox><xmin>"),
+                ("<xmax>10<", "<xmax>ten<", "no number in <bndbox><xmax>"), ("<xmax>10<", "<xmax>inf<", "no number in"),
+                ("<xmax>10<", "<xmax>10px<", "no number in"), ("<xmax>10<", "<xmax>0<", "ends before it begins"),
+                ("<difficult>0<", "<difficult>maybe<", "<difficult>")):
+            at = text.rindex(old)
+            self.write("voc/Annotations/a.xml", f"<annotation>{text[:at]}{new}{text[at + len(old):]}</annotation>")
+            out, said = self.tyto("--voc", self.at("voc"), d, "--json", code=3)
+            self.assertEqual((json.loads(out)["objects"], json.loads(out)["map_area"]), (1, 1))
+            self.assertRegex(said, rf"\Atyto: \S+a.xml: object 2 [^\n]*{words}[^\n]*; skipped\ntyto: 1 of 2 objects of \S+voc skipped")
+
+    def test_encodings_are_read_or_named(self):
+        d = self.write_detections({"a": [("c\u00e4t", *self.FOUND[1:]), ("cat", *self.FOUND[1:])]})
+
+        def annotation(name, declared, encoding, path="a.jpg"):
+            box = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>10</xmax><ymax>10</ymax></bndbox>"
+            text = f"<annotation><path>{path}</path><object><name>{name}</name>{box}</object></annotation>"
+            os.makedirs(self.at("voc/Annotations"), exist_ok=True)
+            with open(self.at("voc/Annotations/a.xml"), "w", encoding=encoding) as f:
+                f.write((f'<?xml version="1.0" encoding="{declared}"?>' if declared else "") + text)
+
+        for declared, encoding in (("", "utf-8"), ("UTF-8", "utf-8-sig"), ("utf-16", "utf-16"), ("UTF-16", "utf-16-be"),
+                                   ("ISO-8859-1", "iso-8859-1"), ("latin1", "utf-8-sig")):
+            annotation("c\u00e4t", declared, encoding)
+            self.assertEqual(self.evaluate("--voc", self.at("voc"), d)["map_area"], 1, (declared, encoding))
+        for declared, encoding in (("gb2312", "gb2312"), ("GBK", "gbk"), ("", "gb2312")):
+            annotation("cat", declared, encoding, path="D:\\\u684c\u9762\\a.jpg")
+            self.assertEqual(self.evaluate("--voc", self.at("voc"), d)["map_area"], 1, (declared, encoding))
+            annotation("\u72d7", declared, encoding)
+            self.assertRegex(self.fails("--voc", self.at("voc"), d),
+                             rf"a.xml: a class name is written in {declared or 'an encoding that is not declared'}, .* UTF-8")
+
+    def test_lists_with_faults_are_named(self):
+        with open(self.write_xml("a", [self.CAT]), encoding="utf-8") as f:
+            text = f.read()
+        d = self.write_detections({"a": [self.FOUND]})
         self.write("voc/Annotations/a.xml", text.replace("<difficult>0</difficult>", ""))
         self.assertEqual(self.evaluate("--voc", self.at("voc"), d)["map_area"], 1)
         for split, words in (("a\nb\n", "b.xml"), ("a\na\n", "'a' stands there twice"), ("../a\n", "without folder")):
