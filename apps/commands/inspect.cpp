@@ -4,6 +4,7 @@
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
 #include "apps/console.h"
+#include "apps/reid/features_summary.h"
 #include "engine/json_text.h"
 #include "engine/model_file.h"
 #include "tyto/plan.h"
@@ -40,13 +41,31 @@ void print_tensors(const ordered_json& tensors) {
                for_terminal(t["name"].get<std::string>()));
 }
 
+bool holds_features(const SafetensorsFile& file) {
+  const auto key = file.metadata().find("tyto");
+  return key != file.metadata().end() && parse_json(key->second, kMaxNesting, file.origin()).contains("kind");
+}
+
+int inspect_features(const Flags& flags, const SafetensorsFile& file) {
+  const Features features = read_features_description(file.path());
+  const ordered_json tensors = describe_tensors(file);
+  ordered_json out = {{"file", file.origin()}, {"format", "tyto features"}};
+  if (flags.json) {
+    out.update(features_json(features));
+    out["tensors"] = tensors;
+    fmt::print("{}\n", dump_json(out));
+    return kDone;
+  }
+  fmt::print("{:14} {}\n{:14} tyto features\n{}{} tensors\n", "file", for_terminal(file.origin()), "format",
+             features_text(features), tensors.size());
+  print_tensors(tensors);
+  return kDone;
+}
+
 // A model's description where the file is one; other files' metadata as it stands.
 ordered_json describe(const SafetensorsFile& file) {
   ordered_json out = {{"file", file.origin()}, {"format", "safetensors"}};
-  const auto key = file.metadata().find("tyto");
-  const bool features =
-      key != file.metadata().end() && parse_json(key->second, kMaxNesting, file.origin()).contains("kind");
-  if (key == file.metadata().end() || features) {
+  if (!file.metadata().contains("tyto")) {
     if (!file.metadata().empty()) out["metadata"] = file.metadata();
     return out;
   }
@@ -64,6 +83,7 @@ ordered_json describe(const SafetensorsFile& file) {
 }
 
 int inspect_safetensors(const Flags& flags, const SafetensorsFile& file) {
+  if (holds_features(file)) return inspect_features(flags, file);
   ordered_json out = describe(file);
   const ordered_json tensors = describe_tensors(file);
   if (flags.json) {

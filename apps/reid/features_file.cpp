@@ -133,23 +133,48 @@ std::vector<int64_t> read_numbers(const SafetensorsFile& in, const std::string& 
   return {values.begin(), values.end()};
 }
 
-FeatureSet read_set(const SafetensorsFile& in, const json& metadata, const std::string& name) {
+FeatureSet read_paths(const SafetensorsFile& in, const json& metadata, const std::string& name) {
   const MetadataReader from(metadata, in.path());
   FeatureSet set;
   set.root = from.get<std::string>("root");
   set.paths = from.get<std::vector<std::string>>("paths");
-  set.features = read_tensor(in, name + ".features", DType::F32, 2, set.rows());
-  set.ids = read_numbers(in, name + ".ids", set.rows());
-  set.cameras = read_numbers(in, name + ".cameras", set.rows());
   const auto disorder = std::adjacent_find(set.paths.begin(), set.paths.end(), std::greater_equal<>());
   if (disorder != set.paths.end())
     bad(in.path(), fmt::format("its {} paths are not sorted after '{}'", name, *disorder));
   return set;
 }
 
+void read_tensors(const SafetensorsFile& in, const std::string& name, FeatureSet& set) {
+  set.features = read_tensor(in, name + ".features", DType::F32, 2, set.rows());
+  set.ids = read_numbers(in, name + ".ids", set.rows());
+  set.cameras = read_numbers(in, name + ".cameras", set.rows());
+}
+
 std::optional<SetKind> kind_from(const std::string& name) {
   const auto it = std::find_if(kKinds.begin(), kKinds.end(), [&](SetKind k) { return name_of(k) == name; });
   return it == kKinds.end() ? std::nullopt : std::optional(*it);
+}
+
+Features read_description(const SafetensorsFile& in) {
+  const json metadata = parse_metadata(in);
+  const std::filesystem::path& path = in.path();
+  const MetadataReader from(metadata, path);
+  if (!from.has("kind") || from.get<std::string>("kind") != kKind)
+    bad(path, "not a features file; write one with `tyto extract`");
+  if (const auto version = from.get<int64_t>("version"); version != kVersion)
+    throw Error(ErrorKind::Unsupported,
+                fmt::format("{}: features of format version {}, this tyto reads version {}", path.string(),
+                            version, kVersion));
+  Features features;
+  read_making(from, path, features);
+  const json& sets = from.child("sets");
+  if (!sets.is_object()) bad(path, "its metadata has no proper 'sets'");
+  for (const auto& [name, set] : sets.items()) {
+    const auto kind = kind_from(name);
+    if (!kind) bad(path, fmt::format("it has an unknown set '{}'", name));
+    features.sets[*kind] = read_paths(in, set, name);
+  }
+  return features;
 }
 
 void check_writable(const std::filesystem::path& file, std::string_view name, const FeatureSet& set) {
@@ -248,25 +273,14 @@ void write_features(const std::filesystem::path& path, Features features) {
   out.commit();
 }
 
+Features read_features_description(const std::filesystem::path& path) {
+  return read_description(SafetensorsFile(path));
+}
+
 Features read_features(const std::filesystem::path& path) {
   const SafetensorsFile in(path);
-  const json metadata = parse_metadata(in);
-  const MetadataReader from(metadata, path);
-  if (!from.has("kind") || from.get<std::string>("kind") != kKind)
-    bad(path, "not a features file; write one with `tyto extract`");
-  if (const auto version = from.get<int64_t>("version"); version != kVersion)
-    throw Error(ErrorKind::Unsupported,
-                fmt::format("{}: features of format version {}, this tyto reads version {}", path.string(),
-                            version, kVersion));
-  Features features;
-  read_making(from, path, features);
-  const json& sets = from.child("sets");
-  if (!sets.is_object()) bad(path, "its metadata has no proper 'sets'");
-  for (const auto& [name, set] : sets.items()) {
-    const auto kind = kind_from(name);
-    if (!kind) bad(path, fmt::format("it has an unknown set '{}'", name));
-    features.sets[*kind] = read_set(in, set, name);
-  }
+  Features features = read_description(in);
+  for (auto& [kind, set] : features.sets) read_tensors(in, std::string(name_of(kind)), set);
   return features;
 }
 

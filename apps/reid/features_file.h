@@ -74,6 +74,9 @@ void write_features(const std::filesystem::path& path, Features features);
 // Error{Format} names the file and what is wrong with it.
 Features read_features(const std::filesystem::path& path);
 
+// The same without the tensors: no features, ids and cameras.
+Features read_features_description(const std::filesystem::path& path);
+
 // Several files as one: sets of one kind are put together and sorted by path; where their root folders differ
 // the roots move into the paths. Error{Format} names both files where they were made differently, hold
 // features of different width or the same image twice, and names the missing shards of a set that is not

@@ -164,10 +164,18 @@ class Inspect(Workplace):
 
     def test_features(self):
         folder = self.make_images("images", ["a.png", "b.png", "c.png"], width=8, height=16)
-        found = inspect(self.extract("features", "--gallery", folder)[0])
+        features = self.extract("features", "--gallery", folder)[0]
+        found = inspect(features)
         tensors = {t["name"]: (t["dtype"], t["shape"]) for t in found["tensors"]}
         self.assertEqual(tensors, {"gallery.features": ("F32", [3, 16]), "gallery.ids": ("I64", [3]),
                                    "gallery.cameras": ("I64", [3])})
+        self.assertEqual((found["format"], found["network"]), ("tyto features", "ft_net"))
+        self.assertEqual(found["rule"]["options"], {"stride": "2"})
+        self.assertEqual(found["sets"], {"gallery": {"folder": folder, "images": 3, "paths": ["a.png", "b.png", "c.png"]}})
+        text = tyto("inspect", features)[0]
+        self.assertRegex(text, r"(?m)^network +ft_net$")
+        self.assertRegex(text, rf"(?m)^gallery +3 images of {folder}: a\.png \.\.\. c\.png$")
+        self.assertNotIn("\\", text)  # no JSON within JSON
 
     def test_a_plan(self):
         found = json.loads(tyto("inspect", self.model, "--plan", "--json", "--batch", 2)[0])
