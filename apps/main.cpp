@@ -1,5 +1,6 @@
 // tyto: runs trained perception networks over files. One file a subcommand in commands/.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -7,16 +8,64 @@
 #include <cstring>
 #include <filesystem>
 #include <new>
+#include <string>
 #include <system_error>
+#include <vector>
 
 #include "apps/command.h"
 #include "apps/console.h"
 #include "tyto/error.h"
 #include "tyto/version.h"
+#include "weights_converter/nearest.h"
 
 namespace {
 
 constexpr int kFailed = 1, kWrongUsage = 2, kSignalBase = 128;
+
+// With those of its groups.
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  for (const CLI::App* group :
+       app.get_subcommands([](const CLI::App* part) { return part->get_name().empty(); }))
+    for (const std::string& name : option_names(*group)) names.push_back(name);
+  return names;
+}
+
+// " (did you mean --batch?)"
+std::string did_you_mean(const std::string& wrong, const std::vector<std::string>& names) {
+  const std::string nearest = tyto::nearest_name(wrong, names);
+  return nearest.empty() ? "" : fmt::format(" (did you mean {}?)", nearest);
+}
+
+// CLI11 says only that a command is missing.
+std::string explain_without_command(const CLI::App& app) {
+  std::vector<std::string> commands;
+  for (const CLI::App* command : app.get_subcommands({})) commands.push_back(command->get_name());
+  if (app.remaining().empty())
+    return fmt::format("which command? There are {}; see `tyto --help`", fmt::join(commands, ", "));
+  const std::string wrong = app.remaining().front();
+  const bool option = wrong.starts_with('-');
+  const std::string hint = did_you_mean(wrong, option ? option_names(app) : commands);
+  if (!option && hint.empty())
+    return fmt::format("there is no command '{}'; there are {}; see `tyto --help`", wrong,
+                       fmt::join(commands, ", "));
+  return fmt::format("there is no {} '{}'{}; see `tyto --help`", option ? "option" : "command", wrong, hint);
+}
+
+std::string explain(const CLI::ParseError& error, const CLI::App& app) {
+  if (app.get_subcommands().empty()) return explain_without_command(app);
+  const CLI::App& command = *app.get_subcommands().front();
+  std::vector<std::string> options = option_names(command);
+  for (const std::string& name : option_names(app)) options.push_back(name);
+  std::string hint;
+  if (dynamic_cast<const CLI::ExtrasError*>(&error))
+    for (const std::string& word : app.remaining(true))
+      if (hint.empty() && word.starts_with("--"))
+        hint = did_you_mean(word.substr(0, word.find('=')), options);
+  return fmt::format("{}{}; see `tyto {} --help`", error.what(), hint, command.get_name());
+}
 
 int run(int argc, char** argv) {
   using namespace tyto::apps;
@@ -46,9 +95,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& e) {  // --help, --version
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
-    std::string called = "tyto";
-    for (const CLI::App* subcommand : app.get_subcommands()) called += " " + subcommand->get_name();
-    warning(fmt::format("{}; see `{} --help`", e.what(), called));
+    warning(explain(e, app));
     return kWrongUsage;
   }
   if (quiet) set_quiet();

@@ -154,9 +154,15 @@ class Options(BadInput):
             required = {"run": ["x", "--input", "y", "--output", "z"], "info": [], "selftest": [], "inspect": ["x"],
                         "rank": ["x"], "evaluate": ["x"]}.get(command, ["x", "-o", "y"])
             self.assertIn("--frobnicate", self.fails(command, *required, "--frobnicate", code=2))
-        self.fails(code=2)
-        self.fails("detonate", code=2)
+        self.assertIn("which command? There are convert, inspect, ", self.fails(code=2))
         self.fails("extract", code=2)
+
+    def test_a_misspelt_word_is_named_with_the_nearest(self):
+        self.assertIn("no command 'detekt' (did you mean detect?)", self.fails("detekt", "x", "--output", "y", code=2))
+        self.assertIn("no command 'nosuch'; there are convert, inspect, ", self.fails("nosuch", code=2))
+        self.assertIn("no option '--verson' (did you mean --version?)", self.fails("--verson", code=2))
+        self.assertIn("--coco-anotations=y (did you mean --coco-annotations?)", self.fails("evaluate", "x", "--coco-anotations=y", code=2))
+        self.assertIn("--quite (did you mean --quiet?)", self.fails("info", "--quite", code=2))
 
     def test_values_that_cannot_be(self):
         for options in (["--shard", "3/3"], ["--shard", "-1/3"], ["--shard", "1"], ["--shard", "1/0"],
