@@ -233,7 +233,7 @@ class Coco(DetectionPlace):
     def test_ids_from_annotations(self):
         truth = {"images": [{"id": 5, "file_name": "000000397133.png", "width": 50, "height": 40},
                             {"id": 6, "file_name": "000000000139.png", "width": 50, "height": 40}],
-                 "categories": [{"id": 1, "name": "person"}, {"id": 10, "name": "traffic light"}], "annotations": []}
+                 "categories": [{"id": 1, "name": "person"}, {"id": 10, "name": "traffic light"}]}  # image_info files end here
         self.write("truth.json", json.dumps(truth).encode())
         options = ("--coco-annotations", self.at("truth.json"))
         self.check(*self.results(*options), [6, 5], {"person": 1, "traffic light": 10})
