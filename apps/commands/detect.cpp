@@ -224,7 +224,8 @@ void add_detect(CLI::App& app, Run& command) {
   c->add_option("--coco", flags->coco, "a COCO results file to write");
   c->add_option(
       "--coco-annotations", flags->coco_annotations,
-      "COCO annotations, which tell the image ids by file name, else names are the ids: 000000397133.jpg");
+      "a COCO instances or image_info file, which tells the image ids by file name, else names are the ids: "
+      "000000397133.jpg");
   c->add_option("--score-threshold", flags->score_threshold, "keep boxes of higher scores only")
       ->check(CLI::Range(0.0, 1.0));
   c->add_option("--show-threshold", flags->show_threshold,

@@ -75,7 +75,7 @@ void JsonElement::fail(const std::string& what) const {
 
 const ordered_json& JsonElement::field(const char* key) const {
   const auto found = value_.find(key);
-  if (found == value_.end()) fail(fmt::format("has no '{}'", key));
+  if (found == value_.end()) fail(fmt::format("has no '{}', which COCO's evaluation needs", key));
   return *found;
 }
 

@@ -22,6 +22,16 @@ const std::string kInstances =
         "annotations": [{"id": 1, "image_id": 7, "category_id": 1, "bbox": [10, 10.5, 50, 50], "area": 2500,
         "iscrowd": 0, "segmentation": [[1, 2, 3, 4, 5, 6]]}, {"id": 2, "image_id": 9, "category_id": 3,
         "bbox": [0, 0, 2e1, 20], "area": 400, "iscrowd": 1}]})";
+// As other tools write it.
+const std::string kOddInstances =
+    R"({"images": [{"id": "7", "width": -1, "license": NaN}, {"id": "9", "file_name": 3}, {"id": "7"}],
+        "categories": [{"id": 1.0, "name": null}, {"id": true, "name": "car"}, {"id": 3e0, "name": "car"}],
+        "annotations": [{"id": "a", "image_id": "7", "category_id": 1.0, "bbox": [10, -10.5, true, 50], "area": -1,
+        "iscrowd": false}, {"id": -2, "image_id": "8", "category_id": 1, "bbox": Infinity}, {"id": 0.0,
+        "image_id": "9", "category_id": 3, "bbox": [0, 0, 20, 20], "area": 400, "iscrowd": 0.0}]})";
+const std::string kOddResults =
+    R"([{"image_id": "7", "category_id": 1.0, "bbox": [10, 10, -50, 50.5], "score": true},
+        {"image_id": "9", "category_id": 44, "bbox": [0, 0, 20, 20], "score": 1}])";
 const std::string kResults =
     R"([{"image_id": 7, "category_id": 1, "bbox": [10, 10, 50, 50.5], "score": 0.75},
         {"image_id": 9, "category_id": 3, "bbox": [0, 0, 20, 20], "score": 1e-3}])";
@@ -85,14 +95,24 @@ TEST(AnnotationsFuzz, CutFilesAreRefused) {
   }
 }
 
+TEST(AnnotationsFuzz, OddSpellingsAreJudged) {
+  const TemporaryFolder folder;
+  write(folder / "truth.json", kOddInstances);
+  write(folder / "results.json", kOddResults);
+  EXPECT_TRUE(succeeds_or_explains([&] { judge_coco(folder); }));
+}
+
 TEST(AnnotationsFuzz, AlteredFilesAreJudgedOrRefused) {
   const TemporaryFolder folder;
   std::filesystem::create_directories(folder / "voc/Annotations");
   std::mt19937 random(11);
   int judged = 0, refused = 0;
-  for (int round = 0; round < 1000; ++round) {
+  for (int round = 0; round < 700; ++round) {
     write(folder / "truth.json", round % 2 ? altered(kInstances, random) : kInstances);
     write(folder / "results.json", round % 2 ? kResults : altered(kResults, random));
+    ++(succeeds_or_explains([&] { judge_coco(folder); }) ? judged : refused);
+    write(folder / "truth.json", round % 2 ? altered(kOddInstances, random) : kOddInstances);
+    write(folder / "results.json", round % 2 ? kOddResults : altered(kOddResults, random));
     ++(succeeds_or_explains([&] { judge_coco(folder); }) ? judged : refused);
     write(folder / "voc/Annotations/a.xml", altered(kXml, random));
     ++(succeeds_or_explains([&] { judge_voc(folder); }) ? judged : refused);
