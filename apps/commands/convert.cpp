@@ -8,6 +8,7 @@
 #include "apps/console.h"
 #include "engine/file.h"
 #include "engine/json_text.h"
+#include "engine/utf8.h"
 
 namespace tyto::apps {
 namespace {
@@ -19,18 +20,21 @@ struct Flags {
   bool json = false;
 };
 
-std::vector<std::string> read_lines(const std::string& path) {
+// Blank lines are none: no class has an empty name.
+std::vector<std::string> read_class_names(const std::string& path) {
   constexpr uint64_t kMaxClassFile = 16 << 20;
-  std::vector<std::string> lines;
-  std::string line;
-  for (char c : read_text(path, kMaxClassFile)) {
-    if (c == '\n')
-      lines.push_back(std::exchange(line, {}));
-    else if (c != '\r')
-      line += c;
+  const std::string text = read_text(path, kMaxClassFile);
+  if (!is_utf8(text))
+    throw Error(ErrorKind::Format, fmt::format("{}: its text is not UTF-8; save it as UTF-8", path));
+  std::vector<std::string> names;
+  std::string name;
+  for (const char c : text + '\n') {
+    if (c != '\n' && c != '\r')
+      name += c;
+    else if (!name.empty())
+      names.push_back(std::exchange(name, {}));
   }
-  if (!line.empty()) lines.push_back(line);
-  return lines;
+  return names;
 }
 
 int run(const Flags& flags) {
@@ -39,7 +43,7 @@ int run(const Flags& flags) {
   options.wanted.set = key_values(flags.set);
   options.preprocess = key_values(flags.preprocess);
   options.poll = check_interrupted;
-  if (!flags.classes.empty()) options.class_names = read_lines(flags.classes);
+  if (!flags.classes.empty()) options.class_names = read_class_names(flags.classes);
   const Converted done = convert(flags.checkpoint, flags.output, options);
 
   const Recognition& r = done.recognition;

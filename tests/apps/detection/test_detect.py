@@ -102,6 +102,17 @@ class Images(DetectionPlace):
         out, _ = tyto("-q", "detect", self.detector, self.images, "-o", self.at("summary"))
         self.assertIn(f"4 images, {found['detections']} detections", out)
 
+    def test_class_names_come_from_a_text_as_editors_write_it(self):
+        for text in ("\ufeffbackground\r\nperson\r\ntraffic light\r\n\r\n", "background\n\nperson\ntraffic light"):
+            self.write("names.txt", text.encode())
+            tyto("convert", self.at("detector.pth"), "-o", self.at("m"), "--preprocess", "size=[96,96]", "--classes", self.at("names.txt"))
+            self.assertEqual(json.loads(tyto("inspect", self.at("m"), "--json")[0])["class_names"],
+                             ["background", "person", "traffic light"])
+        for encoding in ("utf-16", "latin-1"):
+            self.write("names.txt", "background\nFu\u00dfg\u00e4nger\n".encode(encoding))
+            self.assertRegex(self.fails("convert", self.at("detector.pth"), "-o", self.at("n"), "--classes", self.at("names.txt")),
+                             "names.txt: .* save it as UTF-8")
+
     def test_class_names_do_not_steer_the_terminal(self):
         self.write("names.txt", "background\nred \x1b[31m\x7f\nbell\x07 \u009b2J Fußgänger\n".encode())
         model = self.at("names.safetensors")
