@@ -30,8 +30,8 @@ void match_lines(const std::vector<Line>& lines, const CocoAnnotations& annotati
   if (first && !categories.any_known())
     throw Error(
         ErrorKind::Format,
-        fmt::format("{}: no category is called as a detected class, of which the first is '{}', and none has "
-                    "the id {} that this has, or another's",
+        fmt::format("{}: none of the detected classes is one of its categories, by name or by label_id; the "
+                    "first is '{}', {}",
                     annotations.file, first->name, first->detection.label));
   matched.by_label_id = categories.by_label_id();
   for (const auto& [line, file] : lines) {

@@ -12,6 +12,7 @@
 #include <set>
 #include <sstream>
 #include <string_view>
+#include <system_error>
 
 #include "engine/file.h"
 #include "engine/utf8.h"
@@ -61,8 +62,9 @@ std::string without_flag(const std::string& line) {
 // The name that a line means: the first reading of it that has an annotation.
 std::string image_of(const std::string& line, const fs::path& xmls) {
   const std::string bare = without_flag(line);
+  std::error_code no_name;  // it may be too long for one
   for (const std::string& name : {line, bare, fs::path(line).stem().string(), fs::path(bare).stem().string()})
-    if (!name.empty() && fs::exists(xmls / (name + ".xml"))) return name;
+    if (!name.empty() && fs::exists(xmls / (name + ".xml"), no_name)) return name;
   return bare.empty() ? line : bare;
 }
 
@@ -164,7 +166,7 @@ std::string strange_encoding(const pugi::xml_document& document) {
   const std::string declared = document.first_child().attribute("encoding").value();
   for (const char* known : {"", "utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1"})
     if (::strcasecmp(declared.c_str(), known) == 0) return {};
-  return ::strncasecmp(declared.c_str(), "utf-", 4) == 0 ? std::string() : declared;
+  return ::strncasecmp(declared.c_str(), "utf-", 4) == 0 ? std::string() : declared.substr(0, 40);
 }
 
 // Most files that declare another encoding have it for the sake of a path that nobody reads.

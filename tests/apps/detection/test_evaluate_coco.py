@@ -217,7 +217,7 @@ class Coco(EvaluateTest):
         out, said = self.tyto("--coco-annotations", truth, self.write_lines("d.jsonl", lines), "--json")
         self.assertAlmostEqual(json.loads(out)["ap"], 1)
         self.assertRegex(said, r"\Atyto: 2 detections of classes that \S+truth.json lacks were left out: 'unicorn'\n\Z")
-        self.assertIn("no category is called as a detected class, of which the first is 'unicorn', and none has the id 77",
+        self.assertIn("none of the detected classes is one of its categories, by name or by label_id; the first is 'unicorn', 77",
                       self.fails("--coco-annotations", truth, self.write_lines("d.jsonl", [("two.jpg", [unicorn])])))
 
     def test_a_name_that_two_bear_is_refused_where_it_is_needed(self):
