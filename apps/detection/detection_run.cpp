@@ -1,5 +1,7 @@
 #include "apps/detection/detection_run.h"
 
+#include <fmt/format.h>
+
 #include <deque>
 #include <future>
 #include <utility>
@@ -146,6 +148,7 @@ void DetectionRun::detect_video(const DetectionInput& video) {
   pictures_.finish_video(source->end());
   const std::string problem = source->problem();
   if (!problem.empty()) skipped_.push_back(problem);
+  notice(fmt::format("{}: looked at {} of its frames", video.name(), done_ - done_before));
   journal_.finish_video(video.name(), {done_ - done_before, problem});
 }
 
