@@ -2,6 +2,9 @@
 
 fp16 and bf16: weights and biases are rounded once, and so is what one layer hands to the next. tf32: the operands of
 convolutions and linear layers are rounded, but for depthwise ones, which no tensor core computes; all else is fp32.
+
+bf16 on the CPU: weights of convolutions, what they read, and the maps that they make behind their activation; biases, linear
+layers and what pooling makes stay fp32.
 """
 import copy
 
@@ -14,6 +17,7 @@ import reference_networks as ref
 STORE = {"fp16": lambda x: x.half().float(), "bf16": lambda x: x.bfloat16().float()}
 PRECISIONS = ("tf32", *STORE)
 CHANGES_NOTHING = (nn.Identity, nn.Dropout)
+CPU_FUSES = (nn.Hardswish, nn.Hardsigmoid)  # into the convolution before; ReLU and ReLU6 commute with rounding
 
 
 def round_to_tf32(x):
@@ -57,11 +61,32 @@ def store_in(model, rounded):
     model.register_forward_hook(lambda _, __, outputs: {name: rounded(x) for name, x in outputs.items()})
 
 
-def in_precision(model, precision):
+def store_maps_in(model, rounded):
+    """As store_in, of convolutions alone."""
+    def rounded_map(x):
+        return rounded(x) if x.dim() == 4 else x
+
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data = rounded(module.weight.data)
+        if type(module) in ref.LAST_NORM:
+            module.register_forward_hook(lambda _, __, total: rounded(total))
+        elif isinstance(module, CPU_FUSES):
+            module.register_forward_hook(lambda _, __, result: rounded_map(result))
+        elif not list(module.children()) and not isinstance(module, CHANGES_NOTHING):
+            module.register_forward_pre_hook(lambda _, inputs: rounded_map(inputs[0]))
+    # Maps, and heads that convolutions made; features come from pooling or linear layers.
+    model.register_forward_hook(
+        lambda _, __, outputs: {name: x if x.dim() == 2 else rounded(x) for name, x in outputs.items()})
+
+
+def in_precision(model, precision, on_cpu=False):
     """A copy of a network whose forward gives a dict of tensors."""
     model = fold_batch_norms(copy.deepcopy(model))
     if precision == "tf32":
         multiply_in_tf32(model)
+    elif on_cpu:
+        store_maps_in(model, STORE[precision])
     else:
         store_in(model, STORE[precision])
     return model

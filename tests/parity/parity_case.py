@@ -1,5 +1,6 @@
 """What the comparisons with PyTorch share: a checkpoint becomes a model file, a model file runs, outputs are compared."""
 import copy
+import functools
 import json
 import os
 import tempfile
@@ -8,7 +9,7 @@ import unittest
 import numpy as np
 import torch
 
-from lower_precision import in_precision
+from lower_precision import PRECISIONS, in_precision
 from tyto_process import load_tensors, save_tensors, tyto
 
 # Largest difference over the output's largest value. A convolution sums K products in another order than PyTorch: the
@@ -31,9 +32,9 @@ def in_float64(model, x):
         return {name: value.numpy() for name, value in copy.deepcopy(model).double()(x.double()).items()}
 
 
-def run_in_precision(model, precision, x):
+def run_in_precision(model, precision, x, on_cpu=False):
     with torch.no_grad():
-        return {name: value.numpy() for name, value in in_precision(model, precision)(x).items()}
+        return {name: value.numpy() for name, value in in_precision(model, precision, on_cpu)(x).items()}
 
 
 def errors_alike(ours, pytorch, exact):
@@ -43,6 +44,16 @@ def errors_alike(ours, pytorch, exact):
     rms = np.divide(*(np.sqrt(np.mean(error**2)) for error in errors))
     alike = 1 / LIKE_RMS < rms < LIKE_RMS and largest < LIKE_LARGEST * reference
     return bool(alike), f"{largest:.1e}, PyTorch {reference:.1e}, ratio of their RMS {rms:.2f}"
+
+
+@functools.cache
+def device():
+    return json.loads(tyto("info", "--json")[0])
+
+
+def lower_precisions():
+    """Those that the device computes in beside fp32."""
+    return [precision for precision in PRECISIONS if precision in device()["precisions"].split(", ")]
 
 
 class ParityCase(unittest.TestCase):
@@ -87,7 +98,7 @@ class ParityCase(unittest.TestCase):
     def check_lower_precision(self, precision, model, x, exact, file="model.safetensors"):
         """tyto's outputs, compared with those of PyTorch's network in this precision by how far each is from `exact`; None
         where that overflows: there tyto must fail."""
-        want = run_in_precision(model, precision, x)
+        want = run_in_precision(model, precision, x, on_cpu=device()["device"] == "cpu")
         if not all(np.isfinite(value).all() for value in want.values()):
             message = self.try_tyto(x, "--precision", precision, model=file, expect=1)
             self.assertRegex(message, "layer '.*': .* values exceed 65504")
