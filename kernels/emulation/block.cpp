@@ -165,10 +165,12 @@ void Block::stop(Waits waits, const char* operation, Where where) {
   self.waits = Waits::Nothing;
 }
 
-BarrierVotes Block::barrier(const char* operation, bool vote, Where where) {
+BarrierVotes Block::barrier(const char* operation, bool vote, Where where, const void* position) {
   stop(Waits::Barrier, operation, where);
   if (at_barrier_ == 0) {
     barrier_ = where;
+    barrier_operation_ = operation;
+    barrier_position_ = position;
     divergent_ = false;
     in_favour_ = 0;
   }
@@ -181,11 +183,19 @@ BarrierVotes Block::barrier(const char* operation, bool vote, Where where) {
 
 void Block::release_barrier() {
   if (divergent_) fault("divergent barrier: " + who_waits_where(), barrier_);
+  if (observer() && live_ < static_cast<int>(threads_.size())) tell_of_missed_barrier();
   if (observer()) observer()->block_barrier();
   votes_ = {at_barrier_, in_favour_};
   at_barrier_ = 0;
   for (size_t w = 0; w < warps_.size(); ++w) turns_.ready(static_cast<int>(w), ~warps_[w].ended);
   turns_.restart();
+}
+
+void Block::tell_of_missed_barrier() const {
+  const auto ended = std::ranges::find_if(
+      threads_, [&](const Thread& t) { return (warps_[t.id.warp].ended >> t.id.lane & 1) != 0; });
+  observer()->threads_missed_barrier({barrier_operation_, barrier_position_, at_barrier_,
+                                      static_cast<int>(threads_.size()) - at_barrier_, ended->id.linear});
 }
 
 void Block::meet(const Meeting& meeting, void* parcel) {

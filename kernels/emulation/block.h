@@ -59,7 +59,7 @@ class Block {
   PendingCopies& pending_copies() { return current_->pending; }
 
   // Until all live threads are here.
-  BarrierVotes barrier(const char* operation, bool vote, Where where);
+  BarrierVotes barrier(const char* operation, bool vote, Where where, const void* position);
   // Until all lanes of the mask are here; the last to come lets them exchange their parcels.
   void meet(const Meeting& meeting, void* parcel);
   // The lanes of this warp that stand here when none of its lanes can run on.
@@ -98,6 +98,7 @@ class Block {
   void stop(Waits waits, const char* operation, Where where);
   void yield();
   void release_barrier();
+  void tell_of_missed_barrier() const;
   bool close_if_complete(int warp, size_t meeting);
   void release_gathered(int warp);
   void abandon();
@@ -119,6 +120,8 @@ class Block {
   bool divergent_ = false;  // they wait at different barriers
   BarrierVotes votes_;      // of the last barrier that was released
   Where barrier_;           // where the first to come waits
+  const char* barrier_operation_ = "";
+  const void* barrier_position_ = nullptr;
   std::exception_ptr thrown_;
 };
 

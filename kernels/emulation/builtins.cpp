@@ -17,7 +17,7 @@ dim3 block_size() { return Block::running().request().block; }
 dim3 grid_size() { return Block::running().request().grid; }
 
 BarrierVotes block_barrier(const char* operation, bool vote, Where where) {
-  return Block::running().barrier(operation, vote, where);
+  return Block::running().barrier(operation, vote, where, __builtin_return_address(0));
 }
 
 namespace {

@@ -15,6 +15,13 @@ struct ThreadId {
   int warp = 0, lane = 0;
 };
 
+struct MissedBarrier {
+  const char* operation = "";  // "__syncthreads"
+  const void* position = nullptr;
+  int arrived = 0, ended = 0;  // threads
+  int first_ended = 0;         // in the block
+};
+
 enum class Space { Device, Pinned, Shared };
 
 class Observer {
@@ -29,10 +36,14 @@ class Observer {
 
   // All live threads of the block have arrived: everything before is ordered before everything after.
   virtual void block_barrier() {}
+  // Told before it, where threads had ended and were not waited for. The first to come asked at `position` in the code.
+  virtual void threads_missed_barrier(const MissedBarrier&) {}
   // The lanes of `mask` were together. `orders_memory`: __syncwarp and cooperative groups' sync, but no shuffle or vote.
   virtual void warp_rendezvous(int /*warp*/, uint32_t /*mask*/, bool /*orders_memory*/) {}
-  // An atomic access of the running thread, at `position` in the code.
-  virtual void atomic(const void* /*address*/, size_t /*bytes*/, const void* /*position*/) {}
+  // An atomic access of the running thread, at `position` in the code. `order_matters`: what it leaves would be other bits,
+  // had another such access come before it instead of after (a rounded sum, an exchange of floats).
+  virtual void atomic(const void* /*address*/, size_t /*bytes*/, const void* /*position*/,
+                      bool /*order_matters*/) {}
 
   // Memory comes and goes. Shared memory lives for one block.
   virtual void allocated(const void* /*address*/, size_t /*bytes*/, Space, int /*device*/) {}

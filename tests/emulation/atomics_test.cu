@@ -95,7 +95,7 @@ class Counting : public Observer {
   }
   void block_barrier() override { ++barriers; }
   void warp_rendezvous(int, uint32_t mask, bool orders) override { ++(orders ? ordering : exchanging)[mask]; }
-  void atomic(const void* address, size_t bytes, const void* position) override {
+  void atomic(const void* address, size_t bytes, const void* position, bool) override {
     ++atomics;
     last_atomic = address;
     atomic_bytes += bytes;

@@ -10,7 +10,8 @@ std::string text(dim3 d) {
 }
 
 bool is_race(FindingKind kind) {
-  return kind == FindingKind::RaceInBlock || kind == FindingKind::RaceBetweenBlocks;
+  return kind == FindingKind::RaceInBlock || kind == FindingKind::RaceBetweenBlocks ||
+         kind == FindingKind::OrderOfAtomics;
 }
 
 // How the first one came about, without the count.
@@ -22,6 +23,7 @@ std::string sentence(const Finding& finding, const Occurrence& first, AccessKind
   switch (finding.kind) {
     case FindingKind::Bounds:
     case FindingKind::Misaligned:
+    case FindingKind::MissedBarrier:
       out << first.detail;
       break;
     case FindingKind::Uninitialised:
@@ -34,6 +36,12 @@ std::string sentence(const Finding& finding, const Occurrence& first, AccessKind
     case FindingKind::RaceBetweenBlocks:
       out << does(kind) << " what block " << text(first.other_block) << ", thread " << other.other_thread
           << " " << does(other.other_kind) << " at " << finding.other_line << ", and blocks have no order";
+      break;
+    case FindingKind::OrderOfAtomics:
+      out << "atomically changes a float after ";
+      if (other.between_blocks) out << "block " << text(first.other_block) << ", ";
+      out << "thread " << other.other_thread << " does at " << finding.other_line
+          << ", in no order, and rounds: other bits from run to run";
       break;
   }
   return out.str();
@@ -74,8 +82,10 @@ std::vector<Finding> findings_of(const std::string& kernel, const KernelRecord& 
   }
   std::vector<Finding> findings;
   for (auto& [key, finding] : by_line) {
-    finding.message +=
-        finding.count == 1 ? " (1 access)" : " (" + std::to_string(finding.count) + " accesses)";
+    const std::string what = finding.kind == FindingKind::MissedBarrier ? "barrier" : "access";
+    finding.message += finding.count == 1 ? " (1 " + what + ")"
+                                          : " (" + std::to_string(finding.count) + " " + what +
+                                                (what == "access" ? "es)" : "s)");
     findings.push_back(std::move(finding));
   }
   return findings;

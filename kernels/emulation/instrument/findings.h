@@ -21,7 +21,7 @@ struct Occurrence {
   int thread = 0;
   Conflict conflict;   // of a race
   dim3 other_block;    // of a race
-  std::string detail;  // of an access out of bounds or misaligned
+  std::string detail;  // of what is no race
   int64_t count = 0;
 };
 

@@ -23,7 +23,8 @@ constexpr size_t kWidestAccess = 16;
 
 class Instrument final : public Observer {
  public:
-  void access(const void* address, size_t bytes, AccessKind kind, const void* position, size_t alignment);
+  void access(const void* address, size_t bytes, AccessKind kind, const void* position, size_t alignment,
+              bool order_matters = false);
   std::vector<Finding> take_findings();
   Profile take_profile();
   void discard_profile();
@@ -34,7 +35,8 @@ class Instrument final : public Observer {
   void thread_ends(ThreadId thread) override { requests_.thread_ends(thread, counts_); }
   void block_barrier() override;
   void warp_rendezvous(int warp, uint32_t lanes, bool orders_memory) override;
-  void atomic(const void* address, size_t bytes, const void* position) override;
+  void threads_missed_barrier(const MissedBarrier& missed) override;
+  void atomic(const void* address, size_t bytes, const void* position, bool order_matters) override;
   void allocated(const void* address, size_t bytes, Space space, int) override {
     memory_.add(address, bytes, space);
   }
@@ -47,6 +49,7 @@ class Instrument final : public Observer {
     int bytes;
     AccessKind kind;
     SiteId site;
+    bool order_matters;  // of an atomic one
   };
   void access(Allocation& memory, Piece piece, ThreadId thread);
   std::optional<Conflict> conflict(Allocation& memory, Piece piece, ThreadId thread);
@@ -120,12 +123,21 @@ void Instrument::written(const void* address, size_t bytes) {
     memory->mark_written(begin, bytes);
 }
 
-void Instrument::atomic(const void* address, size_t bytes, const void* position) {
-  access(address, bytes, AccessKind::Atomic, position, bytes);
+void Instrument::threads_missed_barrier(const MissedBarrier& missed) {
+  const SiteId site = kernel_->sites.id(missed.position, AccessKind::Read);
+  Occurrence& first = find(FindingKind::MissedBarrier, site, 0, {missed.first_ended});
+  if (first.count == 1)
+    first.detail = "has ended without " + std::string(missed.operation) + ", which " +
+                   std::to_string(missed.arrived) + " threads of its block reach and " +
+                   std::to_string(missed.ended) + " do not";
+}
+
+void Instrument::atomic(const void* address, size_t bytes, const void* position, bool order_matters) {
+  access(address, bytes, AccessKind::Atomic, position, bytes, order_matters);
 }
 
 void Instrument::access(const void* pointer, size_t bytes, AccessKind kind, const void* position,
-                        size_t alignment) {
+                        size_t alignment, bool order_matters) {
   const ThreadId* running = running_thread();
   if (!running || !kernel_ || bytes == 0) return;
   const ThreadId thread = *running;
@@ -152,7 +164,7 @@ void Instrument::access(const void* pointer, size_t bytes, AccessKind kind, cons
   // What the compiler announced as one range, several instructions move, as wide as its alignment lets them be.
   const size_t widest = std::min(size_t{1} << std::countr_zero(address | bytes), kWidestAccess);
   for (size_t done = 0; done < bytes; done += widest)
-    access(*memory, {address + done, static_cast<int>(widest), kind, site}, thread);
+    access(*memory, {address + done, static_cast<int>(widest), kind, site, order_matters}, thread);
 }
 
 void Instrument::access(Allocation& memory, Piece piece, ThreadId thread) {
@@ -167,7 +179,10 @@ void Instrument::access(Allocation& memory, Piece piece, ThreadId thread) {
         std::max(launch_.most_atomics_on_one_address, ++times[piece.address]);
   }
   if (const auto with = conflict(memory, piece, thread)) {
-    const auto kind = with->between_blocks ? FindingKind::RaceBetweenBlocks : FindingKind::RaceInBlock;
+    const bool atomics = piece.kind == AccessKind::Atomic && with->other_kind == AccessKind::Atomic;
+    const auto kind = atomics                ? FindingKind::OrderOfAtomics
+                      : with->between_blocks ? FindingKind::RaceBetweenBlocks
+                                             : FindingKind::RaceInBlock;
     Occurrence& first = find(kind, piece.site, with->other_site, thread);
     if (first.count == 1) {
       first.conflict = *with;
@@ -189,7 +204,8 @@ std::optional<Conflict> Instrument::conflict(Allocation& memory, Piece piece, Th
       if (writes && !changed && !races_.in_this_launch(cell->write_tick))
         launch_.distinct_bytes_written += cells.bytes_each;
     }
-    const auto with = reads && writes ? races_.atomic(*cell, *atomics, thread, piece.site, memory.space())
+    const auto with = reads && writes ? races_.atomic(*cell, *atomics, thread, piece.site, memory.space(),
+                                                      piece.order_matters)
                       : writes        ? races_.write(*cell, atomics, thread, piece.site, memory.space())
                                       : races_.read(*cell, atomics, thread, piece.site, memory.space());
     if (with && !found) found = with;

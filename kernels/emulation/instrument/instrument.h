@@ -21,6 +21,8 @@ enum class FindingKind {
   Uninitialised,      // a read of shared or fresh device memory that nothing wrote
   RaceInBlock,        // two threads on one word, one writing, with no barrier between
   RaceBetweenBlocks,  // two blocks on one word of device memory within a launch, one writing
+  OrderOfAtomics,  // a sum of floats, or an exchange, whose bits depend on which of two threads comes first
+  MissedBarrier,   // a block barrier that some threads reach and others, which have ended, do not
 };
 
 // One pair of lines (or one line) of one kernel. The numbers are those of the first time.

@@ -121,10 +121,11 @@ std::optional<Conflict> RaceCheck::write(Cell& cell, const AccessGroup* atomics,
 }
 
 std::optional<Conflict> RaceCheck::atomic(Cell& cell, AccessGroup& atomics, ThreadId thread, SiteId site,
-                                          Space space) {
+                                          Space space, bool order_matters) {
   const uint32_t first = first_tick(space);
   auto conflict = with_write(cell, thread, first);
   if (!conflict) conflict = with_group(cell.readers, AccessKind::Read, thread, first);
+  if (!conflict && order_matters) conflict = with_group(atomics, AccessKind::Atomic, thread, first);
   join(atomics, thread, site, first);
   cell.readers.has_atomics = true;
   return conflict;

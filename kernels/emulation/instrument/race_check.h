@@ -56,7 +56,9 @@ class RaceCheck {
                                Space space);
   std::optional<Conflict> write(Cell& cell, const AccessGroup* atomics, ThreadId thread, SiteId site,
                                 Space space);
-  std::optional<Conflict> atomic(Cell& cell, AccessGroup& atomics, ThreadId thread, SiteId site, Space space);
+  // Atomics conflict with each other only where their order matters.
+  std::optional<Conflict> atomic(Cell& cell, AccessGroup& atomics, ThreadId thread, SiteId site, Space space,
+                                 bool order_matters);
 
   bool in_this_launch(uint32_t tick) const { return tick >= launch_tick_; }
   dim3 block_at(uint32_t tick) const;

@@ -154,6 +154,42 @@ TEST_F(InstrumentTest, PlainReadAmongAtomics) {
             31 + 31);  // all but the first: the atomic against reads, the read against atomics
 }
 
+TEST_F(InstrumentTest, AFloatSumInNoOrderThatRounds) {
+  for (const int blocks : {1, 2}) {
+    DeviceArray<float> x(std::vector<float>(64, 0.1f)), sum(std::vector<float>{0});
+    instrument_kernels::sum_atomically(x.data(), sum.data(), blocks, false);
+    const auto found = findings();
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].kind, FindingKind::OrderOfAtomics);
+    EXPECT_EQ(found[0].line, "tests/emulation/instrument/kernels.cu:124");
+    EXPECT_EQ(found[0].other_line, found[0].line);
+    EXPECT_EQ(found[0].thread, 2);  // 0.1f + 0.1f is exact
+  }
+}
+
+TEST_F(InstrumentTest, AFloatSumThatIsExactOrInOrderHasTheSameBitsAlways) {
+  DeviceArray<float> whole = ramp(64), sum(std::vector<float>{0});
+  instrument_kernels::sum_atomically(whole.data(), sum.data(), 2, false);
+  expect_clean();
+  DeviceArray<float> tenths(std::vector<float>(32, 0.1f));
+  instrument_kernels::sum_atomically(tenths.data(), sum.data(), 1, true);
+  expect_clean();
+}
+
+TEST_F(InstrumentTest, ABarrierThatThreadsWhichEndedDoNotReach) {
+  DeviceArray<float> y(64);
+  instrument_kernels::barrier_of_some(y.data(), true);
+  expect_clean();
+  instrument_kernels::barrier_of_some(y.data(), false);
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].kind, FindingKind::MissedBarrier);
+  EXPECT_EQ(found[0].message,
+            "barrier_of_some_kernel, tests/emulation/instrument/kernels.cu:136, block (0, 0, 0): thread 32 "
+            "has ended "
+            "without __syncthreads, which 32 threads of its block reach and 32 do not (1 barrier)");
+}
+
 TEST_F(InstrumentTest, LaunchesOfOneStreamAreInOrder) {
   DeviceArray<int> count(std::vector<int>{0});
   for (int i = 0; i < 3; ++i) instrument_kernels::count_threads(count.data(), 1, false);

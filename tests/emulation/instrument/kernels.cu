@@ -118,6 +118,25 @@ __global__ void shared_too_far_kernel(float* y) {
   y[threadIdx.x] = *word;
 }
 
+__global__ void sum_atomically_kernel(const float* x, float* sum, bool in_turn) {
+  const float mine = x[blockIdx.x * 32 + threadIdx.x];
+  if (!in_turn) {
+    atomicAdd(sum, mine);
+    return;
+  }
+  for (unsigned turn = 0; turn < 32; ++turn) {
+    if (turn == threadIdx.x) atomicAdd(sum, mine);
+    __syncthreads();
+  }
+}
+
+__global__ void barrier_of_some_kernel(float* y, bool all) {
+  if (!all && threadIdx.x >= 32) return;
+  y[threadIdx.x] = 1;
+  __syncthreads();
+  y[threadIdx.x] = 2;
+}
+
 __global__ void transpose_kernel(const float* x, float* y, int n) {
   TYTO_SHARED_ARRAY(float, tile, 32 * 33);
   const int column = blockIdx.x * 32 + threadIdx.x, row = blockIdx.y * 32 + threadIdx.y;
@@ -252,6 +271,12 @@ void copy_four(const float* x, float* y) {
 void shared_too_far(float* y, int threads) {
   launch<shared_too_far_kernel>({.grid = 1, .block = static_cast<unsigned>(threads)}, y);
 }
+
+void sum_atomically(const float* x, float* sum, int blocks, bool in_turn) {
+  launch<sum_atomically_kernel>({.grid = static_cast<unsigned>(blocks), .block = 32}, x, sum, in_turn);
+}
+
+void barrier_of_some(float* y, bool all) { launch<barrier_of_some_kernel>({.grid = 1, .block = 64}, y, all); }
 
 void transpose(const float* x, float* y, int n) {
   const auto tiles = static_cast<unsigned>(n / 32);

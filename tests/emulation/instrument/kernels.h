@@ -50,6 +50,11 @@ void shared_too_far(float* y, int threads);
 void copy_two(const float* x, float* y);
 void copy_four(const float* x, float* y);
 
+// Blocks of 32 add x[i] to *sum atomically, all in one go or a thread after the other, with a barrier between.
+void sum_atomically(const float* x, float* sum, int blocks, bool in_turn);
+// One block of 64, of which all or the first half reach a barrier; the others end.
+void barrier_of_some(float* y, bool all);
+
 // Right ones, for contrast.
 void transpose(const float* x, float* y, int n);     // n x n, a multiple of 32, by padded tiles
 void block_sum(const float* x, float* sums, int n);  // one sum a block of 256; n is a multiple of 256
