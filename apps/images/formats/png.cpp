@@ -1,24 +1,21 @@
 #include "apps/images/formats/png.h"
 
 #include <fmt/format.h>
-#include <zlib.h>
+#include <png.h>
 
 #include <algorithm>
 #include <array>
+#include <csetjmp>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <string_view>
-#include <vector>
-
-#include "apps/images/formats/palette.h"
 
 namespace tyto::apps {
 namespace {
 
 constexpr size_t kSignature = 8;
 constexpr size_t kFrame = 12;  // of a chunk: length and type before the data, checksum behind it
-
-enum ColourType : uint32_t { Grey = 0, Rgb = 2, Indexed = 3, GreyAlpha = 4, Rgba = 6 };
 
 struct Chunk {
   size_t at = 0;      // of its length
@@ -30,176 +27,147 @@ struct Chunk {
 
 Chunk chunk_at(const ImageFile& file, size_t at) { return {at, file.be32(at)}; }
 
-struct Header {
-  int64_t width = 0, height = 0;
-  uint32_t depth = 0;  // bits a sample
-  uint32_t type = Grey;
-  bool interlaced = false;
-
-  size_t channels() const { return type == Rgb ? 3 : type == Rgba ? 4 : type == GreyAlpha ? 2 : 1; }
-  size_t pixel_bits() const { return channels() * depth; }
-  size_t row_bytes(size_t pixels) const { return (pixels * pixel_bits() + 7) / 8; }
-};
-
-Header read_header(const ImageFile& file) {
-  const Chunk chunk = chunk_at(file, kSignature);
-  if (!chunk.is(file, "IHDR") || chunk.length < 13) file.refuse("a PNG without a header");
-  const size_t at = chunk.data();
-  Header header{file.be32(at), file.be32(at + 4), file.u8(at + 8), file.u8(at + 9), file.u8(at + 12) != 0};
-  const uint32_t d = header.depth;
-  const bool byte = d == 8 || d == 16, part = d == 1 || d == 2 || d == 4;
-  const bool known = header.type == Grey ? byte || part
-                     : header.type == Indexed
-                         ? part || d == 8
-                         : (header.type == Rgb || header.type == GreyAlpha || header.type == Rgba) && byte;
-  if (!known) file.refuse(fmt::format("a PNG of colour type {} and {} bits", header.type, header.depth));
-  if (file.u8(at + 11) != 0) file.refuse(fmt::format("a PNG with filters of kind {}", file.u8(at + 11)));
-  return header;
-}
-
-// The chunks up to the image data, checked; returns the first chunk of data.
-Chunk read_to_data(const ImageFile& file, Palette& palette) {
+// Where the chunks of image data begin; all before them is there.
+size_t find_data(const ImageFile& file) {
   for (Chunk chunk = chunk_at(file, kSignature);; chunk = chunk_at(file, chunk.next())) {
-    if (chunk.is(file, "IDAT")) return chunk;
+    if (chunk.is(file, "IDAT")) return chunk.at;
     if (chunk.is(file, "IEND")) file.refuse("a PNG without image data");
-    const auto checked = file.part(chunk.at + 4, chunk.length + 4);
-    if (crc32(0, checked.data(), static_cast<uInt>(checked.size())) != file.be32(chunk.next() - 4))
-      file.refuse(fmt::format("wrong checksum of the chunk at byte {} of the PNG", chunk.at));
-    if (chunk.is(file, "PLTE"))
-      for (size_t i = 0; i < std::min<size_t>(chunk.length / 3, 256); ++i)
-        palette.set(i, checked[4 + 3 * i], checked[5 + 3 * i], checked[6 + 3 * i]);
+    file.part(chunk.at, chunk.length + kFrame);
   }
 }
 
-// The inflated contents of a run of IDAT chunks.
-class Data {
+// libpng's progressive reader, which decodes what there is of a file, as PIL does. libpng reports by long jumps. They end
+// in read_header() and read_pixels(), whose variables need no destructor.
+class Reader {
  public:
-  Data(const ImageFile& file, Chunk first) : file_(file), chunk_(first) {
-    if (inflateInit(&zlib_) != Z_OK) throw std::bad_alloc();
-    open_chunk();
-  }
-  ~Data() { inflateEnd(&zlib_); }
-  Data(const Data&) = delete;
-  Data& operator=(const Data&) = delete;
+  explicit Reader(const ImageFile& file);
+  ~Reader() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
 
-  void read(std::span<uint8_t> out) {
-    zlib_.next_out = out.data();
-    zlib_.avail_out = static_cast<uInt>(out.size());
-    while (zlib_.avail_out > 0) {
-      if (zlib_.avail_in == 0) next_chunk();
-      const int status = inflate(&zlib_, Z_NO_FLUSH);
-      if (status == Z_MEM_ERROR) throw std::bad_alloc();
-      if (status == Z_STREAM_END && zlib_.avail_out > 0) file_.refuse("a PNG with too little image data");
-      if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR)
-        file_.refuse(
-            fmt::format("a PNG whose data is damaged: {}", zlib_.msg ? zlib_.msg : "no zlib stream"));
-    }
-  }
+  bool read_header(size_t data);                // the chunks before the data
+  void read_pixels(size_t data, Image& image);  // leaves out those that cannot be read
+  bool is_complete() const;
+  [[noreturn]] void refuse() const;
+
+  int64_t width() const { return png_get_image_width(png_, info_); }
+  int64_t height() const { return png_get_image_height(png_, info_); }
 
  private:
-  void open_chunk() {
-    const size_t there = std::min(chunk_.length, file_.size() - std::min(chunk_.data(), file_.size()));
-    zlib_.next_in = const_cast<uint8_t*>(file_.data()) + std::min(chunk_.data(), file_.size());
-    zlib_.avail_in = static_cast<uInt>(there);
-  }
-  void next_chunk() {
-    chunk_ = chunk_at(file_, chunk_.next());
-    if (!chunk_.is(file_, "IDAT")) file_.refuse("a PNG with too little image data");
-    open_chunk();
-  }
+  void read(size_t first, size_t end);
+  void ignore_other_chunks();
+  void set_rgb();
+  void fill_palette();
+  void remark(const char* text);
 
   const ImageFile& file_;
-  Chunk chunk_;
-  z_stream zlib_{};
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+  Image* image_ = nullptr;
+  std::jmp_buf failed_{};
+  std::array<char, 128> remark_{};  // the first one: libpng warns of what is wrong before it fails
+  bool out_of_memory_ = false;
+  bool has_end_ = false;
 };
 
-// `row` becomes what it was before it was filtered; `above` is the row before it, unfiltered, or zeros. `pixel`: bytes
-// from a sample to the same one of the pixel before.
-template <size_t pixel>
-void unfilter_with(uint32_t filter, std::span<uint8_t> row, const uint8_t* above) {
-  const size_t n = row.size();
-  const size_t first = std::min(pixel, n);
-  if (filter == 1) {
-    for (size_t i = first; i < n; ++i) row[i] = static_cast<uint8_t>(row[i] + row[i - pixel]);
-  } else if (filter == 2) {
-    for (size_t i = 0; i < n; ++i) row[i] = static_cast<uint8_t>(row[i] + above[i]);
-  } else if (filter == 3) {
-    for (size_t i = 0; i < first; ++i) row[i] = static_cast<uint8_t>(row[i] + above[i] / 2);
-    for (size_t i = first; i < n; ++i)
-      row[i] = static_cast<uint8_t>(row[i] + (row[i - pixel] + above[i]) / 2);
-  } else if (filter == 4) {
-    std::array<int, pixel> left{}, corner{};
-    for (size_t i = 0; i < n; i += pixel)
-      for (size_t c = 0; c < pixel; ++c) {
-        const int a = left[c], b = above[i + c], d = corner[c];
-        const int to_a = std::abs(b - d), to_b = std::abs(a - d), to_d = std::abs(a + b - 2 * d);
-        const int nearest_of_two = to_b <= to_d ? b : d;
-        left[c] = row[i + c] =
-            static_cast<uint8_t>(row[i + c] + (to_a <= to_b && to_a <= to_d ? a : nearest_of_two));
-        corner[c] = b;
-      }
-  }
+Reader::Reader(const ImageFile& file) : file_(file) {
+  const auto allocate = [](png_structp png, png_alloc_size_t bytes) {
+    void* memory = std::malloc(bytes);
+    if (!memory) static_cast<Reader*>(png_get_mem_ptr(png))->out_of_memory_ = true;
+    return memory;
+  };
+  const auto fail = [](png_structp png, png_const_charp text) {
+    Reader& reader = *static_cast<Reader*>(png_get_error_ptr(png));
+    reader.remark(text);
+    std::longjmp(reader.failed_, 1);
+  };
+  const auto warn = [](png_structp png, png_const_charp text) {
+    static_cast<Reader*>(png_get_error_ptr(png))->remark(text);
+  };
+  png_ = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, this, fail, warn, this, allocate,
+                                  [](png_structp, png_voidp memory) { std::free(memory); });
+  info_ = png_create_info_struct(png_);
+  if (info_) return;
+  png_destroy_read_struct(&png_, nullptr, nullptr);
+  throw std::bad_alloc();
 }
 
-void unfilter(const ImageFile& file, uint32_t filter, std::span<uint8_t> row, const uint8_t* above,
-              size_t pixel) {
-  if (filter > 4) file.refuse(fmt::format("a PNG with a row filtered in way {}", filter));
-  switch (pixel) {
-    case 1:
-      return unfilter_with<1>(filter, row, above);
-    case 2:
-      return unfilter_with<2>(filter, row, above);
-    case 3:
-      return unfilter_with<3>(filter, row, above);
-    case 4:
-      return unfilter_with<4>(filter, row, above);
-    case 6:
-      return unfilter_with<6>(filter, row, above);
-    default:
-      return unfilter_with<8>(filter, row, above);
-  }
+void Reader::remark(const char* text) {
+  if (remark_[0] == 0) std::strncpy(remark_.data(), text, remark_.size() - 1);
 }
 
-// A row's pixels to `rgb`, each `step` pixels on.
-void put_row(const Header& header, const Palette& palette, const uint8_t* row, size_t width, uint8_t* rgb,
-             size_t step) {
-  if (header.type == Rgb && header.depth == 8 && step == 1) {
-    std::memcpy(rgb, row, 3 * width);
-    return;
-  }
-  const size_t sample = header.depth / 8, channels = header.channels();
-  const bool coloured = header.type == Rgb || header.type == Rgba;
-  for (size_t x = 0; x < width; ++x, rgb += 3 * step) {
-    if (header.depth < 8 || header.type == Indexed) {
-      const uint8_t value = packed_sample(row, x, header.depth);
-      if (header.type == Indexed)
-        palette.paint(value, rgb);
-      else
-        std::fill_n(rgb, 3, static_cast<uint8_t>(value * 255 / ((1 << header.depth) - 1)));
-      continue;
-    }
-    for (size_t c = 0; c < 3; ++c) rgb[c] = row[(x * channels + (coloured ? c : 0)) * sample];
-  }
+void Reader::read(size_t first, size_t end) {
+  png_process_data(png_, info_, const_cast<uint8_t*>(file_.data()) + first, end - first);
 }
 
-// The pixels x = first_x, first_x + step_x, ... of the rows y = first_y, first_y + step_y, ...
-struct Pass {
-  size_t first_x = 0, first_y = 0, step_x = 1, step_y = 1;
-};
+bool Reader::read_header(size_t data) {
+  if (setjmp(failed_)) return false;
+  png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+  png_set_chunk_malloc_max(png_, 0);
+  ignore_other_chunks();
+  png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+  png_set_progressive_read_fn(
+      png_, this, nullptr,
+      [](png_structp png, png_bytep row, png_uint_32 y, int) {
+        Image& image = *static_cast<Reader*>(png_get_progressive_ptr(png))->image_;
+        png_progressive_combine_row(png, image.rgb.data() + size_t{3} * image.width * y, row);
+      },
+      [](png_structp png, png_infop) {
+        static_cast<Reader*>(png_get_progressive_ptr(png))->has_end_ = true;
+      });
+  read(0, data);
+  return true;
+}
 
-void read_pass(const ImageFile& file, const Header& header, const Palette& palette, const Pass& pass,
-               Data& data, Image& image) {
-  const size_t width = (static_cast<size_t>(image.width) + pass.step_x - 1 - pass.first_x) / pass.step_x;
-  if (width == 0) return;
-  const size_t row_bytes = header.row_bytes(width), pixel = std::max<size_t>(header.pixel_bits() / 8, 1);
-  std::vector<uint8_t> row(1 + row_bytes), above(1 + row_bytes);  // the filter stands before the row
-  for (size_t y = pass.first_y; y < static_cast<size_t>(image.height); y += pass.step_y) {
-    data.read(row);
-    unfilter(file, row[0], std::span(row).subspan(1), above.data() + 1, pixel);
-    uint8_t* rgb = image.rgb.data() + 3 * (y * static_cast<size_t>(image.width) + pass.first_x);
-    put_row(header, palette, row.data() + 1, width, rgb, pass.step_x);
-    row.swap(above);
-  }
+void Reader::ignore_other_chunks() {
+  png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
+  png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, reinterpret_cast<png_const_bytep>("tRNS"), 1);
+}
+
+void Reader::read_pixels(size_t data, Image& image) {
+  if (setjmp(failed_)) return;
+  image_ = &image;
+  remark_ = {};
+  png_set_crc_action(png_, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE);
+  fill_palette();
+  set_rgb();
+  png_start_read_image(png_);
+  read(data, file_.size());
+}
+
+// Colours that a file does not set are grey, as in PIL.
+void Reader::fill_palette() {
+  if (png_get_color_type(png_, info_) != PNG_COLOR_TYPE_PALETTE) return;
+  png_colorp colours = nullptr;
+  int count = 0;
+  png_get_PLTE(png_, info_, &colours, &count);
+  std::array<png_color, PNG_MAX_PALETTE_LENGTH> all{};
+  for (size_t i = 0; i < all.size(); ++i) all[i].red = all[i].green = all[i].blue = static_cast<png_byte>(i);
+  std::copy_n(colours, count, all.begin());
+  png_set_PLTE(png_, info_, all.data(), 1 << png_get_bit_depth(png_, info_));
+}
+
+void Reader::set_rgb() {
+  png_set_strip_16(png_);
+  png_set_palette_to_rgb(png_);
+  png_set_expand_gray_1_2_4_to_8(png_);
+  png_set_gray_to_rgb(png_);
+  png_set_strip_alpha(png_);
+  png_set_interlace_handling(png_);
+}
+
+bool Reader::is_complete() const {
+  constexpr int passes = 7;
+  if (png_get_interlace_type(png_, info_) == PNG_INTERLACE_ADAM7)
+    return png_get_current_pass_number(png_) == passes;
+  return png_get_current_row_number(png_) == png_get_image_height(png_, info_);
+}
+
+void Reader::refuse() const {
+  if (out_of_memory_) throw std::bad_alloc();
+  if (remark_[0] != 0) file_.refuse(fmt::format("a PNG that cannot be decoded: {}", remark_.data()));
+  if (!has_end_) file_.truncated();
+  file_.refuse("a PNG with too little image data");
 }
 
 }  // namespace
@@ -207,16 +175,12 @@ void read_pass(const ImageFile& file, const Header& header, const Palette& palet
 bool is_png(const ImageFile& file) { return file.has("\x89PNG\r\n\x1A\n"); }
 
 Image decode_png(const ImageFile& file) {
-  static constexpr Pass adam7[] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4},
-                                   {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};
-  static constexpr Pass whole[] = {{}};
-  const Header header = read_header(file);
-  Palette palette;
-  Data data(file, read_to_data(file, palette));
-  Image image = file.new_image(header.width, header.height);
-  const std::span<const Pass> passes =
-      header.interlaced ? std::span<const Pass>(adam7) : std::span<const Pass>(whole);
-  for (const Pass& pass : passes) read_pass(file, header, palette, pass, data, image);
+  const size_t data = find_data(file);
+  Reader reader(file);
+  if (!reader.read_header(data)) reader.refuse();
+  Image image = file.new_image(reader.width(), reader.height());
+  reader.read_pixels(data, image);
+  if (!reader.is_complete()) reader.refuse();
   return image;
 }
 

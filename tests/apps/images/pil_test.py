@@ -127,12 +127,16 @@ class Images(unittest.TestCase):
             "two": rgb.quantize(2),
             "bilevel": rgb.convert("1"),
             "pixel": Image.fromarray(picture(1, 1)),
+            "wide": Image.new("1", (1_000_001, 1), 1),
         }
         for name, image in images.items():
             self.assert_decodes_like_pil(self.save(image, name + ".png"))
         self.assert_decodes_like_pil(self.save(palette, "transparent.png", transparency=3))
         self.assert_decodes_like_pil(self.save(rgb, "key.png", transparency=(120, 100, 9)))
         self.assert_decodes_like_pil(self.save(rgb, "profile.png", icc_profile=b"not a colour profile"))
+        self.assert_decodes_like_pil(self.save(rgb, "moving.png", save_all=True, append_images=[rgb.rotate(90)]))
+        private = chunk(b"prVt", bytes(8_000_001))
+        self.assert_bytes_decode_like_pil(png(noise(2, 2, 1), 8, 0, extra=private), "private.png")
 
     def test_webp_bmp_tiff_and_pnm_equal_pil(self):
         rgb = Image.fromarray(picture(129, 77))
@@ -191,8 +195,8 @@ class Images(unittest.TestCase):
         for name, rest in after.items():
             self.assert_bytes_decode_like_pil(start + rest, name + ".png")
             self.assert_bytes_decode_to(start + rest, pixels, name + ".png")
-        self.assert_no_image(start + text + chunk(b"IDAT", data) + END, "wrong checksum of the chunk at byte 33")
-        self.assert_no_image(start + chunk(b"IDAT", data[:-4] + b"abcd") + END, "data is damaged: incorrect data check")
+        self.assert_no_image(start + text + chunk(b"IDAT", data) + END, "tEXt: CRC error")
+        self.assert_no_image(start + chunk(b"IDAT", data[:-4] + b"abcd") + END, "IDAT: ADLER32 checksum mismatch")
 
     def test_every_kind_of_tiff_equals_pil(self):
         kinds = [(p, bits, 1, ()) for p in (0, 1, 3) for bits in (1, 2, 4, 8)] + [(1, 8, 2, (2,)), (3, 8, 2, (2,))]
@@ -311,6 +315,9 @@ class Images(unittest.TestCase):
                     for shared in (colours, b""):
                         self.assert_bytes_decode_like_pil(gif(rng, (9, 7), frame, shared, own, clear), "frame.gif")
         self.assert_bytes_decode_like_pil(gif(rng, (9, 7), (0, 0, 9, 7), colours[:12]), "few colours.gif")
+        whole = gif(rng, (9, 7), (0, 0, 9, 7), colours)
+        for content in (whole[:-1], whole[:-2], whole + b"junk", whole[:61] + b"junk" + whole[61:]):
+            self.assert_bytes_decode_like_pil(content, "odd.gif")
 
     def test_webp_with_alpha_and_animations_equal_pil(self):
         rgba = Image.fromarray(np.concatenate([picture(61, 43), picture(61, 43, 1)[..., :1]], -1), "RGBA")
@@ -372,9 +379,12 @@ class Images(unittest.TestCase):
         self.assert_no_image(b"", "the file is empty")
         self.assert_no_image(b"hello, this is text\n", "none of JPEG, PNG")
         self.assert_no_image(png_file[:-50], f"truncated PNG at byte {len(png_file) - 50}")
-        self.assert_no_image(png_file[:20] + b"\xff" + png_file[21:], "wrong checksum")
+        self.assert_no_image(png_file[:20] + b"\xff" + png_file[21:], "IHDR: CRC error")
         self.assert_no_image(webp[:-9], "truncated WebP")
         self.assert_no_image(self.encoded(image, format="GIF")[:-90], "truncated GIF")
+        self.assert_no_image(b"GIF89a\1\0\1\0\0\0\0;", "a GIF without a picture")
+        self.assert_no_image(b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\x09", "codes of more than 8 bits")
+        self.assert_no_image(b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\1\5\0;", "EOF detected before image complete")
         self.assert_no_image(b"P6\n100000 100000\n255\nabc", "it declares 100000 x 100000 pixels")
         self.assert_no_image(
             bmp_file[:18] + struct.pack("<ii", 1 << 20, 1 << 20) + bmp_file[26:], "pixels; the limit is"
@@ -390,7 +400,7 @@ class Images(unittest.TestCase):
         self.assert_no_image(jpeg[: frame + 4] + b"\x0c" + jpeg[frame + 5 :], "Unsupported JPEG data precision 12")
         self.assert_no_image(jpeg[: table + 4] + b"\x07" + jpeg[table + 5 :], "a JPEG that cannot be decoded")
         self.assert_no_image(SIGNATURE + png(noise(2, 2, 1), 8, 0)[8:33] + END, "a PNG without image data")
-        self.assert_no_image(png(noise(2, 4, 1, 4), 4, 2), "a PNG of colour type 2 and 4 bits")
+        self.assert_no_image(png(noise(2, 4, 1, 4), 4, 2), "Invalid color type/bit depth combination")
         self.assert_no_image(b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(10), "WebP")
         self.assert_no_image(
             bmp(4, 4, 16, bytes(32), 3, masks=(0xF00, 0xF0, 0xF, 0), header=108), "masks f00, f0, f and 0"
