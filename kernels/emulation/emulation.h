@@ -3,6 +3,7 @@
 
 #include <driver_types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -71,5 +72,16 @@ struct RuntimeCounts {
   int64_t host_synchronisations = 0;  // calls that made the host wait; a query is none
 };
 RuntimeCounts runtime_counts();
+
+// What was created and not destroyed.
+struct LiveObjects {
+  size_t streams = 0, events = 0, graphs = 0, graph_executables = 0;
+  bool operator==(const LiveObjects&) const = default;
+};
+LiveObjects live_objects();
+
+// The devices that were opened since this was last asked: made current, or current when a call of the runtime needed a
+// device. A program takes memory on each, and fails where one is another's alone.
+std::vector<int> take_opened_devices();
 
 }  // namespace emulation

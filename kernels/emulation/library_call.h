@@ -24,4 +24,7 @@ struct LibraryCall {
 // Queued as a kernel would be; may be captured.
 cudaError_t enqueue_library_call(cudaStream_t stream, LibraryCall call);
 
+// A misuse that only the stand-in sees, as a fault of the current device.
+void report_fault(const std::string& sentence);
+
 }  // namespace emulation

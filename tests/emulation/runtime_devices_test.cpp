@@ -137,6 +137,46 @@ TEST_F(Runtime, EachThreadHasItsCurrentDevice) {
   EXPECT_EQ(cudaSetDevice(2), cudaErrorInvalidDevice);
 }
 
+TEST_F(Runtime, ADeviceIsOpenedByBeingChosenOrUsedAndNotByQuestions) {
+  set_device_count(3);
+  take_opened_devices();
+  int seen = -1;
+  cudaDeviceProp properties;
+  std::thread([&] {
+    OK(cudaGetDevice(&seen));
+    OK(cudaGetDeviceProperties(&properties, 2));
+    EXPECT_EQ(take_opened_devices(), std::vector<int>{});
+    OK(cudaSetDevice(1));
+    EXPECT_EQ(take_opened_devices(), std::vector<int>{1});
+  }).join();
+  std::thread([] { cudaFree(nullptr); }).join();  // of a thread that chose none
+  EXPECT_EQ(take_opened_devices(), std::vector<int>{0});
+}
+
+TEST_F(Runtime, WhatIsNotDestroyedIsCounted) {
+  const LiveObjects before = live_objects();
+  cudaStream_t s = nullptr;
+  cudaEvent_t e = nullptr;
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  OK(cudaStreamCreate(&s));
+  OK(cudaEventCreate(&e));
+  OK(cudaStreamBeginCapture(s, cudaStreamCaptureModeThreadLocal));
+  OK(cudaStreamEndCapture(s, &graph));
+  OK(cudaGraphInstantiate(&executable, graph, 0));
+  const LiveObjects now = live_objects();
+  EXPECT_EQ(now.streams, before.streams + 1);
+  EXPECT_EQ(now.events, before.events + 1);
+  EXPECT_EQ(now.graphs, before.graphs + 1);
+  EXPECT_EQ(now.graph_executables, before.graph_executables + 1);
+  fail_next(cudaErrorUnknown, "cudaGraphDestroy");  // an error of other work: the graph is gone
+  EXPECT_EQ(cudaGraphDestroy(graph), cudaErrorUnknown);
+  OK(cudaGraphExecDestroy(executable));
+  OK(cudaEventDestroy(e));
+  OK(cudaStreamDestroy(s));
+  EXPECT_EQ(live_objects(), before);
+}
+
 TEST_F(Runtime, MixingDevicesIsRefusedOrAFault) {
   set_device_count(2);
   float* on_first = device();

@@ -123,10 +123,24 @@ class Runtime : public testing::Test {
 
 using RuntimeDeathTest = Runtime;
 
+// Kernels' own accesses are known where pages tell them.
+constexpr bool kSeesKernels = !kAddressSanitizer;
+
 inline testing::AssertionResult one_fault(const std::string& part) {
   const std::vector<std::string> faults = take_faults();
   if (faults.size() == 1 && faults[0].find(part) != std::string::npos) return testing::AssertionSuccess();
   auto failure = testing::AssertionFailure() << faults.size() << " faults, wanted one with '" << part << "'";
+  for (const std::string& fault : faults) failure << "\n  " << fault;
+  return failure;
+}
+
+// One fault that says of two operations that neither waits for the other, whichever of them ran first.
+inline testing::AssertionResult race_between(const std::string& a, const std::string& b) {
+  const std::vector<std::string> faults = take_faults();
+  const auto holds = [&](const std::string& part) { return faults[0].find(part) != std::string::npos; };
+  if (faults.size() == 1 && holds(a) && holds(b) && holds("neither waits for the other"))
+    return testing::AssertionSuccess();
+  auto failure = testing::AssertionFailure() << faults.size() << " faults, wanted a race";
   for (const std::string& fault : faults) failure << "\n  " << fault;
   return failure;
 }

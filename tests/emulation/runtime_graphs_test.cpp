@@ -43,28 +43,6 @@ TEST_F(Runtime, GraphReplaysWithTheInputsOfTheDay) {
   }
 }
 
-TEST_F(Runtime, CapturedForkThatComesTooEarlyShows) {
-  for (bool too_early : {true, false}) {
-    const cudaStream_t s = stream(), side = stream();
-    float *x = device(), *y = device();
-    cudaGraph_t graph = nullptr;
-    cudaGraphExec_t executable = nullptr;
-    OK(cudaStreamBeginCapture(s, cudaStreamCaptureModeGlobal));
-    if (too_early) order(s, side);
-    fill(x, 1, s);
-    if (!too_early) order(s, side);
-    copy(y, x, side);
-    order(side, s);
-    OK(cudaStreamEndCapture(s, &graph));
-    OK(cudaGraphInstantiate(&executable, graph, 0));
-    OK(cudaGraphLaunch(executable, s));
-    OK(cudaStreamSynchronize(s));
-    EXPECT_EQ(peek(y) == 1, !too_early);
-    OK(cudaGraphExecDestroy(executable));
-    OK(cudaGraphDestroy(graph));
-  }
-}
-
 TEST_F(Runtime, GraphFollowsWhatItsStreamWasGivenBefore) {
   const cudaStream_t s = stream();
   float *x = device(), *y = device();

@@ -29,7 +29,7 @@ TEST_F(Runtime, PinnedBufferFreedTooEarlyIsAFault) {
   OK(cudaHostAlloc(&host, kBytes, cudaHostAllocDefault));
   OK(cudaMemcpyAsync(device(), host, kBytes, cudaMemcpyHostToDevice, s));
   EXPECT_EQ(cudaFreeHost(host), cudaErrorLaunchFailure);
-  EXPECT_TRUE(one_fault("is released before cudaMemcpyAsync of 20 bytes, which needs it, has run"));
+  EXPECT_TRUE(one_fault("is released before cudaMemcpyAsync of 20 bytes, which needs it, is waited for"));
 }
 
 TEST_F(Runtime, RegisteredMemoryIsPinnedUntilItIsNot) {
@@ -65,8 +65,10 @@ TEST_F(Runtime, CopyThatOverrunsABufferIsAFault) {
 
 TEST_F(Runtime, CopyInTheWrongDirectionIsRefused) {
   std::vector<float> host(kSize);
-  EXPECT_EQ(cudaMemcpy(host.data(), device(), kBytes, cudaMemcpyHostToDevice), cudaErrorInvalidValue);
-  OK(cudaMemcpy(host.data(), device(), kBytes, cudaMemcpyDefault));
+  float* x = device();
+  EXPECT_EQ(cudaMemcpy(host.data(), x, kBytes, cudaMemcpyHostToDevice), cudaErrorInvalidValue);
+  OK(cudaMemcpy(x, host.data(), kBytes, cudaMemcpyDefault));
+  OK(cudaMemcpy(host.data(), x, kBytes, cudaMemcpyDefault));
 }
 
 TEST_F(RuntimeDeathTest, KernelThatOverrunsABufferIsNamed) {
@@ -140,6 +142,8 @@ TEST_F(RuntimeDeathTest, HostCodeThatFollowsADevicePointerEndsTheProgram) {
   testing::GTEST_FLAG(death_test_style) = "threadsafe";
   float* fresh = device();
   float* used = device();
+  OK(cudaMemset(used, 0, kBytes));
+  OK(cudaDeviceSynchronize());
   peek(used);
   for (volatile float* x : {fresh, used})
     EXPECT_DEATH(x[0] = 1,

@@ -1,7 +1,5 @@
 #include "kernels/emulation/runtime/call.h"
 
-#include "kernels/emulation/runtime/operations.h"
-
 namespace emulation::runtime {
 
 cudaError_t& last_error() {
@@ -14,6 +12,7 @@ void begin_call(const char* name) {
   const cudaError_t ordered = ordered_failure(name);
   require(ordered == cudaSuccess, ordered);
   require(device_count() > 0, cudaErrorNoDevice);
+  open_device(current_device());
   require_sound(current_device());
 }
 

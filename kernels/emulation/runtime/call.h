@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "kernels/emulation/runtime/device.h"
+#include "kernels/emulation/runtime/operations.h"
 
 namespace emulation::runtime {
 
@@ -31,6 +32,24 @@ cudaError_t call(const char* name, Body body) {
   try {
     begin_call(name);
     body();
+    require_sound(current_device());
+    return cudaSuccess;
+  } catch (const Refused& refused) {
+    return last_error() = refused.error;
+  }
+}
+
+// Of calls that destroy and release: what they are given is gone, too, where they answer with an error that is not about
+// it, one that the device is in or that a test ordered, as CUDA has it.
+template <class Body>
+cudaError_t giving_back(const char* name, Body body) {
+  const std::lock_guard lock(machine());
+  try {
+    require(running_work() == nullptr, cudaErrorNotPermitted);
+    const cudaError_t ordered = ordered_failure(name);
+    open_device(current_device());
+    body();
+    require(ordered == cudaSuccess, ordered);
     require_sound(current_device());
     return cudaSuccess;
   } catch (const Refused& refused) {

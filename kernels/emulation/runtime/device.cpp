@@ -2,10 +2,13 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 #include <utility>
 #include <vector>
 
+#include "kernels/emulation/library_call.h"
 #include "kernels/emulation/runtime/operations.h"
+#include "kernels/emulation/runtime/stream.h"
 
 namespace emulation {
 namespace runtime {
@@ -21,6 +24,7 @@ struct Machine {
   std::recursive_mutex mutex;
   int devices = 1;
   int64_t memory = int64_t{16} << 30;
+  std::set<int> opened;
   std::vector<std::string> faults;
   std::vector<cudaError_t> sticky;  // of each device; shorter where none had any
   OrderedFailure failure;
@@ -51,6 +55,8 @@ int device_count() { return state().devices; }
 int64_t device_memory() { return state().memory; }
 int current_device() { return current; }
 void select_device(int device) { current = device; }
+void open_device(int device) { state().opened.insert(device); }
+bool is_open(int device) { return state().opened.contains(device); }
 
 void fault(int device, const std::string& sentence) {
   state().faults.push_back(sentence);
@@ -106,6 +112,22 @@ bool cancel_failure() {
 RuntimeCounts runtime_counts() {
   const std::lock_guard lock(machine());
   return state().counts;
+}
+
+LiveObjects live_objects() {
+  const std::lock_guard lock(machine());
+  return {streams().size(), events().size(), graphs().size(), executables().size()};
+}
+
+std::vector<int> take_opened_devices() {
+  const std::lock_guard lock(machine());
+  const std::set<int> opened = std::exchange(state().opened, {});
+  return {opened.begin(), opened.end()};
+}
+
+void report_fault(const std::string& sentence) {
+  const std::lock_guard lock(machine());
+  fault(current_device(), sentence);
 }
 
 }  // namespace emulation

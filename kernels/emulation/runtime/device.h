@@ -19,6 +19,8 @@ int device_count();
 int64_t device_memory();
 int current_device();  // of the calling thread
 void select_device(int device);
+void open_device(int device);  // as a primary context does: memory is taken there
+bool is_open(int device);
 
 // Remembers the sentence for take_faults() and leaves the device in a sticky error.
 void fault(int device, const std::string& sentence);

@@ -83,6 +83,14 @@ cudaError_t question(const char* name, Body body) {
   }
 }
 
+// cuDevicePrimaryCtxGetState of the driver.
+int primary_context_state(int device, unsigned* flags, int* active) {
+  const std::lock_guard lock(machine());
+  *flags = 0;
+  *active = is_open(device);
+  return 0;
+}
+
 }  // namespace
 }  // namespace emulation::runtime
 
@@ -104,6 +112,7 @@ cudaError_t cudaSetDevice(int device) {
     require(device_count() > 0, cudaErrorNoDevice);
     require_device(device);
     select_device(device);
+    open_device(device);  // since CUDA 12
   });
 }
 
@@ -160,6 +169,16 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
   return question("cudaRuntimeGetVersion", [&] {
     require(version != nullptr, cudaErrorInvalidValue);
     *version = CUDART_VERSION;
+  });
+}
+
+cudaError_t cudaGetDriverEntryPointByVersion(const char* symbol, void** function, unsigned,
+                                             unsigned long long, cudaDriverEntryPointQueryResult* found) {
+  return question("cudaGetDriverEntryPointByVersion", [&] {
+    require(symbol != nullptr && function != nullptr, cudaErrorInvalidValue);
+    require(std::string(symbol) == "cuDevicePrimaryCtxGetState", cudaErrorNotSupported);
+    *function = reinterpret_cast<void*>(&primary_context_state);
+    if (found) *found = cudaDriverEntryPointSuccess;
   });
 }
 

@@ -26,7 +26,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
 cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, cudaEventDefault); }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  return call("cudaEventDestroy", [&] {
+  return giving_back("cudaEventDestroy", [&] {
     event_of(event);
     events().remove(event);
   });
@@ -65,7 +65,7 @@ cudaError_t cudaEventQuery(cudaEvent_t handle) {
   return call("cudaEventQuery", [&] {
     const CUevent_st& event = event_of(handle);
     require(!event.captured.capture, cudaErrorCapturedEvent);
-    if (!pending(event.recorded)) return;
+    if (!pending(event.recorded)) return host_knows(event.recorded);
     advance_towards(event.recorded);
     require_sound(event.device);
     refuse(cudaErrorNotReady);

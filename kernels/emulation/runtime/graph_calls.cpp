@@ -12,16 +12,6 @@
 namespace emulation::runtime {
 namespace {
 
-Handles<CUgraph_st>& graphs() {
-  static Handles<CUgraph_st> graphs;
-  return graphs;
-}
-
-Handles<CUgraphExec_st>& executables() {
-  static Handles<CUgraphExec_st> executables;
-  return executables;
-}
-
 // The nodes and all that they follow.
 std::set<size_t> with_needs(const CUgraph_st& graph, std::vector<size_t> open) {
   std::set<size_t> seen;
@@ -140,7 +130,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t handle) {
 }
 
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-  return call("cudaGraphDestroy", [&] {
+  return giving_back("cudaGraphDestroy", [&] {
     require(graphs().contains(graph), cudaErrorInvalidValue);
     graphs().remove(graph);
   });
@@ -148,7 +138,7 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
 
 // Launches that have not run yet keep their work, as CUDA has it.
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
-  return call("cudaGraphExecDestroy", [&] {
+  return giving_back("cudaGraphExecDestroy", [&] {
     require(executables().contains(graph), cudaErrorInvalidValue);
     executables().remove(graph);
   });

@@ -13,6 +13,7 @@ class Handles {
  public:
   T* add(T object) { return objects_.emplace_back(std::make_unique<T>(std::move(object))).get(); }
   void remove(const T* handle) { objects_.erase(position(handle)); }
+  size_t size() const { return objects_.size(); }
   bool contains(const T* handle) { return position(handle) != objects_.end(); }
 
   auto begin() const { return objects_.begin(); }

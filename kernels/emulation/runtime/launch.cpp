@@ -51,7 +51,8 @@ cudaError_t enqueue_library_call(cudaStream_t handle, LibraryCall library) {
                                [run = std::move(library.run)] {
                                  ++counts().library_calls;
                                  run();
-                               }});
+                               },
+                               /*bounded=*/true});
   });
 }
 

@@ -8,7 +8,9 @@
 #include <cstring>
 #include <deque>
 #include <map>
+#include <set>
 
+#include "kernels/emulation/runtime/accesses.h"
 #include "kernels/emulation/runtime/device.h"
 #include "kernels/emulation/runtime/trap.h"
 #include "kernels/emulation/sanitizer.h"
@@ -25,7 +27,8 @@ struct Memory {
   std::map<std::uintptr_t, Buffer> live;  // by address
   std::deque<Buffer> released;
   int64_t numbers = 0;
-  int works = -1;  // device whose memory may be touched
+  int works = -1;                          // device whose memory may be touched
+  std::map<std::uintptr_t, bool> touched;  // its pages that were, and whether they were written
 };
 
 Memory& memory() {
@@ -43,6 +46,19 @@ bool holds(const Buffer& buffer, const void* address) {
 bool holds_with_redzones(const Buffer& buffer, const void* address) {
   return position(address) >= position(buffer.mapping) &&
          position(address) < position(buffer.mapping) + buffer.mapped;
+}
+
+std::uintptr_t page_bytes() {
+  static const auto bytes = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+// The live buffer whose pages hold the address, or null.
+const Buffer* mapped_at(const void* address) {
+  const auto next = memory().live.upper_bound(position(address) + kRedzone);
+  if (next == memory().live.begin()) return nullptr;
+  const Buffer& buffer = std::prev(next)->second;
+  return buffer.mapping != nullptr && holds_with_redzones(buffer, address) ? &buffer : nullptr;
 }
 
 struct Redzone {
@@ -103,6 +119,13 @@ void for_all_of(int device, void (*act)(const Buffer&)) {
     if (buffer.space == Space::Device && buffer.device == device) act(buffer);
 }
 
+std::set<const Buffer*> touched_buffers() {
+  std::set<const Buffer*> buffers;
+  for (const auto& [page, written] : memory().touched)
+    if (const Buffer* buffer = mapped_at(reinterpret_cast<const void*>(page))) buffers.insert(buffer);
+  return buffers;
+}
+
 const Buffer& keep(const Buffer& buffer) {
   if (Observer* told = observer()) told->allocated(buffer.data, buffer.bytes, buffer.space, buffer.device);
   return memory().live[position(buffer.data)] = buffer;
@@ -118,8 +141,7 @@ std::string name_of(const Buffer& buffer) {
 const Buffer* allocate(Space space, int device, size_t bytes) {
   if (space == Space::Device && bytes > static_cast<size_t>(device_memory()) - bytes_in_use(device))
     return nullptr;
-  static const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const size_t mapped = (bytes + 2 * kRedzone + page - 1) / page * page;
+  const size_t page = page_bytes(), mapped = (bytes + 2 * kRedzone + page - 1) / page * page;
   void* mapping =
       mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) return nullptr;
@@ -138,7 +160,7 @@ const Buffer* allocate(Space space, int device, size_t bytes) {
     fill(zone);
     forbid(zone.begin, static_cast<size_t>(zone.end - zone.begin));
   }
-  if (space == Space::Device && memory().works != device) close(buffer);
+  if (space == Space::Device) close(buffer);
   return &keep(buffer);
 }
 
@@ -158,6 +180,7 @@ const Buffer* register_host(void* data, size_t bytes, int device) {
 void release(const Buffer& released) {
   const Buffer buffer = released;
   memory().live.erase(position(buffer.data));
+  forget_accesses({buffer.data, buffer.bytes});
   if (Observer* told = observer()) told->freed(buffer.data);
   if (buffer.mapping == nullptr) return;
   open(buffer);
@@ -209,30 +232,56 @@ std::string objection(const Range& range, int device) {
   return "reaches into no buffer";
 }
 
-void check_redzones(int device, const std::string& culprit) {
-  for (const auto& [address, buffer] : memory().live)
-    if (buffer.space == Space::Pinned || buffer.device == device) check_redzones(buffer, culprit);
-}
-
-DeviceWorks::DeviceWorks(int device) : outer_(memory().works) {
-  if (outer_ == device) return;
-  if (outer_ >= 0) for_all_of(outer_, close);
-  for_all_of(device, open);
+DeviceWorks::DeviceWorks(int device) {
   memory().works = device;
+  if (kAddressSanitizer) for_all_of(device, open);
 }
 
 DeviceWorks::~DeviceWorks() {
-  if (outer_ == memory().works) return;
-  for_all_of(memory().works, close);
-  if (outer_ >= 0) for_all_of(outer_, open);
-  memory().works = outer_;
+  if (kAddressSanitizer) for_all_of(memory().works, close);
+  for (const Buffer* buffer : touched_buffers()) close(*buffer);
+  memory().touched.clear();
+  memory().works = -1;
+}
+
+DeviceWorks::Touched DeviceWorks::touched() const {
+  Touched ranges;
+  for (const auto& [page, written] : memory().touched) {
+    const Buffer* buffer = mapped_at(reinterpret_cast<const void*>(page));
+    if (!buffer) continue;  // released by the work itself
+    const auto begin = std::max(page, position(buffer->data)),
+               end = std::min(page + page_bytes(), position(buffer->data) + buffer->bytes);
+    if (begin >= end) continue;  // redzone
+    (written ? ranges.writes : ranges.reads).push_back({reinterpret_cast<const void*>(begin), end - begin});
+  }
+  return ranges;
+}
+
+void DeviceWorks::check_redzones(const std::string& culprit) const {
+  for (const Buffer* buffer : touched_buffers()) {
+    open(*buffer);
+    runtime::check_redzones(*buffer, culprit);
+  }
+  for (const auto& [address, buffer] : memory().live)
+    if (buffer.space == Space::Pinned) runtime::check_redzones(buffer, culprit);
+}
+
+bool touch(const void* address, bool writes) {
+  const Buffer* buffer = mapped_at(address);
+  if (!buffer || buffer->space != Space::Device || buffer->device != memory().works) return false;
+  const std::uintptr_t page = position(address) & ~(page_bytes() - 1);
+  const auto [known, fresh] = memory().touched.try_emplace(page, writes);
+  if (!fresh && (known->second || !writes)) return false;  // it is open: something else is wrong
+  known->second = writes;
+  mprotect(reinterpret_cast<void*>(page), page_bytes(), writes ? PROT_READ | PROT_WRITE : PROT_READ);
+  return true;
 }
 
 RangesInUse::RangesInUse(std::span<const Range> reads, std::span<const Range> writes) {
   for (const auto ranges : {reads, writes})
     for (const Range& range : ranges) {
       const Buffer* buffer = buffer_at(range.data);
-      if (!buffer || buffer->space != Space::Device || buffer->device == memory().works) continue;
+      if (!buffer || buffer->space != Space::Device) continue;
       open(*buffer);
       opened_.push_back(*buffer);
     }

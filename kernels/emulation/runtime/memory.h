@@ -3,7 +3,8 @@
 // A buffer lies between two redzones, which AddressSanitizer watches where it is on and whose bytes are compared after
 // every piece of work where it is not. Fresh memory holds 0xFF: NaN in every type. The pages of a device's memory may
 // be touched only while that device works: host code that follows a device pointer ends at once, as does any use of
-// freed memory, and a sentence says which buffer it was.
+// freed memory, and a sentence says which buffer it was. Which pages a piece of work reads and writes is found out as it
+// touches them (not under AddressSanitizer, which watches by bytes and tells nobody).
 #pragma once
 
 #include <cstddef>
@@ -40,10 +41,7 @@ size_t bytes_in_use(int device);
 // Empty where it may.
 std::string objection(const Range& range, int device);
 
-// A redzone of the device's buffers or of pinned memory that changed is a fault of `culprit`.
-void check_redzones(int device, const std::string& culprit);
-
-// While it lives the device's memory may be touched.
+// While it lives the device's memory may be touched. One at a time.
 class DeviceWorks {
  public:
   explicit DeviceWorks(int device);
@@ -51,8 +49,14 @@ class DeviceWorks {
   DeviceWorks(const DeviceWorks&) = delete;
   DeviceWorks& operator=(const DeviceWorks&) = delete;
 
- private:
-  int outer_;  // device that was working before, or -1
+  // What lies of the device's buffers on each page that was touched so far; one that was written may have been read.
+  struct Touched {
+    std::vector<Range> reads, writes;
+  };
+  Touched touched() const;
+
+  // A redzone that changed, of a buffer that was touched or of pinned memory, is a fault of `culprit`.
+  void check_redzones(const std::string& culprit) const;
 };
 
 // While it lives the device's buffers that hold the ranges may be touched: cheaper, where there are many.

@@ -39,32 +39,18 @@ void release_counted(const Buffer& buffer) {
   release(buffer);
 }
 
-// A device in error answers with that error, but its memory is given back: who cleans up after a fault can.
-template <class Release>
-cudaError_t release_call(const char* name, const void* data, Space space, Release body) {
-  const std::lock_guard lock(machine());
-  const Buffer* buffer = buffer_at(data);
-  if (buffer && buffer->data == data && buffer->space == space &&
-      sticky_error(buffer->device) != cudaSuccess) {
-    forget_work(buffer->device);
-    release_counted(*buffer);
-    return last_error() = sticky_error(current_device());
-  }
-  return call(name, [&] {
-    if (data == nullptr) return;
-    body(starting_at(data, space));
-  });
-}
-
 cudaError_t release_pinned(const char* name, void* data, bool registered) {
-  return release_call(name, data, Space::Pinned, [&](const Buffer& buffer) {
-    require((buffer.mapping == nullptr) == registered,
+  return giving_back(name, [&] {
+    if (data == nullptr) return;
+    const Buffer gone = starting_at(data, Space::Pinned);
+    require((gone.mapping == nullptr) == registered,
             registered ? cudaErrorHostMemoryNotRegistered : cudaErrorInvalidValue);
     refuse_in_capture();
-    const Buffer gone = buffer;
-    if (const Work* user = user_of({gone.data, gone.bytes}))
+    if (sticky_error(gone.device) != cudaSuccess)
+      forget_work(gone.device);
+    else if (const Moment* user = user_of({gone.data, gone.bytes}))
       fault(current_device(),
-            name_of(gone) + " is released before " + user->name + ", which needs it, has run");
+            name_of(gone) + " is released before " + user->name + ", which needs it, is waited for");
     release_counted(gone);
   });
 }
@@ -86,7 +72,9 @@ cudaError_t cudaMalloc(void** data, size_t bytes) {
 
 // Waits for the device, as CUDA does.
 cudaError_t cudaFree(void* data) {
-  return release_call("cudaFree", data, Space::Device, [&](const Buffer& buffer) {
+  return giving_back("cudaFree", [&] {
+    if (data == nullptr) return;
+    const Buffer& buffer = starting_at(data, Space::Device);
     refuse_in_capture();
     ++counts().host_synchronisations;
     wait_for_device(buffer.device);
@@ -106,11 +94,14 @@ cudaError_t cudaMallocAsync(void** data, size_t bytes, cudaStream_t handle) {
 
 // The memory goes when the stream comes to it; what uses it later uses released memory.
 cudaError_t cudaFreeAsync(void* data, cudaStream_t handle) {
-  return release_call("cudaFreeAsync", data, Space::Device, [&](const Buffer& buffer) {
+  return giving_back("cudaFreeAsync", [&] {
+    if (data == nullptr) return;
+    const Buffer& buffer = starting_at(data, Space::Device);
+    if (sticky_error(buffer.device) != cudaSuccess) return release_counted(buffer);
     CUstream_st& stream = stream_of(handle);
     refuse_in_capture(stream);
     require(stream.device == buffer.device, cudaErrorInvalidResourceHandle);
-    append(stream, {"cudaFreeAsync of " + name_of(buffer), {{buffer.data, buffer.bytes}}, {}, [data] {
+    append(stream, {"cudaFreeAsync of " + name_of(buffer), {}, {{buffer.data, buffer.bytes}}, [data] {
                       if (const Buffer* there = buffer_at(data)) release_counted(*there);
                     }});
   });

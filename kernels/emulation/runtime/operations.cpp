@@ -12,6 +12,7 @@
 #include "kernels/emulation/emulation.h"
 #include "kernels/emulation/kernel_entry.h"
 #include "kernels/emulation/observer.h"
+#include "kernels/emulation/runtime/accesses.h"
 #include "kernels/emulation/runtime/device.h"
 #include "kernels/emulation/runtime/memory.h"
 #include "kernels/emulation/turns.h"
@@ -21,13 +22,13 @@ namespace {
 
 struct Operation {
   int device = 0;
+  std::shared_ptr<const Moment> moment;
   std::shared_ptr<const Work> work;
   std::vector<OperationId> after;
 };
 
 struct Queue {
   std::map<OperationId, Operation> pending;
-  OperationId last = 0;
   uint64_t waits = 0;  // so far: every wait draws its own order
   const Work* running = nullptr;
 };
@@ -121,6 +122,8 @@ void run(const Operation& operation) {
   const Work& work = *operation.work;
   if (!work.run || sticky_error(operation.device) != cudaSuccess) return;
   if (const auto reason = refusal(operation)) return fault(operation.device, *reason);
+  if (const auto race = record_accesses(operation.moment, work.reads, work.writes))
+    return fault(operation.device, *race);
   Observer* told = observer();
   if (told)
     for (const Range& range : work.reads) told->read(range.data, range.bytes);
@@ -141,22 +144,19 @@ void run(const Operation& operation) {
   queue().running = nullptr;
   if (told)
     for (const Range& range : work.writes) told->written(range.data, range.bytes);
-  if (!work.bounded) check_redzones(operation.device, work.name);
+  if (work.bounded) return;
+  whole->check_redzones(work.name);
+  const DeviceWorks::Touched touched = whole->touched();
+  if (const auto race = record_accesses(operation.moment, touched.reads, touched.writes))
+    fault(operation.device, *race);
 }
 
 void run_all(const Ids& order) {
-  // Between two pieces of one device's work its memory need not be closed and opened again.
-  std::optional<DeviceWorks> works;
-  int device = -1;
   for (OperationId id : order) {
     const auto found = queue().pending.find(id);
     if (found == queue().pending.end()) continue;
     const Operation operation = std::move(found->second);
     queue().pending.erase(found);
-    if (operation.device != device && !operation.work->bounded) {
-      works.reset();
-      works.emplace(device = operation.device);
-    }
     run(operation);
   }
 }
@@ -178,23 +178,27 @@ bool overlap(const Range& a, const Range& b) {
 }  // namespace
 
 OperationId give(int device, std::shared_ptr<const Work> work, const Ids& after) {
-  Operation operation{device, std::move(work), {}};
+  Operation operation{device, new_moment(device, work->name, after), std::move(work), {}};
   for (OperationId need : after)
     if (pending(need)) operation.after.push_back(need);
-  const OperationId id = ++queue().last;
+  const OperationId id = operation.moment->id;
   queue().pending.emplace(id, std::move(operation));
   return id;
 }
 
 bool pending(OperationId id) { return queue().pending.contains(id); }
 
-void wait_for(OperationId id) { wait_for_all({id}); }
+void wait_for(OperationId id) {
+  wait_for_all({id});
+  host_knows(id);
+}
 
 void wait_for_device(int device) {
   Ids ids;
   for (const auto& [id, operation] : queue().pending)
     if (operation.device == device) ids.push_back(id);
   wait_for_all(ids);
+  host_knows_all_of(device);
 }
 
 void advance_towards(OperationId id) {
@@ -204,14 +208,15 @@ void advance_towards(OperationId id) {
 
 void forget_work(int device) {
   std::erase_if(queue().pending, [&](const auto& entry) { return entry.second.device == device; });
+  host_knows_all_of(device);
 }
 
-const Work* user_of(const Range& range) {
+const Moment* user_of(const Range& range) {
   for (const auto& [id, operation] : queue().pending)
     for (const auto* ranges : {&operation.work->reads, &operation.work->writes})
       for (const Range& used : *ranges)
-        if (overlap(used, range)) return operation.work.get();
-  return nullptr;
+        if (overlap(used, range)) return operation.moment.get();
+  return unknown_user_of(range);
 }
 
 const Work* running_work() { return queue().running; }

@@ -36,6 +36,16 @@ Handles<CUevent_st>& events() {
   return events;
 }
 
+Handles<CUgraph_st>& graphs() {
+  static Handles<CUgraph_st> graphs;
+  return graphs;
+}
+
+Handles<CUgraphExec_st>& executables() {
+  static Handles<CUgraphExec_st> executables;
+  return executables;
+}
+
 CUstream_st& stream_of(cudaStream_t handle) {
   if (handle == nullptr || handle == cudaStreamLegacy) return default_stream(current_device());
   require(streams().contains(handle), cudaErrorInvalidResourceHandle);

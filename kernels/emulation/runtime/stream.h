@@ -66,6 +66,8 @@ namespace emulation::runtime {
 
 Handles<CUstream_st>& streams();  // without the default streams
 Handles<CUevent_st>& events();
+Handles<CUgraph_st>& graphs();
+Handles<CUgraphExec_st>& executables();
 
 // The stream behind a handle, null being the current device's default stream. Refuses what is none, or is in error.
 CUstream_st& stream_of(cudaStream_t handle);

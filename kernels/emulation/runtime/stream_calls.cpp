@@ -63,7 +63,7 @@ cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
 
 // Its pending work stays, as CUDA has it.
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  return call("cudaStreamDestroy", [&] {
+  return giving_back("cudaStreamDestroy", [&] {
     require(streams().contains(stream), cudaErrorInvalidResourceHandle);
     refuse_in_capture(*stream);
     streams().remove(stream);
@@ -86,7 +86,7 @@ cudaError_t cudaStreamQuery(cudaStream_t handle) {
   return call("cudaStreamQuery", [&] {
     const CUstream_st& stream = stream_of(handle);
     refuse_in_capture(stream);
-    if (!pending(stream.last)) return;
+    if (!pending(stream.last)) return host_knows(stream.last);
     advance_towards(stream.last);
     require_sound(stream.device);
     refuse(cudaErrorNotReady);

@@ -1,5 +1,7 @@
 #include "kernels/emulation/runtime/trap.h"
 
+#include <ucontext.h>
+
 #include <csignal>
 #include <cstdio>
 
@@ -11,8 +13,13 @@ namespace {
 
 struct sigaction before;
 
-// The program is lost, so that building a string here risks nothing more.
-void explain(int signal, siginfo_t* info, void*) {
+constexpr greg_t kWrites = 2;  // in the page fault's error code
+
+// Kernels touch memory outside of the allocator, so that it may be called here; and where touch() refuses, the program
+// is lost, and building a string risks nothing more.
+void handle(int signal, siginfo_t* info, void* context) {
+  const auto& registers = static_cast<const ucontext_t*>(context)->uc_mcontext.gregs;
+  if (touch(info->si_addr, (registers[REG_ERR] & kWrites) != 0)) return;
   sigaction(signal, &before, nullptr);  // the access is tried again and ends the program there
   const std::string buffer = forbidden_buffer(info->si_addr);
   if (buffer.empty()) return;
@@ -25,7 +32,7 @@ void explain(int signal, siginfo_t* info, void*) {
 bool install() {
   if (kAddressSanitizer) return true;  // names the line by itself
   struct sigaction action {};
-  action.sa_sigaction = explain;
+  action.sa_sigaction = handle;
   action.sa_flags = SA_SIGINFO;
   return sigaction(SIGSEGV, &action, &before) == 0;
 }
