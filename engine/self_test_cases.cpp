@@ -88,6 +88,15 @@ std::vector<OperatorCase> operator_cases() {
        [](Graph& g, const Weights& w, Value x) {
          return g.activate(g.conv2d(x, w, {.kernel = 3, .padding = 1, .groups = 96}), Activation::Relu6);
        }},
+      {"depthwise convolution, uneven borders, residual",
+       {1, 24, 9, 11},
+       9,
+       2,
+       {{"weight", {24, 1, 3, 3}}},
+       [](Graph& g, const Weights& w, Value x) {
+         const Padding uneven = {2, 0, 0, 2};
+         return g.relu(g.add(g.conv2d(x, w, {.kernel = 3, .padding = uneven, .groups = 24}), x));
+       }},
       {"linear",
        {5, 512},
        512,

@@ -23,8 +23,7 @@ class CudaBackend : public Backend {
   CudaBackend(int index, const ContextOptions& options) : memory_limit_(options.memory_limit) {
     const cuda::DeviceInfo info = cuda::usable_device(index);
     const cuda::DeviceScope scope(index);
-    device_ = std::make_shared<cuda::Device>();
-    device_->info = info;
+    device_ = std::make_shared<cuda::Device>(info);
     try_kernel();
     device_->synchronous = options.synchronous;
     cuda::LibraryOptions libraries;

@@ -25,7 +25,7 @@ void run_named(const std::string& what, const F& run) {
 }  // namespace
 
 CudaExecutable::CudaExecutable(Lowered lowered, std::shared_ptr<Device> device)
-    : lowered_(std::move(lowered)), device_(std::move(device)) {
+    : device_(std::move(device)), lowered_(std::move(lowered)) {
   const DeviceScope scope(device_->info.index);
   for (const auto& [name, s] : lowered_.outputs) outputs_bytes_ += bytes_of(s);
   if (lowered_.overflow.buffer >= 0) outputs_bytes_ += bytes_of(lowered_.overflow);
@@ -41,6 +41,7 @@ CudaExecutable::CudaExecutable(Lowered lowered, std::shared_ptr<Device> device)
 }
 
 CudaExecutable::~CudaExecutable() {
+  dying_on_.emplace(device_->info.index, std::nothrow);
   device_->plan_bytes -= held_bytes_;
   for (const Stream* stream : {&device_->upload, &device_->compute, &device_->download})
     cudaStreamSynchronize(*stream);  // nothing may touch the memory that goes now

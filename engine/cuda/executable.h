@@ -4,6 +4,8 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <new>
+#include <optional>
 #include <string>
 
 #include "engine/backend.h"
@@ -17,6 +19,13 @@ namespace tyto::cuda {
 
 // What the plans of a context share; it lives as long as the last of them.
 struct Device {
+  explicit Device(const DeviceInfo& of) : info(of) {}
+  ~Device() { dying_on_.emplace(info.index, std::nothrow); }
+
+ private:
+  std::optional<DeviceScope> dying_on_;  // the GPU's; before all that must go first
+
+ public:
   DeviceInfo info;
   bool synchronous = false;  // waits after every step, so that an error names its layer
   Stream upload, compute, download;
@@ -58,8 +67,10 @@ class CudaExecutable : public Executable {
   void run_watched(Slot& slot);  // Error names the first layer whose results are not finite
   int64_t bytes_of(const Stored& s) const { return s.shape.elements() * size_of(s.type); }
 
-  Lowered lowered_;
   std::shared_ptr<Device> device_;
+  std::optional<DeviceScope>
+      dying_on_;  // the GPU's; before all that must go first, as the libraries behind device_ go last
+  Lowered lowered_;
   std::array<Slot, kSlots> slots_;
   int64_t submitted_ = 0, collected_ = 0;
   int64_t outputs_bytes_ = 0, held_bytes_ = 0;

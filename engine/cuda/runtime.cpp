@@ -13,12 +13,43 @@ void check(cudaError_t error, const std::string& action) {
               fmt::format("could not {}: {}", action, cudaGetErrorString(error)));
 }
 
-DeviceScope::DeviceScope(int device) {
-  check(cudaGetDevice(&before_), "ask for the current CUDA device");
+namespace {
+
+// Whether anything in the process uses the device; the runtime has no word for that.
+bool is_open(int device) {
+  using GetState = int (*)(int device, unsigned* flags, int* active);
+  constexpr unsigned kSince = 7000;  // CUDA 7.0
+  void* function = nullptr;
+  cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
+  if (cudaGetDriverEntryPointByVersion("cuDevicePrimaryCtxGetState", &function, kSince, cudaEnableDefault,
+                                       &found) != cudaSuccess ||
+      found != cudaDriverEntryPointSuccess)
+    return false;
+  unsigned flags = 0;
+  int active = 0;
+  return reinterpret_cast<GetState>(function)(device, &flags, &active) == 0 && active != 0;
+}
+
+// The calling thread's device, if it is another and open. (In a thread that never chose one it is the first.)
+std::optional<int> other_open_device(int than) {
+  int current = than;
+  if (cudaGetDevice(&current) != cudaSuccess || current == than || !is_open(current)) return std::nullopt;
+  return current;
+}
+
+}  // namespace
+
+DeviceScope::DeviceScope(int device) : before_(other_open_device(device)) {
   check(cudaSetDevice(device), fmt::format("use CUDA device {}", device));
 }
 
-DeviceScope::~DeviceScope() { cudaSetDevice(before_); }
+DeviceScope::DeviceScope(int device, std::nothrow_t) noexcept : before_(other_open_device(device)) {
+  cudaSetDevice(device);
+}
+
+DeviceScope::~DeviceScope() {
+  if (before_) cudaSetDevice(*before_);
+}
 
 Stream::Stream() {
   cudaStream_t stream = nullptr;
@@ -72,9 +103,9 @@ CapturedGraph::Capture::~Capture() {
 }
 
 CapturedGraph CapturedGraph::Capture::finish() {
-  open_ = false;
   cudaGraph_t graph = nullptr;
   check(cudaStreamEndCapture(stream_, &graph), "capture a CUDA graph");
+  open_ = false;
   cudaGraphExec_t executable = nullptr;
   const cudaError_t error = cudaGraphInstantiate(&executable, graph, 0);
   cudaGraphDestroy(graph);

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -14,16 +16,19 @@ namespace tyto::cuda {
 // Error{Device}, or Error{Memory} where memory is what lacks: "could not ACTION: REASON".
 void check(cudaError_t error, const std::string& action);
 
-// The calling thread's device while this lives.
+// The calling thread's device while this lives. Then it is again the one that was before; but for one that the process
+// has never opened, which making it current would do: memory is taken there, and one that is another's alone refuses.
 class DeviceScope {
  public:
-  explicit DeviceScope(int device);
+  explicit DeviceScope(int device);  // Error{Device}
+  DeviceScope(int device,
+              std::nothrow_t) noexcept;  // in destructors; what fails shows in the calls that follow
   ~DeviceScope();
   DeviceScope(const DeviceScope&) = delete;
   DeviceScope& operator=(const DeviceScope&) = delete;
 
  private:
-  int before_ = 0;
+  std::optional<int> before_;
 };
 
 namespace detail {

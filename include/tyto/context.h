@@ -1,4 +1,7 @@
 // Where networks run: a device with its libraries, threads and memory limit. Serves one thread at a time.
+//
+// The calling thread's current CUDA device is left as it was, unless the process had not opened that GPU: then the last
+// one that the context used stays current, because going back would open the other.
 #pragma once
 
 #include <cstdint>

@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <functional>
 #include <optional>
+#include <thread>
 
 #include "emulated/device.h"
 #include "engine/compare.h"
 #include "engine/cuda/detections_from_heads.h"
+#include "engine/cuda/runtime.h"
 #include "engine/graph/passes.h"
 #include "engine/model_graph.h"
 #include "engine/self_test.h"
@@ -74,8 +76,10 @@ TEST_F(Emulated, ANetworkEqualsTheReferenceInBatches) {
   Context context(on("cuda"));
   const Tensor input = noise(graph.nodes()[0].shape, 1);
   const auto want = run_reference(graph, input);
-  for (Precision precision : {Precision::Fp32, Precision::Tf32, Precision::Fp16, Precision::Bf16}) {
-    const auto executable = context.backend().compile(graph, precision);
+  std::map<Precision, std::unique_ptr<Executable>> alive;  // all, so that what they share must fit all
+  for (Precision precision : {Precision::Fp32, Precision::Tf32, Precision::Fp16, Precision::Bf16})
+    alive[precision] = context.backend().compile(graph, precision);
+  for (const auto& [precision, executable] : alive) {
     auto got = room_for_outputs(graph);
     executable->submit(input);
     executable->collect(got);
@@ -83,6 +87,60 @@ TEST_F(Emulated, ANetworkEqualsTheReferenceInBatches) {
       EXPECT_LE(relative_error(got.at(name), tensor),
                 sum_tolerance(precision, kSmallResnetTerms, kSmallResnetLayers))
           << name << " in " << name_of(precision);
+  }
+}
+
+// A layer of one weight, whose result is that weight where the input is 1.
+Graph one_weight(float value) {
+  Tensor weight(DType::F32, {1, 1, 1, 1});
+  weight.as<float>()[0] = value;
+  const Weights w(std::make_shared<MemorySource>(
+      std::vector<std::pair<std::string, Tensor>>{{"layer.weight", weight}}, "one weight"));
+  Graph g;
+  g.output("y", g.conv2d(g.input("input", {1, 1, 1, 1}), w.scope("layer"), {.kernel = 1}));
+  return g;
+}
+
+float result_of(Executable& executable, const Graph& graph) {
+  Tensor one(DType::F32, {1, 1, 1, 1});
+  one.as<float>()[0] = 1;
+  auto outputs = room_for_outputs(graph);
+  executable.submit(one);
+  executable.collect(outputs);
+  return outputs.at("y").as<float>()[0];
+}
+
+TEST_F(Emulated, ModelsWhoseTensorsHaveTheSameNamesShareNone) {
+  Context context(on("cuda:0"));
+  const Graph three = one_weight(3), five = one_weight(5);
+  const auto a = context.backend().compile(three, Precision::Fp32),
+             b = context.backend().compile(five, Precision::Fp32);
+  EXPECT_EQ(result_of(*a, three), 3);
+  EXPECT_EQ(result_of(*b, five), 5);
+}
+
+// A convolution of one channel reads the same tensor otherwise than a depthwise one.
+TEST_F(Emulated, AWeightInTwoLayoutsIsThereTwice) {
+  Context context(on("cuda:0"));
+  const Weights w = weights({{"shared.weight", {8, 1, 3, 3}}});
+  Graph graph;
+  const Value x = graph.conv2d(graph.input("input", {1, 1, 5, 5}), w.scope("shared"), {.kernel = 3});
+  graph.output("y", graph.conv2d(x, w.scope("shared"), {.kernel = 3, .groups = 8}));
+  const Tensor input = noise({1, 1, 5, 5}, 1);
+  const auto executable = context.backend().compile(graph, Precision::Fp32);
+  auto got = room_for_outputs(graph);
+  executable->submit(input);
+  executable->collect(got);
+  EXPECT_LE(relative_error(got.at("y"), run_reference(graph, input).at("y")),
+            sum_tolerance(Precision::Fp32, 9, 2));
+}
+
+TEST_F(Emulated, WeightsAreRoundedToNearest) {
+  Context context(on("cuda:0"));
+  for (const auto& [precision, ulp] : {std::pair(Precision::Fp16, 0x1p-10f), {Precision::Bf16, 0x1p-7f}}) {
+    const Graph graph = one_weight(1 + 0.75f * ulp);
+    const auto executable = context.backend().compile(graph, precision);
+    EXPECT_EQ(result_of(*executable, graph), 1 + ulp) << name_of(precision);
   }
 }
 
@@ -105,7 +163,7 @@ TEST_F(Emulated, AWarmRunIsOneGraphAndOneWaitAndNoAllocation) {
   expect_same_bits(warm, cold);
 }
 
-TEST_F(Emulated, BatchesInFlightComeBackInOrder) {
+TEST_P(EmulatedSchedules, BatchesInFlightComeBackInOrder) {
   const Model model(write_small_resnet(folder / "net.safetensors"));
   for (const char* device : {"cuda:0", "cuda:0,1", "cuda:1,0,2"}) {
     emulation::set_device_count(3);
@@ -113,7 +171,7 @@ TEST_F(Emulated, BatchesInFlightComeBackInOrder) {
     Plan plan(model, context, model.input_shape(2));
     std::vector<Tensor> inputs;
     std::vector<std::map<std::string, Tensor>> want;
-    for (uint32_t i = 0; i < 11; ++i) inputs.push_back(noise(plan.input_shape(), i + 1));
+    for (uint32_t i = 0; i < 7; ++i) inputs.push_back(noise(plan.input_shape(), i + 1));
     for (const Tensor& input : inputs) want.push_back(copies(plan.run(input)));
     size_t collected = 0;
     for (size_t i = 0; i < inputs.size(); ++i) {
@@ -125,6 +183,106 @@ TEST_F(Emulated, BatchesInFlightComeBackInOrder) {
     }
     for (; collected < inputs.size(); ++collected) expect_same_bits(plan.collect(), want[collected]);
   }
+}
+
+// Each has an arena, a graph and memory for its copies of its own; weights alone are shared.
+TEST_F(Emulated, PlansOfOneContextMayBeInFlightTogether) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  Context context(on("cuda:0"));
+  std::vector<Plan> plans;
+  for (int i = 0; i < 2; ++i) plans.emplace_back(model, context, model.input_shape(1));
+  const Tensor inputs[] = {noise(plans[0].input_shape(), 1), noise(plans[0].input_shape(), 2)};
+  std::map<std::string, Tensor> want[2];
+  for (int i = 0; i < 2; ++i) want[i] = copies(plans[0].run(inputs[i]));
+  for (int turn = 0; turn < 3; ++turn) {  // the captured graphs, too
+    for (int slot = 0; slot < plans[0].in_flight(); ++slot)
+      for (int i = 0; i < 2; ++i) plans[i].submit(inputs[(i + slot) % 2]);
+    for (int slot = 0; slot < plans[0].in_flight(); ++slot)
+      for (int i = 0; i < 2; ++i) expect_same_bits(plans[i].collect(), want[(i + slot) % 2]);
+  }
+}
+
+TEST_F(Emulated, ACapturedGraphOutlivesLargerPlans) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  Context context(on("cuda:0"));
+  Plan small(model, context, model.input_shape(1));
+  const Tensor input = noise(small.input_shape(), 1);
+  const auto want = copies(small.run(input));
+  small.run(input);  // is captured
+  Plan large(model, context, model.input_shape(3));
+  large.run(noise(large.input_shape(), 2));
+  expect_same_bits(small.run(input), want);
+}
+
+TEST_F(Emulated, APlanOutlivesItsContext) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  std::optional<Context> context(std::in_place, on("cuda:0"));
+  Plan plan(model, *context, model.input_shape(1));
+  const Tensor input = noise(plan.input_shape(), 1);
+  const auto want = copies(plan.run(input));
+  context.reset();
+  expect_same_bits(plan.run(input), want);
+}
+
+TEST_F(Emulated, ACaptureLetsOtherThreadsAllocate) {
+  const cuda::Stream stream;
+  const cuda::DeviceBuffer buffer(4);
+  const auto graph = cuda::CapturedGraph::capture(stream, [&] {
+    cuda::check(cudaMemsetAsync(buffer.data(), 0, 4, stream), "clear memory");
+    std::thread([] { const cuda::DeviceBuffer other(4); }).join();
+  });
+  graph.launch(stream);
+  stream.wait();
+}
+
+TEST_F(Emulated, OnlyTheGpuThatIsNamedIsOpened) {
+  emulation::set_device_count(3);
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  const Tensor input = noise(model.input_shape(1), 1);
+  const Image image = picture(1);
+  std::unique_ptr<Context> context;
+  std::optional<Plan> plan;
+  std::optional<FeatureExtractor> extractor;
+  emulation::take_opened_devices();
+  // Threads of their own, which have chosen no GPU; as do pools.
+  std::thread([&] {
+    describe_gpus();
+    context = std::make_unique<Context>(on("cuda:1"));
+  }).join();
+  std::thread([&] {
+    plan.emplace(model, *context, model.input_shape(1));
+    extractor.emplace(model, *context, ExtractOptions{.batch = 1});
+  }).join();
+  std::thread([&] {
+    for (int i = 0; i < 3; ++i) plan->run(input);
+    extractor->extract({&image, 1});
+  }).join();
+  std::thread([&] { plan.reset(); }).join();
+  std::thread([&] { context.reset(); }).join();
+  std::thread([&] { extractor.reset(); }).join();
+  EXPECT_EQ(emulation::take_opened_devices(), std::vector<int>{1});
+}
+
+TEST_F(Emulated, TheCallersGpuStaysCurrent) {
+  emulation::set_device_count(2);
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  std::thread([&] {
+    const auto current = [] {
+      int device = -1;
+      cudaGetDevice(&device);
+      return device;
+    };
+    ASSERT_EQ(cudaSetDevice(0), cudaSuccess);
+    {
+      Context context(on("cuda:1"));
+      EXPECT_EQ(current(), 0);
+      Plan plan(model, context, model.input_shape(1));
+      EXPECT_EQ(current(), 0);
+      plan.run(noise(plan.input_shape(), 1));
+      EXPECT_EQ(current(), 0);
+    }
+    EXPECT_EQ(current(), 0);
+  }).join();
 }
 
 TEST_F(Emulated, SeveralGpusHoldSeveralBatches) {
@@ -262,11 +420,23 @@ TEST_F(Emulated, TheMemoryLimitHolds) {
               Plan plan(model, context, model.input_shape(512));
             }).find("the limit of 2 MiB (--memory-limit) leaves"),
             std::string::npos);
-  EXPECT_NO_THROW(Plan(model, context, model.input_shape(1)));
+  // As many fit again when they are gone.
+  const auto fitting = [&] {
+    std::vector<Plan> plans;
+    const std::string message = error_of([&] {
+      while (plans.size() < 100) plans.emplace_back(model, context, model.input_shape(4));
+    });
+    EXPECT_NE(message.find("the limit of 2 MiB (--memory-limit) leaves"), std::string::npos) << message;
+    return plans.size();
+  };
+  const size_t many = fitting();
+  EXPECT_GT(many, 0u);
+  EXPECT_EQ(fitting(), many);
 }
 
-// A network whose second layer makes what fp16 cannot hold, handed out or, in F32, as features.
-Graph overflowing(bool as_features = false) {
+// A network whose second layer makes what fp16 cannot hold, handed out or, in F32, as features or a detector's head.
+enum class Result { Map, Features, Head };
+Graph overflowing(Result result) {
   Graph g;
   auto tensors = std::vector<std::pair<std::string, Tensor>>{};
   for (const char* name : {"a.weight", "b.weight", "c.weight"}) {
@@ -278,7 +448,9 @@ Graph overflowing(bool as_features = false) {
   Value x = g.input("input", {1, 8, 4, 4});
   for (const char* layer : {"a", "b", "c"}) x = g.relu(g.conv2d(x, w.scope(layer), {.kernel = 1}));
   x = g.max_pool(x, {});
-  g.output("y", as_features ? g.unit_sum("y", {g.flatten(x), g.flatten(x)}) : x);
+  g.output("y", result == Result::Features ? g.unit_sum("y", {g.flatten(x), g.flatten(x)})
+                : result == Result::Head   ? g.concat_heads("y", {x}, 4)
+                                           : x);
   return optimise(g);
 }
 
@@ -286,8 +458,8 @@ TEST_F(Emulated, AnOverflowOfFp16IsFoundAndItsLayerNamed) {
   Context context(on("cuda:0"));
   Tensor input(DType::F32, {1, 8, 4, 4});
   std::ranges::fill(input.as<float>(), 1.0f);
-  for (const bool as_features : {false, true}) {
-    const Graph graph = overflowing(as_features);
+  for (const Result result : {Result::Map, Result::Features, Result::Head}) {
+    const Graph graph = overflowing(result);
     auto outputs = room_for_outputs(graph);
     const auto run = [&](Precision precision) {
       const auto executable = context.backend().compile(graph, precision);
@@ -301,6 +473,20 @@ TEST_F(Emulated, AnOverflowOfFp16IsFoundAndItsLayerNamed) {
     EXPECT_NO_THROW(run(Precision::Bf16));
     EXPECT_NO_THROW(run(Precision::Fp32));
   }
+}
+
+TEST_F(Emulated, AnOverflowIsFoundOnAnotherGpuThanTheCallers) {
+  emulation::set_device_count(2);
+  ASSERT_EQ(cudaSetDevice(0), cudaSuccess);
+  Context context(on("cuda:1"));
+  const Graph graph = overflowing(Result::Map);
+  const auto executable = context.backend().compile(graph, Precision::Fp16);
+  Tensor input(DType::F32, {1, 8, 4, 4});
+  std::ranges::fill(input.as<float>(), 1.0f);
+  auto outputs = room_for_outputs(graph);
+  executable->submit(input);
+  const std::string message = error_of([&] { executable->collect(outputs); });
+  EXPECT_NE(message.find("layer 'b': 128 of 128"), std::string::npos) << message;
 }
 
 TEST_F(Emulated, WeightsBeyondFp16AreNamed) {
@@ -326,6 +512,26 @@ TEST_F(Emulated, ALaunchThatFailsNamesLayerAndKernel) {
       << message;
 }
 
+TEST_F(Emulated, AnErrorOfTheGpuIsTheLayersWhereItIsSynchronous) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  ContextOptions options = on("cuda:0");
+  for (const bool synchronous : {false, true}) {
+    options.synchronous = synchronous;
+    Context context(options);
+    Plan plan(model, context, model.input_shape(1));
+    const Tensor input = noise(plan.input_shape(), 1);
+    for (int i = 0; i < 2; ++i) plan.run(input);
+    emulation::fail_next(cudaErrorIllegalAddress,
+                         synchronous ? "cudaStreamSynchronize" : "cudaEventSynchronize", synchronous ? 1 : 0);
+    const std::string message = error_of([&] { plan.run(input); });
+    EXPECT_FALSE(emulation::cancel_failure());
+    EXPECT_NE(message.find(synchronous ? "layer 'conv1' (stand-in): could not finish the work"
+                                       : "the same command with --synchronous names the layer"),
+              std::string::npos)
+        << message;
+  }
+}
+
 // Whatever call of the runtime fails, and whenever: an Error, no crash, no leak, and the next context works.
 TEST_F(Emulated, AnyCallMayFail) {
   const Model model(write_small_resnet(folder / "net.safetensors"));
@@ -339,20 +545,28 @@ TEST_F(Emulated, AnyCallMayFail) {
     for (int i = 0; i < 3; ++i) extractor.extract({&image, 1});
   };
   work();
+  // Whether the call came; a destructor's that fails is nobody's error.
   int failed = 0;
-  for (int skipped = 0;; skipped += 1 + skipped / 16) {
+  const auto fails = [&](cudaError_t error, const std::string& call, int skipped) {
     const auto before = emulation::runtime_counts();
-    emulation::fail_next(skipped % 2 ? cudaErrorUnknown : cudaErrorMemoryAllocation, "", skipped);
+    emulation::fail_next(error, call, skipped);
     const std::string message = error_of(work);
-    const bool never_came = emulation::cancel_failure();
+    const bool came = !emulation::cancel_failure();
     const auto after = emulation::runtime_counts();
-    if (never_came) break;
-    if (message == "no error") continue;  // a destructor's call failed, which is nobody's error
-    ++failed;
+    failed += came && message != "no error";
     EXPECT_EQ(after.allocations - before.allocations, after.frees - before.frees)
-        << "call " << skipped << ": " << message;
-  }
+        << call << " " << skipped << ": " << message;
+    EXPECT_EQ(emulation::live_objects(), emulation::LiveObjects())
+        << call << " " << skipped << ": " << message;
+    return came;
+  };
+  for (int skipped = 0;; skipped += 1 + skipped / 8)
+    if (!fails(skipped % 2 ? cudaErrorUnknown : cudaErrorMemoryAllocation, "", skipped)) break;
   EXPECT_GT(failed, 30);
+  for (const char* call :
+       {"cudaStreamBeginCapture", "cudaStreamEndCapture", "cudaGraphInstantiate", "cudaGraphDestroy",
+        "cudaGraphLaunch", "cudaEventCreateWithFlags", "cudaSetDevice"})
+    EXPECT_TRUE(fails(cudaErrorUnknown, call, 0)) << call;
   EXPECT_EQ(error_of(work), "no error");
 }
 

@@ -4,12 +4,23 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <ostream>
 #include <string>
 #include <vector>
 
 #include "engine/temporary_folder.h"
 #include "kernels/emulation/emulation.h"
 #include "tyto/context.h"
+
+namespace emulation {
+
+// For GoogleTest.
+inline void PrintTo(const LiveObjects& live, std::ostream* out) {
+  *out << live.streams << " streams, " << live.events << " events, " << live.graphs << " graphs, "
+       << live.graph_executables << " graph executables";
+}
+
+}  // namespace emulation
 
 namespace tyto {
 
@@ -35,10 +46,11 @@ inline std::string joined(const std::vector<std::string>& lines) {
   return text;
 }
 
-// Leaves a machine of one healthy GPU behind, and fails where the device found a fault.
+// Leaves a machine of one healthy GPU behind, and fails where the device found a fault or something was left on it.
 class Emulated : public testing::Test {
  protected:
   void TearDown() override {
+    EXPECT_EQ(emulation::live_objects(), emulation::LiveObjects());
     emulation::cancel_failure();
     emulation::set_device_count(1);
     emulation::set_device_memory(int64_t{16} << 30);

@@ -1,4 +1,5 @@
 // Images that the emulated device preprocesses itself: the CPU's bits, whatever their sizes and number.
+#include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -103,6 +104,17 @@ TEST_F(Emulated, ImagesMayGoWhenTheyAreSubmitted) {
     for (Image& image : images) std::ranges::fill(image.rgb, uint8_t{0});
   }
   for (const Tensor& expected : want) EXPECT_TRUE(same_bits(plan.collect().at("image"), expected));
+}
+
+TEST_F(Emulated, ImagesOnAnotherGpuThanTheCallersHaveTheCpusBits) {
+  emulation::set_device_count(2);
+  ASSERT_EQ(cudaSetDevice(0), cudaSuccess);
+  Context context(on("cuda:1"));
+  const Preprocessing rule = {.height = 9, .width = 8};
+  Plan plan = identity_plan(context, rule);
+  const std::vector<Image> images = {picture(1), picture(2, 20, 30)};
+  plan.submit(images, rule);
+  EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, images)));
 }
 
 TEST_F(Emulated, AWarmBatchOfImagesAllocatesNothingAndWaitsOnce) {

@@ -3,6 +3,8 @@
 
 #include <cmath>
 #include <cstring>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <random>
 #include <string>
@@ -378,8 +380,15 @@ TEST(StandInConvolution, WhatWasCapturedOutlivesThePlanAndSpoilsTheWorkspace) {
     Convolution convolution(libraries, spec);
     ASSERT_GT(convolution.workspace_bytes(), 0);
     workspace.emplace(std::vector<unsigned char>(static_cast<size_t>(convolution.workspace_bytes()), 1));
+    const auto run = [&] {
+      convolution.run(x.data(), weights.data(), nullptr, nullptr, y.data(), workspace->data(), stream);
+    };
+    run();
+    check_cuda(cudaStreamSynchronize(stream));
+    check_cuda(cudaMemset(y.data(), 0, sizeof(float)));
+    check_cuda(cudaMemset(workspace->data(), 1, static_cast<size_t>(convolution.workspace_bytes())));
     check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-    convolution.run(x.data(), weights.data(), nullptr, nullptr, y.data(), workspace->data(), stream);
+    run();
     check_cuda(cudaStreamEndCapture(stream, &graph));
   }
   EXPECT_EQ(y.download()[0], 0);
@@ -391,6 +400,35 @@ TEST(StandInConvolution, WhatWasCapturedOutlivesThePlanAndSpoilsTheWorkspace) {
   check_cuda(cudaGraphExecDestroy(executable));
   check_cuda(cudaGraphDestroy(graph));
   check_cuda(cudaStreamDestroy(stream));
+}
+
+TEST(StandInConvolution, RefusesAFirstCallThatIsCaptured) {
+  const ConvolutionSpec spec = one_pixel(Precision::Fp32);
+  Elements x(spec.precision, {3}), weights(spec.precision, {2}), y(spec.precision, {0});
+  Libraries libraries({});
+  Convolution convolution(libraries, spec);
+  DeviceArray<unsigned char> workspace(convolution.workspace_bytes());
+  cudaStream_t stream = nullptr;
+  cudaGraph_t graph = nullptr;
+  check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+  EXPECT_EQ(kind_of([&] {
+              convolution.run(x.data(), weights.data(), nullptr, nullptr, y.data(), workspace.data(), stream);
+            }),
+            ErrorKind::Device);
+  check_cuda(cudaStreamEndCapture(stream, &graph));
+  check_cuda(cudaGraphDestroy(graph));
+  check_cuda(cudaStreamDestroy(stream));
+}
+
+TEST(StandInConvolution, OutlivingItsLibraryIsAFault) {
+  auto libraries = std::make_unique<Libraries>(LibraryOptions{});
+  auto convolution = std::make_unique<Convolution>(*libraries, one_pixel(Precision::Fp32));
+  libraries.reset();
+  convolution.reset();
+  const std::vector<std::string> faults = emulation::take_faults();
+  ASSERT_EQ(faults.size(), 1u);
+  EXPECT_EQ(faults[0], "cuDNN's 1 x 1 convolution is destroyed when the library's handle is gone");
 }
 
 }  // namespace

@@ -47,6 +47,11 @@ void check_pointer(const void* pointer, bool wanted, uintptr_t alignment, const 
     throw Error(ErrorKind::Usage, fmt::format("{}: its {} is not {}-byte aligned", name, what, alignment));
 }
 
+void require_success(cudaError_t error, const std::string& name) {
+  if (error != cudaSuccess)
+    throw Error(ErrorKind::Device, fmt::format("{}: {}", name, cudaGetErrorString(error)));
+}
+
 memory::desc nhwc(int64_t n, int64_t height, int64_t width, int64_t channels) {
   return {{n, channels, height, width}, memory::data_type::f32, memory::format_tag::nhwc};
 }
@@ -118,7 +123,8 @@ struct DeviceConvolution::Work {
   memory source, given_filters, packed_filters, sums;
 };
 
-DeviceConvolution::DeviceConvolution(Libraries& libraries, const ConvolutionSpec& spec, std::string name) {
+DeviceConvolution::DeviceConvolution(Libraries& libraries, const ConvolutionSpec& spec, std::string name)
+    : libraries_(libraries.impl().alive) {
   check(spec, name);
   try {
     work_ = std::make_shared<Work>(libraries.impl(), spec, std::move(name));
@@ -128,6 +134,13 @@ DeviceConvolution::DeviceConvolution(Libraries& libraries, const ConvolutionSpec
   // As large as many of cuDNN's: the operands once more.
   work_->workspace_bytes =
       std::min(static_cast<int64_t>(work_->bytes(work_->inputs())), libraries.impl().options.workspace_limit);
+}
+
+DeviceConvolution::~DeviceConvolution() { expect_libraries("is destroyed"); }
+
+void DeviceConvolution::expect_libraries(const char* what) const {
+  if (libraries_.expired())
+    emulation::report_fault(fmt::format("{} {} when the library's handle is gone", work_->name, what));
 }
 
 void DeviceConvolution::run(const void* x, const void* weights, const void* bias, const void* residual,
@@ -141,6 +154,15 @@ void DeviceConvolution::run(const void* x, const void* weights, const void* bias
   check_pointer(y, true, kAlignment, name, "output");
   if (work_->workspace_bytes > 0) check_pointer(workspace, true, kWorkspaceAlignment, name, "workspace");
 
+  expect_libraries("runs");
+  cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
+  require_success(cudaStreamIsCapturing(stream, &capturing), name);
+  if (capturing != cudaStreamCaptureStatusNone && !loaded_)
+    throw Error(
+        ErrorKind::Device,
+        fmt::format("{}: its first call is captured, and loads kernels, which no capture can hold", name));
+  loaded_ = true;
+
   const size_t results = work_->bytes(work_->pixels() * spec.outputs);
   const size_t scratch = static_cast<size_t>(work_->workspace_bytes);
   emulation::LibraryCall call;
@@ -153,9 +175,7 @@ void DeviceConvolution::run(const void* x, const void* weights, const void* bias
     if (scratch > 0) std::memset(workspace, 0xff, scratch);
     work->compute(x, weights, epilogue, y);
   };
-  const cudaError_t error = emulation::enqueue_library_call(stream, std::move(call));
-  if (error != cudaSuccess)
-    throw Error(ErrorKind::Device, fmt::format("{}: {}", name, cudaGetErrorString(error)));
+  require_success(emulation::enqueue_library_call(stream, std::move(call)), name);
 }
 
 int64_t DeviceConvolution::workspace_bytes() const { return work_->workspace_bytes; }
