@@ -135,6 +135,8 @@ struct ConvolutionOnDevice {
   int64_t out_size() const { return spec.n * spec.out_height * spec.out_width * spec.outputs; }
 
   Floats run() {
+    kernels::check_cuda(
+        cudaDeviceSynchronize());  // uploads may be under way, and the stream does not wait for them
     convolution.run(x.data(), weights.data(), bias.data(), residual.data(), y.data(), workspace.data(),
                     stream);
     stream.wait();
@@ -257,6 +259,7 @@ TEST_P(LibraryCalls, AConvolutionMayBeCaptured) {
     });
     ASSERT_EQ(cudaMemset(device.y.data(), 0xff, static_cast<size_t>(device.out_size()) * sizeof(T)),
               cudaSuccess);
+    kernels::check_cuda(cudaDeviceSynchronize());
     graph.launch(device.stream);
     device.stream.wait();
     EXPECT_EQ(floats(device.y.download()), want);
@@ -275,6 +278,8 @@ struct ProductOnDevice {
         workspace(product.workspace_bytes()) {}
 
   Floats run() {
+    kernels::check_cuda(
+        cudaDeviceSynchronize());  // uploads may be under way, and the stream does not wait for them
     product.run(x.data(), weights.data(), bias.data(), y.data(), workspace.data(), stream);
     stream.wait();
     return floats(y.download());

@@ -1,0 +1,51 @@
+"""Runs a test executable that may hang or crash, and says in words what its tests saw."""
+import os
+import re
+import resource
+import signal
+import subprocess
+import tempfile
+
+HANGS_AFTER = 5  # seconds of computing, and twice what the tests take without a mutant
+
+# What kernels/emulation says (block.cpp, warp.cpp, runtime/, instrument/), and what we call it.
+KINDS = [("race", r"no barrier between them|blocks have no order|neither waits for the other"),
+         ("unwritten memory", r"that nothing wrote|what nothing has written"),
+         ("out of bounds", r"where there is no buffer|bytes \d+ (?:before|into|past)|past the end of|"
+                           r"before the start of|beyond the ends of|emulated device: .* touches"),
+         ("barrier", r"divergent barrier|nothing can run any more"),
+         ("mask", r"which its own mask|with mask|which its mask does not name"),
+         ("released memory", r"is released")]
+
+
+def run(executable, tests, folder, limit, schedule=""):
+    """What the tests see, in words; empty where they pass."""
+    command = [executable, f"--gtest_filter={tests}", "--gtest_break_on_failure"]
+    environment = {**os.environ, **({"TYTO_SCHEDULE": schedule} if schedule else {})}
+    with tempfile.TemporaryFile() as output:
+        code = subprocess.run(command, cwd=folder, env=environment, stdout=output, stderr=output,
+                              preexec_fn=lambda: limit_computing(limit)).returncode
+        output.seek(0)
+        said = output.read(1 << 20).decode(errors="replace")
+    return "" if code == 0 else seen(code, said)
+
+
+def computing():
+    """Seconds that the programs so far computed."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+
+
+def limit_computing(seconds):
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+
+
+def seen(code, said):
+    """The first test that failed, and how."""
+    started = re.findall(r"^\[ RUN      \] (\S+)", said, re.MULTILINE)
+    test = started[-1] if started else "the start"
+    if code == -signal.SIGXCPU:
+        return f"{test}: hangs"
+    for kind, words in KINDS:
+        if re.search(words, said):
+            return f"{test}: {kind}"
+    return f"{test}: {'wrong result' if code == -signal.SIGTRAP else 'crashes'}"  # gtest breaks by a trap
