@@ -213,6 +213,10 @@ TEST_F(Runtime, ReadingWhatNothingHasWrittenIsAFault) {
   reads(bytes + 100, 20, s);
   EXPECT_EQ(cudaStreamSynchronize(s), cudaErrorLaunchFailure);
   EXPECT_TRUE(one_fault("reader reads what nothing has written: bytes 100 to 120 of device buffer"));
+  writes(bytes + 100, 20, stream());
+  reads(bytes + 100, 20, s);
+  EXPECT_EQ(cudaStreamSynchronize(s), cudaErrorLaunchFailure);
+  EXPECT_TRUE(one_fault("reader reads what writer has yet to write, and does not wait for it"));
   if (!kSeesKernels) return;
   float* y = device();
   copy(y, x + kLarge / sizeof(float) - kSize, s);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/emulation/runtime/memory.h"
+#include "kernels/emulation/runtime/operations.h"
 
 namespace emulation::runtime {
 namespace {
@@ -90,8 +91,11 @@ std::optional<std::string> record_accesses(const std::shared_ptr<const Moment>& 
       std::erase_if(segment.readers, [&](const auto& reader) { return comes_before(*reader, *operation); });
       segment.readers.push_back(operation);
     });
-    if (!wrong && !written)
-      wrong = operation->name + " reads what nothing has written: " + place(begin_of(range), end_of(range));
+    if (wrong || written) continue;
+    const Moment* late = pending_writer_of(range);
+    wrong = operation->name + " reads what " +
+            (late ? late->name + " has yet to write, and does not wait for it: " : "nothing has written: ") +
+            place(begin_of(range), end_of(range));
   }
   for (const Range& range : writes)
     for_segments(range, [&](std::uintptr_t begin, Segment& segment) {

@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "kernels/emulation/runtime/accesses.h"
 #include "kernels/emulation/runtime/device.h"
@@ -232,16 +233,15 @@ std::string objection(const Range& range, int device) {
   return "reaches into no buffer";
 }
 
-DeviceWorks::DeviceWorks(int device) {
-  memory().works = device;
-  if (kAddressSanitizer) for_all_of(device, open);
+DeviceWorks::DeviceWorks(int device) : outer_(std::exchange(memory().works, device)) {
+  if (kAddressSanitizer && outer_ < 0) for_all_of(device, open);
 }
 
 DeviceWorks::~DeviceWorks() {
-  if (kAddressSanitizer) for_all_of(memory().works, close);
+  if (kAddressSanitizer && outer_ < 0) for_all_of(memory().works, close);
   for (const Buffer* buffer : touched_buffers()) close(*buffer);
   memory().touched.clear();
-  memory().works = -1;
+  memory().works = outer_;
 }
 
 DeviceWorks::Touched DeviceWorks::touched() const {
@@ -282,6 +282,7 @@ RangesInUse::RangesInUse(std::span<const Range> reads, std::span<const Range> wr
     for (const Range& range : ranges) {
       const Buffer* buffer = buffer_at(range.data);
       if (!buffer || buffer->space != Space::Device) continue;
+      if (kAddressSanitizer && buffer->device == memory().works) continue;  // all is open
       open(*buffer);
       opened_.push_back(*buffer);
     }

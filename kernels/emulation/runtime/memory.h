@@ -41,7 +41,8 @@ size_t bytes_in_use(int device);
 // Empty where it may.
 std::string objection(const Range& range, int device);
 
-// While it lives the device's memory may be touched. One at a time.
+// While it lives the device's memory may be touched. Within another of the same device there may be one for each piece of
+// work: under AddressSanitizer opening and closing everything costs time.
 class DeviceWorks {
  public:
   explicit DeviceWorks(int device);
@@ -57,6 +58,9 @@ class DeviceWorks {
 
   // A redzone that changed, of a buffer that was touched or of pinned memory, is a fault of `culprit`.
   void check_redzones(const std::string& culprit) const;
+
+ private:
+  int outer_;  // the device, where another lives, or -1
 };
 
 // While it lives the device's buffers that hold the ranges may be touched: cheaper, where there are many.

@@ -152,11 +152,17 @@ void run(const Operation& operation) {
 }
 
 void run_all(const Ids& order) {
+  std::optional<DeviceWorks> works;
+  int device = -1;
   for (OperationId id : order) {
     const auto found = queue().pending.find(id);
     if (found == queue().pending.end()) continue;
     const Operation operation = std::move(found->second);
     queue().pending.erase(found);
+    if (operation.device != device && !operation.work->bounded) {
+      works.reset();
+      works.emplace(device = operation.device);
+    }
     run(operation);
   }
 }
@@ -209,6 +215,13 @@ void advance_towards(OperationId id) {
 void forget_work(int device) {
   std::erase_if(queue().pending, [&](const auto& entry) { return entry.second.device == device; });
   host_knows_all_of(device);
+}
+
+const Moment* pending_writer_of(const Range& range) {
+  for (const auto& [id, operation] : queue().pending)
+    for (const Range& written : operation.work->writes)
+      if (overlap(written, range)) return operation.moment.get();
+  return nullptr;
 }
 
 const Moment* user_of(const Range& range) {

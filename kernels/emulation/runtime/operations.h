@@ -41,6 +41,8 @@ void advance_towards(OperationId id);
 // The work of a device that is in error.
 void forget_work(int device);
 
+// Pending work that is known to write in the range, or null.
+const Moment* pending_writer_of(const Range& range);
 // An operation that reads or writes in the range and that the host has not waited for, or null.
 const Moment* user_of(const Range& range);
 // The work that runs now, or null.
