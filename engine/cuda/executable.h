@@ -23,7 +23,7 @@ struct Device {
   ~Device() { dying_on_.emplace(info.index, std::nothrow); }
 
  private:
-  std::optional<DeviceScope> dying_on_;  // the GPU's; before all that must go first
+  std::optional<DeviceScope> dying_on_;  // goes last: its GPU is current while all else goes
 
  public:
   DeviceInfo info;
@@ -67,9 +67,9 @@ class CudaExecutable : public Executable {
   void run_watched(Slot& slot);  // Error names the first layer whose results are not finite
   int64_t bytes_of(const Stored& s) const { return s.shape.elements() * size_of(s.type); }
 
+  // Steps are destroyed through the libraries that device_ holds, and everything while its GPU is current: both go last.
   std::shared_ptr<Device> device_;
-  std::optional<DeviceScope>
-      dying_on_;  // the GPU's; before all that must go first, as the libraries behind device_ go last
+  std::optional<DeviceScope> dying_on_;
   Lowered lowered_;
   std::array<Slot, kSlots> slots_;
   int64_t submitted_ = 0, collected_ = 0;

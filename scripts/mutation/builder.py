@@ -4,6 +4,7 @@ The build directory says how: the commands are its own, with a folder of changed
 which headers are looked for.
 """
 import collections
+import functools
 import os
 import pathlib
 import re
@@ -27,7 +28,8 @@ class Builder:
     def commands(self, test):
         """All that ninja would call to build a test executable, words of a command each; the last one links."""
         if test not in self._commands:
-            commands = [[word for word in shlex.split(line) if word not in (":", "&&")]
+            # A link may be followed by what CMake does with the executable.
+            commands = [shlex.split(line.removeprefix(": && ").split(" && ")[0])
                         for line in self._ask("commands", test).splitlines()]
             if not commands or not (self.build / output_of(commands[-1])).exists():
                 raise SystemExit(f"mutants: {self.build} holds no {test}; build it first")
@@ -44,10 +46,14 @@ class Builder:
             target = ""
             for line in self._ask("deps").splitlines():
                 if line.startswith(" "):
-                    self._dependents[os.path.normpath(self.build / line.strip())].add(target)
+                    self._dependents[self._source(line.strip())].add(target)
                 else:
                     target = line.split(": #deps")[0]
-        return self._dependents[str(self.root / file)]
+        return self._dependents[self._source(self.root / file)]
+
+    @functools.cache
+    def _source(self, path):
+        return os.path.realpath(self.build / path)  # build/rooms holds links
 
     def with_changed(self, test, files, folder):
         """The executable, where the folder holds other versions of the files."""

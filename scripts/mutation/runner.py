@@ -9,7 +9,7 @@ import tempfile
 HANGS_AFTER = 5  # seconds of computing, and twice what the tests take without a mutant
 
 # What kernels/emulation says (block.cpp, warp.cpp, runtime/, instrument/), and what we call it.
-KINDS = [("race", r"no barrier between them|blocks have no order|neither waits for the other"),
+KINDS = [("race", r"no barrier between them|blocks have no order|neither waits for the other|and does not wait for it"),
          ("unwritten memory", r"that nothing wrote|what nothing has written"),
          ("out of bounds", r"where there is no buffer|bytes \d+ (?:before|into|past)|past the end of|"
                            r"before the start of|beyond the ends of|emulated device: .* touches"),
@@ -18,9 +18,10 @@ KINDS = [("race", r"no barrier between them|blocks have no order|neither waits f
          ("released memory", r"is released")]
 
 
-def run(executable, tests, folder, limit, schedule=""):
-    """What the tests see, in words; empty where they pass."""
-    command = [executable, f"--gtest_filter={tests}", "--gtest_break_on_failure"]
+def run(executable, tests, folder, limit, schedule="", stop="--gtest_break_on_failure"):
+    """What the tests see, in words; empty where they pass. stop: at the first failure, or after the first test that
+    fails ("--gtest_fail_fast"), which has then said all that it saw."""
+    command = [executable, f"--gtest_filter={tests}", stop]
     environment = {**os.environ, **({"TYTO_SCHEDULE": schedule} if schedule else {})}
     with tempfile.TemporaryFile() as output:
         code = subprocess.run(command, cwd=folder, env=environment, stdout=output, stderr=output,
@@ -41,11 +42,12 @@ def limit_computing(seconds):
 
 def seen(code, said):
     """The first test that failed, and how."""
-    started = re.findall(r"^\[ RUN      \] (\S+)", said, re.MULTILINE)
-    test = started[-1] if started else "the start"
+    tests = re.findall(r"^\[  FAILED  \] ([^\s,]+)", said, re.MULTILINE)
+    tests += reversed(re.findall(r"^\[ RUN      \] (\S+)", said, re.MULTILINE))
+    test = tests[0] if tests else "the start"
     if code == -signal.SIGXCPU:
         return f"{test}: hangs"
     for kind, words in KINDS:
         if re.search(words, said):
             return f"{test}: {kind}"
-    return f"{test}: {'wrong result' if code == -signal.SIGTRAP else 'crashes'}"  # gtest breaks by a trap
+    return f"{test}: {'wrong result' if code in (1, -signal.SIGTRAP) else 'crashes'}"  # gtest breaks by a trap
