@@ -22,7 +22,7 @@ def run(executable, tests, folder, limit, schedule="", stop="--gtest_break_on_fa
     """What the tests see, in words; empty where they pass. stop: at the first failure, or after the first test that
     fails ("--gtest_fail_fast"), which has then said all that it saw."""
     command = [executable, f"--gtest_filter={tests}", stop]
-    environment = {**os.environ, **({"TYTO_SCHEDULE": schedule} if schedule else {})}
+    environment = {"OMP_NUM_THREADS": "1", **os.environ, **({"TYTO_SCHEDULE": schedule} if schedule else {})}
     with tempfile.TemporaryFile() as output:
         code = subprocess.run(command, cwd=folder, env=environment, stdout=output, stderr=output,
                               preexec_fn=lambda: limit_computing(limit)).returncode

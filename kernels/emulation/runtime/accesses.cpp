@@ -75,7 +75,8 @@ bool written_by_work_alone(const Range& range) {  // and not by the host
 }  // namespace
 
 std::optional<std::string> record_accesses(const std::shared_ptr<const Moment>& operation,
-                                           std::span<const Range> reads, std::span<const Range> writes) {
+                                           std::span<const Range> reads, std::span<const Range> writes,
+                                           bool takes_what_is_there) {
   std::optional<std::string> wrong;
   const auto require_order = [&](const std::shared_ptr<const Moment>& other, const char* does,
                                  const char* did, std::uintptr_t begin, const Segment& segment) {
@@ -84,7 +85,7 @@ std::optional<std::string> record_accesses(const std::shared_ptr<const Moment>& 
               ", and neither waits for the other: " + place(begin, segment.end);
   };
   for (const Range& range : reads) {
-    bool written = range.bytes == 0 || !written_by_work_alone(range);
+    bool written = takes_what_is_there || range.bytes == 0 || !written_by_work_alone(range);
     for_segments(range, [&](std::uintptr_t begin, Segment& segment) {
       written |= segment.writer != nullptr;
       require_order(segment.writer, "reads", "writes", begin, segment);

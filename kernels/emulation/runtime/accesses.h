@@ -13,9 +13,10 @@
 namespace emulation::runtime {
 
 // Remembers what the operation touches, each range within one live buffer. What is wrong with it, in a sentence that
-// names the operations.
+// names the operations. takes_what_is_there: it may read what nothing has written.
 std::optional<std::string> record_accesses(const std::shared_ptr<const Moment>& operation,
-                                           std::span<const Range> reads, std::span<const Range> writes);
+                                           std::span<const Range> reads, std::span<const Range> writes,
+                                           bool takes_what_is_there);
 
 // The last operation on memory of the range that the host has not waited for, or null.
 const Moment* unknown_user_of(const Range& range);

@@ -94,13 +94,15 @@ struct Copy {
 };
 
 Work work_of(const std::string& name, const Copy& copy, int device) {
-  return {name, known_rows(name, copy.from, copy.extent, device),
+  return {name,
+          known_rows(name, copy.from, copy.extent, device),
           known_rows(name, copy.to, copy.extent, device),
           [copy] {
             ++counts().copies;
             copy_rows(copy.to, copy.from, copy.extent);
           },
-          /*bounded=*/true};
+          /*bounded=*/true,
+          /*takes_what_is_there=*/place_of(copy.to) != Place::Device};
 }
 
 void wait_for_last(const CUstream_st& stream) {

@@ -122,7 +122,7 @@ void run(const Operation& operation) {
   const Work& work = *operation.work;
   if (!work.run || sticky_error(operation.device) != cudaSuccess) return;
   if (const auto reason = refusal(operation)) return fault(operation.device, *reason);
-  if (const auto race = record_accesses(operation.moment, work.reads, work.writes))
+  if (const auto race = record_accesses(operation.moment, work.reads, work.writes, work.takes_what_is_there))
     return fault(operation.device, *race);
   Observer* told = observer();
   if (told)
@@ -147,7 +147,7 @@ void run(const Operation& operation) {
   if (work.bounded) return;
   whole->check_redzones(work.name);
   const DeviceWorks::Touched touched = whole->touched();
-  if (const auto race = record_accesses(operation.moment, touched.reads, touched.writes))
+  if (const auto race = record_accesses(operation.moment, touched.reads, touched.writes, false))
     fault(operation.device, *race);
 }
 

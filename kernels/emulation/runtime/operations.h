@@ -28,6 +28,8 @@ struct Work {
   // Touches nothing of the device's memory but what it reads and writes; of other work the pages that it touches are
   // found out.
   bool bounded = false;
+  bool takes_what_is_there =
+      false;  // may read what nothing has written: a copy to the host, which may look at anything
 };
 
 OperationId give(int device, std::shared_ptr<const Work> work, const std::vector<OperationId>& after);
