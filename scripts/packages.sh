@@ -1,7 +1,7 @@
 # What tyto needs from Debian 12; sourced by the other scripts. Installs what is missing and is quiet about what is there.
 
 build_packages="g++ cmake ninja-build ccache pkg-config git libdnnl-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev
-  libssl-dev libopencv-dev libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libgif-dev libjpeg-dev libpng-dev libtiff-dev
+  libssl-dev libopencv-dev libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libjpeg-dev libpng-dev libtiff-dev
   libwebp-dev libzip-dev zlib1g-dev libmatio-dev libpugixml-dev"
 demo_packages="opencv-doc python3 python3-pip python3-numpy python3-torch libopenblas0-pthread"
 test_packages="libboost-context-dev libgtest-dev libgmock-dev libbenchmark-dev python3 python3-numpy python3-scipy python3-pil python3-torch

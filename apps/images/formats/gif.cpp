@@ -1,10 +1,9 @@
 #include "apps/images/formats/gif.h"
 
 #include <fmt/format.h>
-#include <gif_lib.h>
 
 #include <algorithm>
-#include <new>
+#include <array>
 #include <vector>
 
 #include "apps/images/formats/palette.h"
@@ -12,113 +11,131 @@
 namespace tyto::apps {
 namespace {
 
-// giflib over the bytes of a file.
-class Reader {
- public:
-  explicit Reader(const ImageFile& file);
-  ~Reader() { DGifCloseFile(gif_, nullptr); }
-  Reader(const Reader&) = delete;
-  Reader& operator=(const Reader&) = delete;
+constexpr unsigned kMaxCodeBits = 12;
+constexpr size_t kCodes = size_t{1} << kMaxCodeBits;
 
-  void find_frame();                   // the first one
-  std::vector<uint8_t> read_pixels();  // its colour indices, the rows as they follow one another in the file
-
-  const GifFileType& gif() const { return *gif_; }
-  uint8_t background() const { return background_; }  // what surrounds the frame
-
- private:
-  int read(GifByteType* out, size_t bytes);
-  void read_extension();
-  [[noreturn]] void refuse(int error) const;
-
-  const ImageFile& file_;
-  size_t at_ = 0;
-  bool past_the_end_ = false;
-  bool may_end_ = false;  // with what was read last
-  GifFileType* gif_ = nullptr;
-  uint8_t background_ = 0;
+struct Frame {
+  size_t left = 0, top = 0, width = 0, height = 0;
+  bool interlaced = false;
+  size_t data = 0;  // where its compressed pixels begin: with the width of a code
 };
 
-Reader::Reader(const ImageFile& file) : file_(file) {
-  int error = D_GIF_SUCCEEDED;
-  gif_ = DGifOpen(
-      this,
-      [](GifFileType* gif, GifByteType* out, int bytes) {
-        return static_cast<Reader*>(gif->UserData)->read(out, static_cast<size_t>(bytes));
-      },
-      &error);
-  if (!gif_) refuse(error);
+struct Gif {
+  size_t width = 0, height = 0;
+  Palette palette;
+  uint8_t background = 0;  // what surrounds the frame
+  Frame frame;
+};
+
+// Reads a palette if the flags say so; returns where what follows begins.
+size_t read_palette(const ImageFile& file, size_t at, uint32_t flags, Palette& palette) {
+  if (!(flags & 0x80)) return at;
+  const size_t colours = size_t{2} << (flags & 7);
+  const auto rgb = file.part(at, 3 * colours);
+  palette = Palette();
+  for (size_t i = 0; i < colours; ++i) palette.set(i, rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]);
+  return at + 3 * colours;
 }
 
-// Behind the last pixel giflib wants the empty block that ends the data; a file may end without it.
-int Reader::read(GifByteType* out, size_t bytes) {
-  const size_t there = std::min(bytes, file_.size() - at_);
-  std::copy_n(file_.data() + at_, there, out);
-  at_ += there;
-  if (there == bytes) return static_cast<int>(bytes);
-  past_the_end_ = true;
-  if (!may_end_ || bytes != 1) return static_cast<int>(there);
-  *out = 0;
-  return 1;
-}
-
-void Reader::find_frame() {
-  GifRecordType record = UNDEFINED_RECORD_TYPE;
-  while (record != IMAGE_DESC_RECORD_TYPE) {
-    if (DGifGetRecordType(gif_, &record) == GIF_ERROR && gif_->Error != D_GIF_ERR_WRONG_RECORD)
-      refuse(gif_->Error);
-    if (record == TERMINATE_RECORD_TYPE) file_.refuse("a GIF without a picture");
-    if (record == EXTENSION_RECORD_TYPE) read_extension();
+Gif read_to_frame(const ImageFile& file) {
+  constexpr uint32_t extension = '!', image = ',', end = ';', graphic_control = 0xF9;
+  Gif gif{.width = file.le16(6), .height = file.le16(8)};
+  for (size_t at = read_palette(file, 13, file.u8(10), gif.palette);;) {
+    const uint32_t block = file.u8(at++);
+    if (block == end) file.refuse("a GIF without a picture");
+    if (block == extension) {
+      if (file.u8(at++) == graphic_control && file.u8(at) >= 4 && (file.u8(at + 1) & 1))
+        gif.background = static_cast<uint8_t>(file.u8(at + 4));
+      while (const uint32_t bytes = file.u8(at)) at += 1 + bytes;
+      ++at;
+    }
+    if (block == image) {
+      gif.frame = {file.le16(at), file.le16(at + 2), file.le16(at + 4), file.le16(at + 6),
+                   (file.u8(at + 8) & 0x40) != 0};
+      gif.frame.data = read_palette(file, at + 9, file.u8(at + 8), gif.palette);
+      gif.width = std::max(gif.width, gif.frame.left + gif.frame.width);
+      gif.height = std::max(gif.height, gif.frame.top + gif.frame.height);
+      return gif;
+    }
   }
-  if (DGifGetImageDesc(gif_) == GIF_ERROR) refuse(gif_->Error);
 }
 
-void Reader::read_extension() {
-  int code = 0;
-  GifByteType* block = nullptr;  // its length comes first
-  int status = DGifGetExtension(gif_, &code, &block);
-  if (status == GIF_OK && code == GRAPHICS_EXT_FUNC_CODE && block && block[0] >= 4 && (block[1] & 1))
-    background_ = block[4];
-  while (status == GIF_OK && block) status = DGifGetExtensionNext(gif_, &block);
-  if (status == GIF_ERROR) refuse(gif_->Error);
-}
+// The codes of a frame, whose bits run through blocks of up to 255 bytes.
+class Codes {
+ public:
+  Codes(const ImageFile& file, size_t at) : file_(file), at_(at) {}
 
-std::vector<uint8_t> Reader::read_pixels() {
-  const auto width = static_cast<size_t>(gif_->Image.Width);
-  const auto height = static_cast<size_t>(gif_->Image.Height);
+  uint32_t next(unsigned bits) {
+    for (; count_ < bits; count_ += 8) {
+      if (left_ == 0) left_ = file_.u8(at_++);
+      if (left_ == 0) file_.refuse("a GIF with too little image data");
+      held_ |= file_.u8(at_++) << count_;
+      --left_;
+    }
+    const uint32_t code = held_ & ((1u << bits) - 1);
+    held_ >>= bits;
+    count_ -= bits;
+    return code;
+  }
+
+ private:
+  const ImageFile& file_;
+  size_t at_;
+  uint32_t left_ = 0;  // bytes of the block
+  uint32_t held_ = 0;  // bits, the next one lowest
+  unsigned count_ = 0;
+};
+
+// LZW: `count` colour indices.
+std::vector<uint8_t> read_pixels(const ImageFile& file, size_t at, size_t count) {
+  const uint32_t first_bits = file.u8(at);
+  if (first_bits >= kMaxCodeBits) file.refuse(fmt::format("a GIF with codes of {} bits", first_bits));
+  const uint32_t clear = 1u << first_bits, end = clear + 1;
+  // A code stands for the string of the code `prefix` and the byte `last`.
+  std::array<uint16_t, kCodes> prefix{};
+  std::array<uint8_t, kCodes> last{};
+  std::array<uint8_t, kCodes + 1> text{};  // of a code, backwards
+  Codes codes(file, at + 1);
   std::vector<uint8_t> pixels;
-  pixels.reserve(width * height);
-  may_end_ = true;
-  for (size_t y = 0; y < height; ++y) {
-    pixels.resize(pixels.size() + width);
-    if (DGifGetLine(gif_, pixels.data() + y * width, gif_->Image.Width) == GIF_ERROR) refuse(gif_->Error);
+  pixels.reserve(count);
+  constexpr uint32_t none = kCodes;
+  uint32_t before = none, free = clear + 2;
+  unsigned bits = first_bits + 1;
+  uint8_t first = 0;  // byte of the string before
+  while (pixels.size() < count) {
+    const uint32_t code = codes.next(bits);
+    if (code == clear) {
+      before = none;
+      free = clear + 2;
+      bits = first_bits + 1;
+      continue;
+    }
+    if (code == end) file.refuse("a GIF with too little image data");
+    if (code > (before == none ? clear : free)) file.refuse("a GIF with a code that no code precedes");
+    size_t length = 0;
+    uint32_t c = code;
+    if (before != none && code == free) {  // the string being defined: the one before and its own first byte
+      text[length++] = first;
+      c = before;
+    }
+    for (; c >= clear; c = prefix[c]) text[length++] = last[c];
+    text[length++] = first = static_cast<uint8_t>(c);
+    if (before != none && free < kCodes) {
+      prefix[free] = static_cast<uint16_t>(before);
+      last[free] = first;
+      if (++free == 1u << bits && bits < kMaxCodeBits) ++bits;
+    }
+    before = code;
+    for (size_t i = length; i-- > 0 && pixels.size() < count;) pixels.push_back(text[i]);
   }
   return pixels;
 }
 
-void Reader::refuse(int error) const {
-  if (past_the_end_) file_.truncated();
-  if (error == D_GIF_ERR_NOT_ENOUGH_MEM) throw std::bad_alloc();
-  if (error == D_GIF_ERR_READ_FAILED) file_.refuse("a GIF with codes of more than 8 bits");
-  const char* reason = GifErrorString(error);
-  file_.refuse(fmt::format("a GIF that cannot be decoded: {}", reason ? reason : "no reason is known"));
-}
-
-Palette palette_of(const GifFileType& gif) {
-  Palette palette;
-  const ColorMapObject* map = gif.Image.ColorMap ? gif.Image.ColorMap : gif.SColorMap;
-  for (int i = 0; map && i < map->ColorCount; ++i) {
-    const GifColorType& colour = map->Colors[i];
-    palette.set(static_cast<size_t>(i), colour.Red, colour.Green, colour.Blue);
-  }
-  return palette;
-}
-
 // Where the rows lie that follow one another in the file.
-std::vector<int> row_order(int height, bool interlaced) {
-  std::vector<int> order;
-  const auto add = [&](int first, int step) {
-    for (int y = first; y < height; y += step) order.push_back(y);
+std::vector<size_t> row_order(size_t height, bool interlaced) {
+  std::vector<size_t> order;
+  const auto add = [&](size_t first, size_t step) {
+    for (size_t y = first; y < height; y += step) order.push_back(y);
   };
   if (interlaced) {
     add(0, 8);
@@ -136,23 +153,21 @@ std::vector<int> row_order(int height, bool interlaced) {
 bool is_gif(const ImageFile& file) { return file.has("GIF87a") || file.has("GIF89a"); }
 
 Image decode_gif(const ImageFile& file) {
-  Reader reader(file);
-  reader.find_frame();
-  const GifFileType& gif = reader.gif();
-  const GifImageDesc& frame = gif.Image;
-  const int width = std::max(gif.SWidth, frame.Left + frame.Width);
-  const int height = std::max(gif.SHeight, frame.Top + frame.Height);
-  file.check_size(frame.Width, frame.Height);
-  file.check_size(width, height);
-  const std::vector<uint8_t> pixels = reader.read_pixels();
-  const Palette palette = palette_of(gif);
-  Image image = file.new_image(width, height);
-  if (frame.Width < width || frame.Height < height)
-    for (size_t i = 0; i < image.rgb.size(); i += 3) palette.paint(reader.background(), image.rgb.data() + i);
+  const Gif gif = read_to_frame(file);
+  const Frame& frame = gif.frame;
+  const auto check = [&](size_t width, size_t height) {
+    file.check_size(static_cast<int64_t>(width), static_cast<int64_t>(height));
+  };
+  check(frame.width, frame.height);
+  check(gif.width, gif.height);
+  const std::vector<uint8_t> pixels = read_pixels(file, frame.data, frame.width * frame.height);
+  Image image = file.new_image(static_cast<int64_t>(gif.width), static_cast<int64_t>(gif.height));
+  if (frame.width < gif.width || frame.height < gif.height)
+    for (size_t i = 0; i < image.rgb.size(); i += 3) gif.palette.paint(gif.background, image.rgb.data() + i);
   const uint8_t* pixel = pixels.data();
-  for (const int y : row_order(frame.Height, frame.Interlace)) {
-    uint8_t* rgb = image.rgb.data() + 3 * (size_t(frame.Top + y) * size_t(width) + size_t(frame.Left));
-    for (int x = 0; x < frame.Width; ++x, rgb += 3) palette.paint(*pixel++, rgb);
+  for (const size_t y : row_order(frame.height, frame.interlaced)) {
+    uint8_t* rgb = image.rgb.data() + 3 * ((frame.top + y) * gif.width + frame.left);
+    for (size_t x = 0; x < frame.width; ++x, rgb += 3) gif.palette.paint(*pixel++, rgb);
   }
   return image;
 }

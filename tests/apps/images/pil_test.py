@@ -383,8 +383,8 @@ class Images(unittest.TestCase):
         self.assert_no_image(webp[:-9], "truncated WebP")
         self.assert_no_image(self.encoded(image, format="GIF")[:-90], "truncated GIF")
         self.assert_no_image(b"GIF89a\1\0\1\0\0\0\0;", "a GIF without a picture")
-        self.assert_no_image(b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\x09", "codes of more than 8 bits")
-        self.assert_no_image(b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\1\5\0;", "EOF detected before image complete")
+        self.assert_no_image(b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\1\x3c\0;", "a code that no code precedes")
+        self.assert_no_image(b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\1\5\0;", "a GIF with too little image data")
         self.assert_no_image(b"P6\n100000 100000\n255\nabc", "it declares 100000 x 100000 pixels")
         self.assert_no_image(
             bmp_file[:18] + struct.pack("<ii", 1 << 20, 1 << 20) + bmp_file[26:], "pixels; the limit is"
