@@ -6,7 +6,7 @@
 #include <system_error>
 
 #include "apps/console.h"
-#include "engine/file.h"
+#include "files/file.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {

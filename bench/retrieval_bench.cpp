@@ -4,8 +4,8 @@
 
 #include <vector>
 
+#include "engine/metrics/reid/rank.h"
 #include "engine/pipelines/retrieval.h"
-#include "kernels/retrieval/rank.h"
 
 namespace tyto {
 namespace {

@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 
 install(TARGETS tyto RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-set(libraries tyto_engine tyto_engine_core tyto_kernels)
+set(libraries tyto_engine tyto_engine_core tyto_files tyto_kernels)
 if(TYTO_CUDA)
   list(APPEND libraries tyto_cuda_backend tyto_cuda_libraries tyto_cuda_runtime tyto_kernels_cuda)
 endif()

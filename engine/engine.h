@@ -4,23 +4,27 @@
 // Backend lowers it to an Executable, which a Plan runs. Pipelines put preprocessing before it and the
 // meaning of the outputs behind it.
 //
-//   tensor_source.h, safetensors.h, model_file.h, file.h   bytes in and out
 //   graph/       operators, shape rules, the Graph, and passes that only rewrite
-//   networks/    one file a network family, the only list of its weights
-//   cpu/         lowering to oneDNN and to our kernels, layouts
-//   cuda/        lowering to cuDNN, cuBLASLt and our kernels; streams, captured graphs; libraries/ binds the two
-//   backend.h    what a device must offer
-//   placement.h  where values lie in one arena
+//   networks/    one file a network family, the only list of its weights; trunks/ and heads/ that they share
 //   reference/   the naive meaning of every operator
-//   pipelines/   feature extraction, retrieval
+//   runtime/     what a device must offer, contexts, plans, admission, the arena that values lie in, several GPUs
+//   cpu/         lowering to oneDNN and to our kernels, layouts
+//   cuda/        lowering to cuDNN, cuBLASLt and our kernels; streams, captured graphs; cudnn/ and cublas/ bind the two
+//   images/      preprocessing rules and what carries them out
+//   model/       the model file, and its network as a graph
+//   pipelines/   images in, results out: detections, features, rankings
+//   metrics/     Rank@k, mAP and mINP of rankings, COCO's and VOC's mAP
+//   self_test/   every operator against the reference, a model against the CPU
 #pragma once
 
-#include "engine/backend.h"
 #include "engine/graph/passes.h"
-#include "engine/model_file.h"
+#include "engine/images/preprocessing.h"
+#include "engine/metrics/coco_metrics.h"
+#include "engine/metrics/voc_metrics.h"
+#include "engine/model/model_file.h"
 #include "engine/networks/network.h"
 #include "engine/pipelines/retrieval.h"
-#include "engine/preprocessing.h"
 #include "engine/reference/reference.h"
-#include "engine/self_test.h"
+#include "engine/runtime/backend.h"
+#include "engine/self_test/self_test.h"
 #include "tyto/tyto.h"

@@ -1,7 +1,7 @@
 // The door to kernels/: maths on raw memory. Every header is a contract that can be used without opening the
 // source; nothing in here knows tensors, graphs or files; only OpenMP and the CUDA runtime are linked.
 //
-//   common/       the channel-blocked image batch that the neural kernels share
+//   common/       launches, element types, layouts of maps, warp and block reductions, tensor-core tiles
 //   layout/       between NCHW and NHWC, between element types, borders of zeros
 //   elementwise/  residual, bias and activation; a count of what is not finite
 //   convolution/  depthwise convolution
@@ -9,7 +9,7 @@
 //   pooling/      adaptive average and max pooling
 //   detection/    heads, box decoding, class scores, non-maximum suppression
 //   image/        Pillow's and OpenCV's resampling bit for bit, normalisation, flips, torch's bicubic
-//   retrieval/    ranking with ties, evaluation of rankings, unit-length rows
+//   retrieval/    rows of unit length
 #pragma once
 
 #include "kernels/common/channel_blocks.h"
@@ -32,8 +32,4 @@
 #include "kernels/norm/norm.h"
 #include "kernels/pooling/adaptive_average_pool.h"
 #include "kernels/pooling/max_pool.h"
-#include "kernels/retrieval/hits.h"
-#include "kernels/retrieval/judge.h"
-#include "kernels/retrieval/metrics.h"
 #include "kernels/retrieval/normalize_rows.h"
-#include "kernels/retrieval/rank.h"

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
-#include "engine/json_text.h"
-#include "engine/model_file.h"
-#include "engine/networks/class_names.h"
+#include "engine/model/model_file.h"
+#include "engine/networks/heads/class_names.h"
 #include "engine/networks/network.h"
-#include "engine/sha256.h"
-#include "engine/utf8.h"
+#include "files/json.h"
+#include "files/sha256.h"
+#include "files/utf8.h"
 
 namespace tyto {
 namespace {

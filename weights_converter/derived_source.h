@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/tensor_source.h"
+#include "files/tensor_source.h"
 
 namespace tyto {
 

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "engine/graph/weights.h"
-#include "engine/memory_source.h"
+#include "files/memory_source.h"
 #include "weights_converter/nearest.h"
 
 namespace tyto {

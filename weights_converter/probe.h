@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/networks/network.h"
-#include "engine/tensor_source.h"
+#include "files/tensor_source.h"
 
 namespace tyto {
 

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "engine/tensor_source.h"
+#include "files/tensor_source.h"
 
 namespace tyto {
 

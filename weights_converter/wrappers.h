@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/tensor_source.h"
+#include "files/tensor_source.h"
 
 namespace tyto {
 

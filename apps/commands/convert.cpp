@@ -6,9 +6,9 @@
 #include "apps/command.h"
 #include "apps/commands/key_values.h"
 #include "apps/console.h"
-#include "engine/file.h"
-#include "engine/json_text.h"
-#include "engine/utf8.h"
+#include "files/file.h"
+#include "files/json.h"
+#include "files/utf8.h"
 
 namespace tyto::apps {
 namespace {

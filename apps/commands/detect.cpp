@@ -15,8 +15,8 @@
 #include "apps/console.h"
 #include "apps/detection/coco_results.h"
 #include "apps/detection/detection_run.h"
-#include "engine/file.h"
-#include "engine/json_text.h"
+#include "files/file.h"
+#include "files/json.h"
 
 namespace tyto::apps {
 namespace {

@@ -9,7 +9,7 @@
 #include "apps/console.h"
 #include "apps/reid/evaluation_report.h"
 #include "apps/reid/open_features.h"
-#include "engine/pipelines/voc_metrics.h"
+#include "engine/metrics/voc_metrics.h"
 
 namespace tyto::apps {
 namespace {

@@ -10,7 +10,7 @@
 #include "apps/outputs.h"
 #include "apps/reid/export.h"
 #include "apps/reid/extraction.h"
-#include "engine/json_text.h"
+#include "files/json.h"
 
 namespace tyto::apps {
 namespace {

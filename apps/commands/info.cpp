@@ -8,8 +8,8 @@
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
 #include "apps/images/ffmpeg.h"
-#include "engine/json_text.h"
 #include "engine/networks/network.h"
+#include "files/json.h"
 #include "tyto/version.h"
 
 namespace tyto::apps {

@@ -5,8 +5,8 @@
 #include "apps/commands/engine_flags.h"
 #include "apps/console.h"
 #include "apps/reid/features_summary.h"
-#include "engine/json_text.h"
-#include "engine/model_file.h"
+#include "engine/model/model_file.h"
+#include "files/json.h"
 #include "tyto/plan.h"
 #include "weights_converter/checkpoint/checkpoint.h"
 

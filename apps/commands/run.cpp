@@ -8,7 +8,7 @@
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
 #include "apps/console.h"
-#include "engine/safetensors.h"
+#include "files/safetensors.h"
 #include "tyto/plan.h"
 
 namespace tyto::apps {

@@ -1,5 +1,5 @@
 // tyto selftest: does this machine compute what it should?
-#include "engine/self_test.h"
+#include "engine/self_test/self_test.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
 #include "apps/console.h"
-#include "engine/json_text.h"
+#include "files/json.h"
 
 namespace tyto::apps {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "apps/detection/coco_id.h"
 #include "apps/detection/left_out.h"
-#include "engine/pipelines/coco_metrics.h"
+#include "engine/metrics/coco_metrics.h"
 
 namespace tyto::apps {
 

@@ -8,7 +8,7 @@
 #include "apps/detection/coco_category_finder.h"
 #include "apps/detection/coco_image_finder.h"
 #include "apps/detection/detections_file.h"
-#include "engine/file.h"
+#include "files/file.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {

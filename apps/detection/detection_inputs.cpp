@@ -8,7 +8,7 @@
 #include <unordered_set>
 
 #include "apps/images/list.h"
-#include "engine/utf8.h"
+#include "files/utf8.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {

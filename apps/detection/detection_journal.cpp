@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "apps/images/list.h"
-#include "engine/file.h"
-#include "engine/json_text.h"
+#include "files/file.h"
+#include "files/json.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {

@@ -5,8 +5,8 @@
 #include <array>
 
 #include "apps/console.h"
-#include "engine/file.h"
-#include "engine/json_text.h"
+#include "files/file.h"
+#include "files/json.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {

@@ -9,7 +9,7 @@
 #include "apps/console.h"
 #include "apps/images/loader.h"
 #include "apps/images/video.h"
-#include "engine/preprocessing.h"
+#include "engine/images/preprocessing.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {

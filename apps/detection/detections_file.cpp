@@ -8,8 +8,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "engine/json_text.h"
-#include "engine/utf8.h"
+#include "files/json.h"
+#include "files/utf8.h"
 
 namespace tyto::apps {
 namespace {

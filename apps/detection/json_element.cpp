@@ -8,8 +8,8 @@
 #include <optional>
 #include <string_view>
 
-#include "engine/file.h"
-#include "engine/json_text.h"
+#include "files/file.h"
+#include "files/json.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {

@@ -6,8 +6,8 @@
 #include "apps/detection/coco_image_finder.h"
 #include "apps/detection/image_tally.h"
 #include "apps/detection/json_element.h"
-#include "engine/file.h"
-#include "engine/utf8.h"
+#include "files/file.h"
+#include "files/utf8.h"
 
 namespace tyto::apps {
 namespace {

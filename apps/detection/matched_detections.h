@@ -7,7 +7,7 @@
 #include "apps/detection/coco_annotations.h"
 #include "apps/detection/left_out.h"
 #include "apps/detection/voc_annotations.h"
-#include "engine/pipelines/scored_box.h"
+#include "engine/metrics/scored_box.h"
 
 namespace tyto::apps {
 

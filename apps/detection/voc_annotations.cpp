@@ -14,8 +14,8 @@
 #include <string_view>
 #include <system_error>
 
-#include "engine/file.h"
-#include "engine/utf8.h"
+#include "files/file.h"
+#include "files/utf8.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {

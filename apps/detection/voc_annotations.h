@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/pipelines/voc_metrics.h"
+#include "engine/metrics/voc_metrics.h"
 
 namespace tyto::apps {
 

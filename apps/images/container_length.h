@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "engine/file.h"
+#include "files/file.h"
 
 namespace tyto::apps {
 

@@ -16,7 +16,7 @@
 #include "apps/images/formats/webp.h"
 #include "apps/images/image_file.h"
 #include "apps/images/orientation.h"
-#include "engine/file.h"
+#include "files/file.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {

@@ -6,7 +6,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
-#include "engine/file.h"
+#include "files/file.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {

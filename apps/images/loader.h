@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "apps/images/source.h"
-#include "engine/preprocessing.h"
+#include "engine/images/preprocessing.h"
 #include "tyto/tensor.h"
 
 namespace tyto::apps {

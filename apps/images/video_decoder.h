@@ -8,7 +8,7 @@
 
 #include "apps/images/ffmpeg.h"
 #include "apps/images/frame_times.h"
-#include "engine/file.h"
+#include "files/file.h"
 #include "tyto/image.h"
 
 struct AVStream;

@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "apps/images/ffmpeg.h"
-#include "engine/file.h"
+#include "files/file.h"
 
 struct AVStream;
 

@@ -8,7 +8,7 @@
 
 #include "apps/outputs.h"
 #include "apps/reid/cmc_picture.h"
-#include "engine/file.h"
+#include "files/file.h"
 
 namespace tyto::apps {
 namespace {

@@ -10,7 +10,7 @@
 #include "apps/images/list.h"
 #include "apps/images/loader.h"
 #include "apps/reid/stable_hash.h"
-#include "engine/utf8.h"
+#include "files/utf8.h"
 
 namespace tyto::apps {
 

@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "apps/reid/stable_hash.h"
-#include "engine/file.h"
+#include "files/file.h"
 
 namespace tyto::apps {
 namespace {

@@ -9,9 +9,9 @@
 #include <numeric>
 #include <tuple>
 
-#include "engine/json_text.h"
-#include "engine/safetensors.h"
-#include "engine/utf8.h"
+#include "files/json.h"
+#include "files/safetensors.h"
+#include "files/utf8.h"
 
 namespace tyto::apps {
 namespace {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "apps/console.h"
-#include "engine/json_text.h"
+#include "files/json.h"
 
 namespace tyto::apps {
 namespace {

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
-#include "kernels/retrieval/rank.h"
+#include "engine/metrics/reid/rank.h"
 
 namespace tyto::apps {
 namespace {

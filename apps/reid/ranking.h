@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "apps/reid/features_file.h"
+#include "engine/metrics/reid/judge.h"
 #include "engine/pipelines/retrieval.h"
-#include "kernels/retrieval/judge.h"
 
 namespace tyto::apps {
 

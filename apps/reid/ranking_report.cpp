@@ -11,7 +11,7 @@
 #include "apps/outputs.h"
 #include "apps/reid/ranking_page.h"
 #include "apps/reid/ranking_picture.h"
-#include "engine/file.h"
+#include "files/file.h"
 
 namespace tyto::apps {
 namespace {

@@ -1,5 +1,5 @@
 // The CPU backend: oneDNN beside our own kernels, one stream, one arena per plan.
-#include "engine/backend.h"
+#include "engine/runtime/backend.h"
 
 #include <fmt/format.h>
 #include <omp.h>
@@ -7,9 +7,9 @@
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
 
-#include "engine/admission.h"
 #include "engine/cpu/instruction_set.h"
 #include "engine/cpu/lowering.h"
+#include "engine/runtime/admission.h"
 
 namespace tyto {
 namespace {

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "engine/admission.h"
 #include "engine/cpu/packed_weights.h"
 #include "engine/graph/graph.h"
-#include "engine/placement.h"
+#include "engine/runtime/admission.h"
+#include "engine/runtime/arena.h"
 #include "kernels/common/channel_blocks.h"
 #include "kernels/norm/norm.h"
 #include "tyto/plan.h"

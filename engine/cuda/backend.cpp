@@ -1,13 +1,13 @@
 // The CUDA backend: cuDNN and cuBLASLt beside our own kernels, one arena and one captured graph per plan.
-#include "engine/backend.h"
+#include "engine/runtime/backend.h"
 
 #include <fmt/format.h>
 
 #include <memory>
 
-#include "engine/admission.h"
 #include "engine/cuda/devices.h"
 #include "engine/cuda/executable.h"
+#include "engine/runtime/admission.h"
 #include "kernels/common/device_error.h"
 #include "kernels/layout/channels_last.h"
 

@@ -8,12 +8,12 @@
 #include <optional>
 #include <string>
 
-#include "engine/backend.h"
 #include "engine/cuda/devices.h"
 #include "engine/cuda/image_upload.h"
 #include "engine/cuda/libraries.h"
 #include "engine/cuda/lowering.h"
 #include "engine/cuda/runtime.h"
+#include "engine/runtime/backend.h"
 
 namespace tyto::cuda {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/cuda/runtime.h"
-#include "engine/image_placement.h"
+#include "engine/images/image_fit.h"
 
 namespace tyto::cuda {
 

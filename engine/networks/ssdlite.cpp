@@ -8,11 +8,11 @@
 #include <cmath>
 #include <utility>
 
-#include "engine/networks/anchors.h"
-#include "engine/networks/conv_norm.h"
-#include "engine/networks/detector.h"
-#include "engine/networks/mobilenet_v2_trunk.h"
-#include "engine/networks/mobilenet_v3_trunk.h"
+#include "engine/networks/heads/anchors.h"
+#include "engine/networks/heads/single_shot.h"
+#include "engine/networks/trunks/conv_norm.h"
+#include "engine/networks/trunks/mobilenet_v2.h"
+#include "engine/networks/trunks/mobilenet_v3.h"
 
 namespace tyto {
 namespace {

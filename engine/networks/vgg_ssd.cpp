@@ -5,8 +5,8 @@
 #include <array>
 #include <cmath>
 
-#include "engine/networks/anchors.h"
-#include "engine/networks/detector.h"
+#include "engine/networks/heads/anchors.h"
+#include "engine/networks/heads/single_shot.h"
 
 namespace tyto {
 namespace {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <utility>
 
-#include "engine/model_graph.h"
+#include "engine/model/build_graph.h"
 #include "engine/pipelines/image_plan.h"
 #include "kernels/detection/select_detections.h"
 

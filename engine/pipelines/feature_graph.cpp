@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "engine/graph/passes.h"
-#include "engine/model_graph.h"
+#include "engine/model/build_graph.h"
 
 namespace tyto {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/preprocessing.h"
+#include "engine/images/preprocessing.h"
 #include "tyto/plan.h"
 
 namespace tyto {

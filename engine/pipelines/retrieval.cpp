@@ -11,8 +11,8 @@
 #include <mutex>
 #include <utility>
 
-#include "kernels/retrieval/hits.h"
-#include "kernels/retrieval/metrics.h"
+#include "engine/metrics/reid/average_precision.h"
+#include "engine/metrics/reid/hits.h"
 
 namespace tyto {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/retrieval/judge.h"
+#include "engine/metrics/reid/judge.h"
 #include "tyto/tensor.h"
 
 namespace tyto {

@@ -12,7 +12,7 @@
 
 #ifdef TYTO_EMULATED
 
-#include "kernels/emulation/async_copy.h"
+#include "emulation/async_copy.h"
 
 namespace tyto::kernels {
 using emulation::commit_async;

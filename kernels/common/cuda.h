@@ -1,8 +1,8 @@
-// What a .cu file sees of CUDA: nvcc's own, or, where g++ compiles the same file for tests, kernels/emulation's.
+// What a .cu file sees of CUDA: nvcc's own, or, where g++ compiles the same file for tests, emulation's.
 #pragma once
 
 #ifdef TYTO_EMULATED
-#include "kernels/emulation/device.h"
+#include "emulation/device.h"
 #else
 #include <cooperative_groups.h>
 #include <cooperative_groups/reduce.h>

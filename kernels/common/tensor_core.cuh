@@ -13,7 +13,7 @@
 #include "kernels/common/cuda.h"
 #include "kernels/common/element_types.h"
 #ifdef TYTO_EMULATED
-#include "kernels/emulation/tensor_core.h"
+#include "emulation/tensor_core.h"
 #endif
 
 namespace tyto::kernels {

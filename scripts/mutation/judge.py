@@ -11,7 +11,7 @@ import time
 from mutation import runner
 from mutation.builder import Builder, compiler_words, output_of, write
 
-TESTS = "tests/kernels/cuda"
+TESTS = "tests/kernels"
 SCHEDULES = ("forward", "reverse", "shuffled:1", "shuffled:2", "warp-ahead:3")
 # The instrument first: it sees what the first schedule sees, and races and overruns besides.
 TRIALS = [("kernels_instrumented_test", ""), *(("kernels_emulated_test", schedule) for schedule in SCHEDULES)]
@@ -32,7 +32,7 @@ class Judge:
         self.sources = {path.relative_to(root).as_posix() for path in (root / "kernels").rglob("*.cu")}
         self.includes = {path.relative_to(root).as_posix(): includes_of(path)
                          for path in (root / "kernels").rglob("*") if path.suffix in (".h", ".cuh", ".cu")}
-        self.tests = {path: includes_of(path) for path in (root / TESTS).glob("*_test.cpp")}
+        self.tests = {path: includes_of(path) for path in (root / TESTS).glob("*/*_cuda_test.cpp")}
 
     def judge(self, file, text):
         """Whether the tests see that the file has this text."""

@@ -8,7 +8,7 @@ import tempfile
 
 HANGS_AFTER = 5  # seconds of computing, and twice what the tests take without a mutant
 
-# What kernels/emulation says (block.cpp, warp.cpp, runtime/, instrument/), and what we call it.
+# What emulation says (block.cpp, warp.cpp, runtime/, instrument/), and what we call it.
 KINDS = [("race", r"no barrier between them|blocks have no order|neither waits for the other|and does not wait for it"),
          ("unwritten memory", r"that nothing wrote|what nothing has written"),
          ("out of bounds", r"where there is no buffer|bytes \d+ (?:before|into|past)|past the end of|"

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "emulation/run.h"
-#include "kernels/emulation/observer.h"
+#include "emulation/observer.h"
 
 namespace emulation {
 namespace {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "emulation/emulation.h"
 #include "kernels/common/launch.h"
-#include "kernels/emulation/emulation.h"
 
 namespace emulation {
 

@@ -8,11 +8,11 @@
 #include <thread>
 #include <vector>
 
+#include "emulation/emulation.h"
+#include "emulation/library_call.h"
+#include "emulation/observer.h"
+#include "emulation/sanitizer.h"
 #include "kernels/common/launch.h"
-#include "kernels/emulation/emulation.h"
-#include "kernels/emulation/library_call.h"
-#include "kernels/emulation/observer.h"
-#include "kernels/emulation/sanitizer.h"
 
 namespace emulation {
 

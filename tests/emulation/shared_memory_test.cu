@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "emulation/run.h"
-#include "kernels/emulation/sanitizer.h"
+#include "emulation/sanitizer.h"
 
 namespace emulation {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "engine/file.h"
+#include "files/file.h"
 #include "weights_converter/checkpoint/pickle_machine.h"
 #include "weights_converter/checkpoint/stored_tensor.h"
 

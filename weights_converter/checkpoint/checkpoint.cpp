@@ -7,7 +7,7 @@
 #include <cstring>
 #include <unordered_map>
 
-#include "engine/safetensors.h"
+#include "files/safetensors.h"
 #include "tyto/error.h"
 #include "weights_converter/checkpoint/archive.h"
 #include "weights_converter/checkpoint/state_dict.h"

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/file.h"
+#include "files/file.h"
 
 namespace tyto {
 

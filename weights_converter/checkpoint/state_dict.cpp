@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "engine/utf8.h"
+#include "files/utf8.h"
 #include "tyto/error.h"
 #include "weights_converter/checkpoint/limits.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "engine/file.h"
+#include "files/file.h"
 #include "weights_converter/checkpoint/record.h"
 
 namespace tyto {

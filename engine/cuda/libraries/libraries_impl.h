@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "engine/cuda/cublas/cublas_lt.h"
+#include "engine/cuda/cudnn/cudnn.h"
+#include "engine/cuda/cudnn/tuning_cache.h"
 #include "engine/cuda/libraries.h"
-#include "engine/cuda/libraries/cublas_lt.h"
-#include "engine/cuda/libraries/cudnn.h"
 #include "engine/cuda/libraries/stopwatch.h"
-#include "engine/cuda/libraries/tuning_cache.h"
 
 namespace tyto::cuda {
 

@@ -9,8 +9,8 @@
 #include "apps/detection/coco_annotations.h"
 #include "apps/detection/matched_detections.h"
 #include "apps/detection/voc_annotations.h"
-#include "engine/errors.h"
-#include "engine/temporary_folder.h"
+#include "support/errors.h"
+#include "support/temporary_folder.h"
 
 namespace tyto::apps {
 namespace {

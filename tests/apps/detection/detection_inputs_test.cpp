@@ -6,7 +6,7 @@
 #include <set>
 
 #include "apps/images/folder.h"
-#include "engine/utf8.h"
+#include "files/utf8.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {

@@ -10,7 +10,7 @@
 #include <random>
 
 #include "apps/images/folder.h"
-#include "engine/utf8.h"
+#include "files/utf8.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {

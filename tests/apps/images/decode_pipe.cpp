@@ -8,7 +8,7 @@
 #include <string>
 
 #include "apps/images/decode.h"
-#include "engine/preprocessing.h"
+#include "engine/images/preprocessing.h"
 #include "tyto/error.h"
 
 namespace {

@@ -7,9 +7,9 @@
 #include <random>
 
 #include "apps/reid/sample_features.h"
-#include "engine/file.h"
-#include "engine/safetensors.h"
-#include "engine/utf8.h"
+#include "files/file.h"
+#include "files/safetensors.h"
+#include "files/utf8.h"
 
 namespace {
 

@@ -2,7 +2,7 @@
 
 #include "apps/reid/features_file.h"
 #include "apps/reid/sample_features.h"
-#include "engine/file.h"
+#include "files/file.h"
 
 namespace {
 

@@ -12,7 +12,7 @@
 #include "apps/reid/ranking_picture.h"
 #include "apps/reid/ranking_report.h"
 #include "apps/reid/sample_features.h"
-#include "engine/file.h"
+#include "files/file.h"
 
 namespace {
 

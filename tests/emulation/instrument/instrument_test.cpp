@@ -1,5 +1,5 @@
 // The instrument finds what is wrong, counts it exactly, and leaves right kernels alone.
-#include "kernels/emulation/instrument/instrument.h"
+#include "emulation/instrument/instrument.h"
 
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "emulation/emulation.h"
 #include "emulation/instrument/kernels.h"
 #include "kernels/cuda/device_array.h"
-#include "kernels/emulation/emulation.h"
 
 namespace {
 

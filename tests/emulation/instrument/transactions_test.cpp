@@ -1,5 +1,5 @@
 // The cost of single requests, by their addresses.
-#include "kernels/emulation/instrument/transactions.h"
+#include "emulation/instrument/transactions.h"
 
 #include <gtest/gtest.h>
 

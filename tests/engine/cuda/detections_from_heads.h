@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/compare.h"
 #include "kernels/detection/select_detections.h"
+#include "support/compare.h"
 
 namespace tyto {
 

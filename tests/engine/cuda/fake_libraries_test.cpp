@@ -4,13 +4,13 @@
 
 #include <cstdlib>
 
+#include "emulation/emulation.h"
+#include "emulation/library_call.h"
 #include "engine/cuda/convolution.h"
 #include "engine/cuda/libraries.h"
 #include "engine/cuda/libraries/stopwatch.h"
 #include "engine/cuda/matrix_product.h"
-#include "engine/temporary_folder.h"
-#include "kernels/emulation/emulation.h"
-#include "kernels/emulation/library_call.h"
+#include "support/temporary_folder.h"
 
 namespace tyto::cuda {
 namespace {

@@ -14,8 +14,8 @@
 #include "engine/cuda/libraries.h"
 #include "engine/cuda/matrix_product.h"
 #include "engine/cuda/runtime.h"
-#include "engine/temporary_folder.h"
 #include "kernels/cuda/device_array.h"
+#include "support/temporary_folder.h"
 
 namespace tyto::cuda {
 namespace {

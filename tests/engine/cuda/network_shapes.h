@@ -17,7 +17,7 @@
 #include "engine/cuda/convolution_spec.h"
 #include "engine/graph/passes.h"
 #include "engine/networks/network.h"
-#include "engine/shapes_only.h"
+#include "support/shapes_only.h"
 
 namespace tyto::cuda {
 

@@ -16,10 +16,10 @@
 #include <utility>
 #include <vector>
 
-#include "engine/compare.h"
 #include "engine/cuda/detections_from_heads.h"
 #include "engine/cuda/network_shapes.h"
-#include "engine/invented.h"
+#include "support/compare.h"
+#include "support/random_weights.h"
 #include "tyto/context.h"
 
 namespace tyto {

@@ -1,5 +1,5 @@
 // What autotuning keeps its findings under: operations that differ in anything have different names.
-#include "engine/cuda/libraries/operation_names.h"
+#include "engine/cuda/cudnn/operation_names.h"
 
 #include <gtest/gtest.h>
 

@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "engine/cuda/cudnn/operation_names.h"
+#include "engine/cuda/cudnn/planned_device.h"
 #include "engine/cuda/gpu_descriptions.h"
 #include "engine/cuda/libraries.h"
-#include "engine/cuda/libraries/operation_names.h"
-#include "engine/cuda/libraries/planned_device.h"
 #include "engine/cuda/network_shapes.h"
-#include "engine/errors.h"
+#include "support/errors.h"
 
 namespace tyto::cuda {
 namespace {

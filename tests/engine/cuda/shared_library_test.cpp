@@ -5,9 +5,9 @@
 
 #include <cstdlib>
 
-#include "engine/errors.h"
-#include "engine/file.h"
-#include "engine/temporary_folder.h"
+#include "files/file.h"
+#include "support/errors.h"
+#include "support/temporary_folder.h"
 
 namespace tyto::cuda {
 namespace {

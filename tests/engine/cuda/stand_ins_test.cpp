@@ -10,12 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "emulation/emulation.h"
 #include "engine/cuda/convolution.h"
 #include "engine/cuda/element_type.h"
 #include "engine/cuda/libraries.h"
 #include "engine/cuda/matrix_product.h"
 #include "kernels/cuda/device_array.h"
-#include "kernels/emulation/emulation.h"
 #include "tyto/error.h"
 
 namespace tyto::cuda {

@@ -1,12 +1,12 @@
 // The file in which autotuning keeps what it found; no GPU is needed to read and write it.
-#include "engine/cuda/libraries/tuning_cache.h"
+#include "engine/cuda/cudnn/tuning_cache.h"
 
 #include <gtest/gtest.h>
 
 #include <thread>
 
-#include "engine/file.h"
-#include "engine/temporary_folder.h"
+#include "files/file.h"
+#include "support/temporary_folder.h"
 
 namespace tyto::cuda {
 namespace {

@@ -13,9 +13,9 @@
 #include <set>
 #include <string>
 
+#include "emulation/emulation.h"
+#include "emulation/instrument/instrument.h"
 #include "kernels/cuda/memory_reasons.h"
-#include "kernels/emulation/emulation.h"
-#include "kernels/emulation/instrument/instrument.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "kernels/emulation/emulation.h"
+#include "emulation/emulation.h"
 
 namespace {
 

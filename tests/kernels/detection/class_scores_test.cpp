@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/tolerance.h"
+#include "engine/self_test/tolerance.h"
 #include "kernels/detection/random_boxes.h"
 
 namespace tyto::kernels {

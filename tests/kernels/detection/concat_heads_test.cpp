@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/neural/blocked_batch.h"
+#include "kernels/blocked_batch.h"
 
 namespace tyto::kernels {
 namespace {

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "emulation/library_call.h"
 #include "engine/cuda/fake_libraries/values.h"
-#include "kernels/emulation/library_call.h"
 
 struct cublasLtContext {};
 

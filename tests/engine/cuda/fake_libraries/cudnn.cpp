@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "emulation/library_call.h"
 #include "engine/cuda/fake_libraries/values.h"
-#include "kernels/emulation/library_call.h"
 
 struct cudnnContext {
   cudaStream_t stream = nullptr;

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "emulation/library_call.h"
 #include "engine/cuda/stand_ins/elements.h"
 #include "engine/cuda/stand_ins/libraries_impl.h"
-#include "kernels/emulation/library_call.h"
 #include "tyto/error.h"
 
 namespace tyto::cuda {

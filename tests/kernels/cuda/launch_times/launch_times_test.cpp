@@ -7,8 +7,8 @@
 #include <sstream>
 #include <string>
 
-#include "engine/temporary_folder.h"
 #include "kernels/cuda/launch_times/fake_runtime.h"
+#include "support/temporary_folder.h"
 
 namespace {
 

@@ -1,0 +1,135 @@
+#include "engine/model/model_file.h"
+
+#include <fmt/format.h>
+
+#include <type_traits>
+
+#include "engine/images/preprocessing.h"
+#include "files/finite.h"
+#include "files/json.h"
+#include "files/sha256.h"
+
+namespace tyto {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr const char* kKey = "tyto";
+constexpr int kMaxNesting = 8;
+
+std::string to_json(const ModelInfo& info) {
+  ordered_json j;
+  j["format"] = ModelInfo::kFormatVersion;
+  j["network"] = info.network;
+  j["options"] = info.options;
+  j["preprocessing"] = ordered_json::parse(info.preprocessing);
+  if (!info.class_names.empty()) j["class_names"] = info.class_names;
+  j["source_sha256"] = info.source_sha256;
+  j["tensors_sha256"] = info.tensors_sha256;
+  return j.dump();
+}
+
+// Reads keys, naming the one that is missing or of another type.
+struct Description {
+  const ordered_json& json;
+  const std::string& origin;
+
+  template <class T>
+  T get(const char* key) const {
+    try {
+      if constexpr (std::is_integral_v<T>) {
+        if (json.at(key).is_number_integer()) return json.at(key).template get<T>();
+      } else {
+        return json.at(key).template get<T>();
+      }
+    } catch (const ordered_json::exception&) {  // said below
+    }
+    throw Error(ErrorKind::Format, fmt::format("{}: its model description has no proper '{}'", origin, key));
+  }
+};
+
+// The rule as this version writes it.
+std::string read_rule(const ordered_json& rule, const std::string& origin) {
+  try {
+    return tyto::to_json(preprocessing_from_json(rule.dump()));
+  } catch (const Error& e) {
+    throw Error(e.kind(), fmt::format("{}: {}", origin, e.what()));
+  }
+}
+
+}  // namespace
+
+ModelInfo read_model_info(const SafetensorsFile& file) {
+  const auto it = file.metadata().find(kKey);
+  if (it == file.metadata().end())
+    throw Error(
+        ErrorKind::Format,
+        fmt::format("{} is not a tyto model: its metadata has no key 'tyto'; make one with `tyto convert`",
+                    file.origin()));
+  ModelInfo info;
+  const ordered_json j = parse_json(it->second, kMaxNesting, file.origin() + ": its model description");
+  if (j.is_object() && j.contains("kind"))
+    throw Error(ErrorKind::Format,
+                fmt::format("{} is not a tyto model but a file of {}", file.origin(),
+                            j["kind"].is_string() ? j["kind"].get<std::string>() : "another kind"));
+  const Description description{j, file.origin()};
+  const auto version = description.get<int64_t>("format");
+  if (version > ModelInfo::kFormatVersion)
+    throw Error(ErrorKind::Unsupported,
+                fmt::format("{} has model format {}, this tyto knows up to {}; use a newer tyto",
+                            file.origin(), version, ModelInfo::kFormatVersion));
+  if (version < 1)
+    throw Error(ErrorKind::Format, fmt::format("{} has no proper model format", file.origin()));
+  info.network = description.get<std::string>("network");
+  info.options = description.get<std::map<std::string, std::string>>("options");
+  info.preprocessing = read_rule(description.get<ordered_json>("preprocessing"), file.origin());
+  if (j.contains("class_names")) info.class_names = description.get<std::vector<std::string>>("class_names");
+  info.source_sha256 = description.get<std::string>("source_sha256");
+  info.tensors_sha256 = description.get<std::string>("tensors_sha256");
+  return info;
+}
+
+void write_model(const std::filesystem::path& path, ModelInfo info, const TensorSource& source,
+                 const std::vector<std::string>& names, const std::function<void()>& poll) {
+  SafetensorsWriter::Declared declared;
+  for (const std::string& name : names) declared.emplace_back(name, source.find(name).value());
+  info.tensors_sha256 = std::string(64, '0');
+  SafetensorsWriter writer(path, declared, {{kKey, to_json(info)}});
+  Sha256 sha;
+  for (const std::string& name : names) {
+    if (poll) poll();
+    const Tensor tensor = source.read(name);
+    check_finite(tensor, name, source.origin());
+    sha.update(tensor.data(), static_cast<size_t>(tensor.bytes()));
+    writer.append(name, tensor);
+  }
+  info.tensors_sha256 = sha.hex();
+  writer.commit({{kKey, to_json(info)}});
+}
+
+Model::Model(const std::filesystem::path& path)
+    : file_(std::make_shared<SafetensorsFile>(path)), info_(read_model_info(*file_)) {
+  const Preprocessing rule = preprocessing_from_json(info_.preprocessing);
+  height_ = rule.height;
+  width_ = rule.width;
+}
+
+const std::filesystem::path& Model::path() const { return file_->path(); }
+
+Shape Model::input_shape(int64_t batch) const { return {batch, 3, height_, width_}; }
+
+std::shared_ptr<const TensorSource> Model::tensors() const { return file_; }
+
+bool Model::intact() const {
+  return sha256_of_file(file_->path(), file_->data_begin()) == info_.tensors_sha256;
+}
+
+void Model::verify() const {
+  if (!intact())
+    throw Error(ErrorKind::Format, fmt::format("{}: its tensors are not those that were written (SHA-256 "
+                                               "differs); the file was altered or damaged, "
+                                               "convert the checkpoint again",
+                                               path().string()));
+}
+
+}  // namespace tyto

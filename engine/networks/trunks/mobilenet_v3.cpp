@@ -1,0 +1,64 @@
+#include "engine/networks/trunks/mobilenet_v3.h"
+
+#include <fmt/format.h>
+
+#include "engine/networks/trunks/conv_norm.h"
+
+namespace tyto {
+namespace {
+
+constexpr NormStyle kStyle = {.epsilon = 1e-3f};
+
+struct Block {
+  int kernel, stride;
+  bool squeezes;  // squeeze-and-excitation behind the depthwise convolution
+  Activation activation;
+  bool expands = true;
+};
+constexpr Activation kRelu = Activation::Relu, kSwish = Activation::HardSwish;
+constexpr Block kBlocks[] = {{3, 1, false, kRelu, false}, {3, 2, false, kRelu},  {3, 1, false, kRelu},
+                             {5, 2, true, kRelu},         {5, 1, true, kRelu},   {5, 1, true, kRelu},
+                             {3, 2, false, kSwish},       {3, 1, false, kSwish}, {3, 1, false, kSwish},
+                             {3, 1, false, kSwish},       {3, 1, true, kSwish},  {3, 1, true, kSwish}};
+constexpr Block kCutBlock = {5, 2, true, kSwish};  // its expansion ends the first half
+constexpr Block kLastBlocks[] = {{5, 1, true, kSwish}, {5, 1, true, kSwish}};
+
+Value squeeze_and_excite(Graph& g, const Weights& w, Value x) {
+  Value s = g.relu(g.conv2d(g.global_average_pool(x), w.scope("fc1"), {.kernel = 1}, Graph::Bias::Required));
+  s = g.activate(g.conv2d(s, w.scope("fc2"), {.kernel = 1}, Graph::Bias::Required), Activation::HardSigmoid);
+  return g.scale_channels(x, s);
+}
+
+// A block behind its expansion: layers `first` and on under w.
+Value contract(Graph& g, const Weights& w, Value x, const Block& block, int first) {
+  int layer = first;
+  const auto next = [&] { return w.scope(std::to_string(layer++)); };
+  x = depthwise_norm_activation(g, next(), x, {.kernel = block.kernel, .stride = block.stride},
+                                block.activation, kStyle);
+  if (block.squeezes) x = squeeze_and_excite(g, next(), x);
+  return conv_norm_activation(g, next(), x, {.kernel = 1}, Activation::None, kStyle);
+}
+
+Value inverted_residual(Graph& g, const Weights& w, Value x, const Block& block) {
+  Value y = x;
+  if (block.expands) y = conv_norm_activation(g, w.scope("0"), y, {.kernel = 1}, block.activation, kStyle);
+  y = contract(g, w, y, block, block.expands ? 1 : 0);
+  return block.stride == 1 && g.channels(x) == g.channels(y) ? g.add(x, y) : y;
+}
+
+}  // namespace
+
+std::vector<Value> mobilenet_v3_large_maps(Graph& g, const Weights& w, const Shape& input) {
+  int index = 0;
+  const auto layer = [&](int half) { return w.scope(fmt::format("{}.{}", half, index++)); };
+  Value x =
+      conv_norm_activation(g, layer(0), g.input("input", input), {.kernel = 3, .stride = 2}, kSwish, kStyle);
+  for (const Block& block : kBlocks) x = inverted_residual(g, layer(0).scope("block"), x, block);
+  const Value expanded = conv_norm_activation(g, layer(0), x, {.kernel = 1}, kCutBlock.activation, kStyle);
+  index = 0;
+  x = contract(g, layer(1), expanded, kCutBlock, 1);
+  for (const Block& block : kLastBlocks) x = inverted_residual(g, layer(1).scope("block"), x, block);
+  return {expanded, conv_norm_activation(g, layer(1), x, {.kernel = 1}, kSwish, kStyle)};
+}
+
+}  // namespace tyto

@@ -1,0 +1,66 @@
+#include "engine/runtime/round_robin.h"
+
+#include <utility>
+
+namespace tyto {
+namespace {
+
+class SeveralExecutables : public Executable {
+ public:
+  explicit SeveralExecutables(std::vector<std::unique_ptr<Executable>> each) : each_(std::move(each)) {}
+
+  void submit(const Tensor& input) override {
+    each_[submitted_ % each_.size()]->submit(input);
+    ++submitted_;
+  }
+
+  bool preprocesses() const override { return each_.front()->preprocesses(); }
+  std::vector<Geometry> submit_images(std::span<const Image> images, const Preprocessing& rule) override {
+    std::vector<Geometry> placed = each_[submitted_ % each_.size()]->submit_images(images, rule);
+    ++submitted_;
+    return placed;
+  }
+
+  void collect(std::map<std::string, Tensor>& outputs) override {
+    Executable& next = *each_[collected_ % each_.size()];
+    ++collected_;
+    next.collect(outputs);
+  }
+
+  int in_flight() const override { return static_cast<int>(each_.size()) * each_.front()->in_flight(); }
+  const PlanReport& report() const override { return each_.front()->report(); }
+
+ private:
+  std::vector<std::unique_ptr<Executable>> each_;
+  size_t submitted_ = 0, collected_ = 0;
+};
+
+class SeveralBackends : public Backend {
+ public:
+  explicit SeveralBackends(std::vector<std::unique_ptr<Backend>> each) : each_(std::move(each)) {}
+
+  std::unique_ptr<Executable> compile(const Graph& graph, Precision precision) override {
+    std::vector<std::unique_ptr<Executable>> compiled;
+    for (const auto& backend : each_) compiled.push_back(backend->compile(graph, precision));
+    return std::make_unique<SeveralExecutables>(std::move(compiled));
+  }
+
+  std::vector<std::pair<std::string, std::string>> describe() const override {
+    std::vector<std::pair<std::string, std::string>> lines;
+    for (const auto& backend : each_)
+      for (const auto& line : backend->describe()) lines.push_back(line);
+    return lines;
+  }
+
+ private:
+  std::vector<std::unique_ptr<Backend>> each_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_several_backends(std::vector<std::unique_ptr<Backend>> backends) {
+  if (backends.size() == 1) return std::move(backends.front());
+  return std::make_unique<SeveralBackends>(std::move(backends));
+}
+
+}  // namespace tyto

@@ -1,0 +1,162 @@
+#include "engine/self_test/cases.h"
+
+namespace tyto {
+namespace {
+
+// Two anchors a cell, two classes and the background: maps to detections. Thresholds lie where no score or overlap of
+// this case comes near.
+Value detection_head(Graph& g, const Weights& w, Value x) {
+  const Value locations = g.concat_heads("locations", {g.conv2d(x, w.scope("locations"), {.kernel = 1})}, 4);
+  const Value logits = g.concat_heads("logits", {g.conv2d(x, w.scope("logits"), {.kernel = 1})}, 3);
+  const Shape& map = g.shape(x);
+  std::vector<float> anchors;
+  for (int64_t i = 0; i < map[2]; ++i)
+    for (int64_t j = 0; j < map[3]; ++j)
+      for (float size : {0.5f, 0.25f}) {
+        const float row = (static_cast<float>(i) + 0.5f) / static_cast<float>(map[2]),
+                    column = (static_cast<float>(j) + 0.5f) / static_cast<float>(map[3]);
+        anchors.insert(anchors.end(), {column, row, size, size});
+      }
+  const Value boxes = g.decode_boxes(
+      locations, Tensor::of<float>({static_cast<int64_t>(anchors.size()) / 4, 4}, anchors), {});
+  return g.select_detections(boxes, g.class_scores(logits, {}),
+                             {.score_threshold = 0.35f, .max_detections = 20});
+}
+
+Value unit_features(Graph& g, const Weights& w, Value x) {
+  std::vector<Value> features;
+  for (const Value view : {x, g.flip_horizontal(x)})
+    for (const Value scaled : {view, g.rescale_bicubic(view, 1.3)})
+      features.push_back(
+          g.flatten(g.global_average_pool(g.relu(g.conv2d(scaled, w, {.kernel = 3, .padding = 1})))));
+  return g.unit_sum("features", features);
+}
+
+Value norm(Graph& g, const Weights& w, Value x) { return g.batch_norm(x, w.scope("bn")); }
+
+Value residual_tower(Graph& g, const Weights& w, Value x) {
+  x = g.relu(norm(g, w, g.conv2d(x, w.scope("a"), {.kernel = 3, .padding = 1})));
+  const Value y = g.relu(g.conv2d(x, w.scope("b"), {.kernel = 1}));
+  x = g.relu(g.add(g.conv2d(y, w.scope("c"), {.kernel = 3, .padding = 1}), x));
+  return g.linear(g.flatten(g.global_average_pool(x)), w.scope("fc"));
+}
+
+}  // namespace
+
+std::vector<OperatorCase> operator_cases() {
+  const std::vector<std::pair<std::string, Shape>> bn = {
+      {"bn.weight", {32}}, {"bn.bias", {32}}, {"bn.running_mean", {32}}, {"bn.running_var", {32}}};
+  std::vector<std::pair<std::string, Shape>> tower = {{"a.weight", {32, 32, 3, 3}},
+                                                      {"b.weight", {32, 32, 1, 1}},
+                                                      {"c.weight", {32, 32, 3, 3}},
+                                                      {"fc.weight", {10, 32}}};
+  tower.insert(tower.end(), bn.begin(), bn.end());
+  return {
+      {"7x7 convolution of an image, stride 2",
+       {2, 3, 37, 29},
+       147,
+       1,
+       {{"weight", {64, 3, 7, 7}}},
+       [](Graph& g, const Weights& w, Value x) {
+         return g.conv2d(x, w, {.kernel = 7, .stride = 2, .padding = 3});
+       }},
+      {"3x3 convolution",
+       {2, 64, 19, 17},
+       576,
+       1,
+       {{"weight", {64, 64, 3, 3}}, {"bias", {64}}},
+       [](Graph& g, const Weights& w, Value x) { return g.conv2d(x, w, {.kernel = 3, .padding = 1}); }},
+      {"3x3 convolution, stride 2, odd channels",
+       {1, 21, 18, 23},
+       189,
+       1,
+       {{"weight", {13, 21, 3, 3}}},
+       [](Graph& g, const Weights& w, Value x) {
+         return g.conv2d(x, w, {.kernel = 3, .stride = 2, .padding = 1});
+       }},
+      {"1x1 convolution",
+       {2, 64, 9, 7},
+       64,
+       1,
+       {{"weight", {128, 64, 1, 1}}},
+       [](Graph& g, const Weights& w, Value x) { return g.conv2d(x, w, {.kernel = 1}); }},
+      {"depthwise convolution and ReLU6",
+       {2, 96, 15, 11},
+       9,
+       1,
+       {{"weight", {96, 1, 3, 3}}},
+       [](Graph& g, const Weights& w, Value x) {
+         return g.activate(g.conv2d(x, w, {.kernel = 3, .padding = 1, .groups = 96}), Activation::Relu6);
+       }},
+      {"depthwise convolution, uneven borders, residual",
+       {1, 24, 9, 11},
+       9,
+       2,
+       {{"weight", {24, 1, 3, 3}}},
+       [](Graph& g, const Weights& w, Value x) {
+         const Padding uneven = {2, 0, 0, 2};
+         return g.relu(g.add(g.conv2d(x, w, {.kernel = 3, .padding = uneven, .groups = 24}), x));
+       }},
+      {"linear",
+       {5, 512},
+       512,
+       1,
+       {{"weight", {300, 512}}, {"bias", {300}}},
+       [](Graph& g, const Weights& w, Value x) { return g.linear(x, w); }},
+      {"batch norm alone", {2, 32, 5, 7}, 2, 1, bn, norm},
+      {"instance norm of half the channels",
+       {2, 32, 9, 7},
+       63,
+       2,
+       {{"weight", {16}}, {"bias", {16}}},
+       [](Graph& g, const Weights& w, Value x) { return g.relu(g.instance_norm(x, w)); }},
+      {"max pool with a last partial window",
+       {2, 24, 13, 10},
+       1,
+       1,
+       {},
+       [](Graph& g, const Weights&, Value x) {
+         return g.max_pool(x, {.kernel = 3, .stride = 2, .ceil = true});
+       }},
+      {"adaptive average pool",
+       {2, 24, 13, 10},
+       25,
+       1,
+       {},
+       [](Graph& g, const Weights&, Value x) {
+         return g.adaptive_average_pool(x, {5, 3});
+       }},
+      {"hard swish and squeeze-and-excitation",
+       {2, 24, 9, 7},
+       48,
+       4,
+       {{"a.weight", {24, 24, 1, 1}}, {"b.weight", {24, 24, 1, 1}}, {"b.bias", {24}}},
+       [](Graph& g, const Weights& w, Value x) {
+         x = g.activate(g.conv2d(x, w.scope("a"), {.kernel = 1}), Activation::HardSwish);
+         const Value s = g.conv2d(g.global_average_pool(x), w.scope("b"), {.kernel = 1});
+         return g.scale_channels(x, g.activate(s, Activation::HardSigmoid));
+       }},
+      {"unit length over channels",
+       {2, 24, 9, 7},
+       24,
+       1,
+       {{"scale", {24}}},
+       [](Graph& g, const Weights& w, Value x) { return g.l2_normalize(x, w("scale", {24}), {}); }},
+      {"unit features of an image, mirrored, rescaled",
+       {2, 3, 18, 11},
+       27,
+       3,
+       {{"weight", {24, 3, 3, 3}}},
+       unit_features},
+      {"detection head",
+       {2, 16, 5, 7},
+       16,
+       4,
+       {{"locations.weight", {8, 16, 1, 1}}, {"logits.weight", {6, 16, 1, 1}}, {"logits.bias", {6}}},
+       detection_head,
+       /*selects=*/true},
+      {"residual tower with batch norm", {2, 32, 14, 14}, 288, 4, tower, residual_tower},
+  };
+}
+
+}  // namespace tyto

@@ -1,0 +1,202 @@
+#include "engine/self_test/self_test.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "engine/graph/passes.h"
+#include "engine/images/preprocessing.h"
+#include "engine/model/build_graph.h"
+#include "engine/reference/reference.h"
+#include "engine/runtime/backend.h"
+#include "engine/self_test/cases.h"
+#include "engine/self_test/tolerance.h"
+#include "files/memory_source.h"
+
+namespace tyto {
+namespace {
+
+using Outputs = std::map<std::string, Tensor>;
+
+Tensor noise(const Shape& shape, uint32_t seed, float low, float high) {
+  Tensor t(DType::F32, shape);
+  std::minstd_rand random(seed);  // the same numbers on every machine, unlike std::uniform_real_distribution
+  const auto span = static_cast<float>(std::minstd_rand::max() - std::minstd_rand::min());
+  for (float& v : t.as<float>())
+    v = low + (high - low) * (static_cast<float>(random() - std::minstd_rand::min()) / span);
+  return t;
+}
+
+// Weights between -1 and 1 over the root of their fan-in; what a batch norm divides by is positive.
+std::shared_ptr<MemorySource> invent(const std::vector<std::pair<std::string, Shape>>& weights) {
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  uint32_t seed = 7;
+  for (const auto& [name, shape] : weights) {
+    const auto fan_in = static_cast<double>(std::max<int64_t>(1, shape.elements() / shape[0]));
+    const float high = shape.rank() == 1 ? 1.5f : static_cast<float>(std::sqrt(3.0 / fan_in));
+    tensors.emplace_back(name, noise(shape, ++seed, name.ends_with("running_var") ? 0.5f : -high, high));
+  }
+  return std::make_shared<MemorySource>(std::move(tensors), "selftest");
+}
+
+// Whether a step only moves or clears what others compute.
+bool moves(const PlanReport::Step& step) {
+  for (const char* operation : {"reorder", "output", "channels_last", "zero"})
+    if (step.operation == operation) return true;
+  return false;
+}
+
+struct Run {
+  Outputs outputs;
+  PlanReport report;
+};
+
+Run run_on(Backend& backend, const Graph& graph, Precision precision, const Tensor& input) {
+  const auto executable = backend.compile(graph, precision);
+  Run run;
+  for (const auto& [output, value] : graph.outputs())
+    run.outputs.emplace(output, Tensor(DType::F32, graph.shape(value)));
+  executable->submit(input);
+  executable->collect(run.outputs);
+  run.report = executable->report();
+  return run;
+}
+
+// Of values that are all numbers: the largest difference over the largest magnitude wanted; else infinite.
+double relative_difference(const Tensor& got, const Tensor& want) {
+  double difference = 0, scale = 0;
+  const auto a = got.as<float>(), b = want.as<float>();
+  for (size_t i = 0; i < a.size(); ++i) {
+    const bool judged = std::isfinite(a[i]) && std::isfinite(b[i]);
+    difference = std::max(difference, judged ? std::abs(double{a[i]} - b[i]) : INFINITY);
+    if (judged) scale = std::max(scale, std::abs(double{b[i]}));
+  }
+  return difference / std::max(scale, 1e-30);
+}
+
+// What a graph sums: the most products in one sum, and how many sums follow each other.
+struct Extent {
+  double terms = 1, layers = 0;
+};
+
+std::vector<SelfTestResult> compare(const Run& run, const Outputs& wanted, Precision precision,
+                                    const std::string& name, const Extent& extent) {
+  std::string algorithm = "copy";
+  bool winograd = false;
+  for (const auto& step : run.report.steps) {
+    if (algorithm == "copy" && !moves(step)) algorithm = step.algorithm;
+    winograd |= step.algorithm.find("wino") != std::string::npos;
+  }
+  std::vector<SelfTestResult> results;
+  for (const auto& [output, want] : wanted)
+    results.push_back({wanted.size() > 1 ? name + ", " + output : name, algorithm,
+                       relative_difference(run.outputs.at(output), want),
+                       sum_tolerance(precision, extent.terms, extent.layers, winograd)});
+  return results;
+}
+
+// Resampling and normalisation on the device have the CPU's bits.
+std::vector<SelfTestResult> test_preprocessing(Context& context) {
+  std::vector<SelfTestResult> results;
+  Image image{61, 47, {}};
+  const Tensor pixels = noise({47, 61, 3}, 3, 0, 255.9f);
+  for (float v : pixels.as<float>()) image.rgb.push_back(static_cast<uint8_t>(v));
+  for (const Resampling resampling : {Resampling::PilBilinear, Resampling::PilBicubic, Resampling::PilLanczos,
+                                      Resampling::CvBilinear, Resampling::TorchBilinear})
+    for (const Fit fit : {Fit::Stretch, Fit::Letterbox, Fit::CenterCrop}) {
+      const Preprocessing rule = {
+          .height = 32, .width = 40, .resampling = resampling, .fit = fit, .shorter_side = 30, .fill = 114};
+      Graph graph;
+      graph.output("image", graph.input("input", {1, 3, rule.height, rule.width}));
+      const auto executable = context.backend().compile(graph, Precision::Fp32);
+      if (!executable->preprocesses()) return {};  // then it is done by the CPU
+      Outputs got;
+      got.emplace("image", Tensor(DType::F32, {1, 3, rule.height, rule.width}));
+      executable->submit_images({&image, 1}, rule);
+      executable->collect(got);
+      Tensor want(DType::F32, got.at("image").shape());
+      Preprocessor(rule).run(image, want.as<float>());
+      results.push_back(
+          {"preprocessing, " + summary(rule), "tyto", relative_difference(got.at("image"), want), 0});
+    }
+  return results;
+}
+
+Extent extent_of(const Graph& graph) {
+  Extent extent;
+  for (const Node& node : graph.nodes()) {
+    if (node.weights.empty() || node.weights[0].shape().rank() < 2) continue;
+    extent.terms = std::max(extent.terms, static_cast<double>(node.weights[0].shape().elements() /
+                                                              std::max<int64_t>(1, node.weights[0].dim(0))));
+    ++extent.layers;
+  }
+  return extent;
+}
+
+// The first layer whose result is further off than the whole network may be.
+std::string first_wrong_layer(const Graph& graph, Backend& judge, Backend& backend, Precision precision,
+                              const Tensor& input) {
+  Graph every = graph;
+  for (size_t id = 0; id < graph.nodes().size(); ++id)
+    every.output(fmt::format("{:06}", id), {static_cast<int>(id)});
+  const Outputs got = run_on(backend, every, precision, input).outputs,
+                want = run_on(judge, every, Precision::Fp32, input).outputs;
+  const Extent extent = extent_of(graph);
+  for (size_t id = 0; id < graph.nodes().size(); ++id) {
+    const std::string output = fmt::format("{:06}", id);
+    if (relative_difference(got.at(output), want.at(output)) >
+        sum_tolerance(precision, extent.terms, extent.layers))
+      return graph.nodes()[id].name;
+  }
+  return "";
+}
+
+}  // namespace
+
+std::vector<SelfTestResult> self_test(Context& context, Precision precision) {
+  std::vector<SelfTestResult> results = test_preprocessing(context);
+  for (const OperatorCase& c : operator_cases()) {
+    if (c.selects && precision != Precision::Fp32) continue;
+    Graph graph;
+    const Value x = graph.input("input", c.input);
+    graph.output("output", c.build(graph, Weights(invent(c.weights)), x));
+    const Tensor input = noise(c.input, 1, -1, 1);
+    const auto compared = compare(run_on(context.backend(), optimise(graph), precision, input),
+                                  run_reference(graph, input), precision, c.name, {c.terms, c.layers});
+    results.insert(results.end(), compared.begin(), compared.end());
+  }
+  return results;
+}
+
+std::vector<SelfTestResult> self_test(const Model& model, Context& context, Precision precision,
+                                      const std::function<void()>& poll) {
+  const Shape shape = model.input_shape(1);
+  // A score that rounds to the other side of a threshold moves every row behind it, so detections are not compared;
+  // their operator has a case of its own above.
+  std::vector<std::string> outputs;
+  Graph graph = build_graph(model, shape);
+  for (const auto& [name, value] : graph.outputs())
+    if (name != "detections") outputs.push_back(name);
+  graph = drop_dead(graph, outputs);
+  const Tensor input = noise(shape, 1, -1, 1);
+  const Graph optimised = optimise(graph);
+  const Run run = run_on(context.backend(), optimised, precision, input);
+  const std::string& name = model.info().network;
+  if (context.device_kind() == "cpu")
+    return compare(run, run_reference(graph, input, poll), precision, name, extent_of(graph));
+
+  const auto cpu = make_cpu_backend(context.options().threads, 0);
+  std::vector<SelfTestResult> results = compare(run, run_on(*cpu, optimised, Precision::Fp32, input).outputs,
+                                                precision, name, extent_of(graph));
+  std::string layer;
+  for (SelfTestResult& result : results) {
+    if (result.passed()) continue;
+    if (layer.empty()) layer = first_wrong_layer(graph, *cpu, context.backend(), precision, input);
+    result.first_wrong_layer = layer;
+  }
+  return results;
+}
+
+}  // namespace tyto

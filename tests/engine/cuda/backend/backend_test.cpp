@@ -1,0 +1,574 @@
+// The CUDA backend on the emulated device: right numbers, no work beside them, and one sentence for everything that fails.
+#include <gtest/gtest.h>
+
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <thread>
+
+#include "engine/cuda/backend/device.h"
+#include "engine/cuda/detections_from_heads.h"
+#include "engine/cuda/runtime.h"
+#include "engine/graph/passes.h"
+#include "engine/model/build_graph.h"
+#include "engine/self_test/self_test.h"
+#include "support/compare.h"
+#include "support/small_resnet.h"
+#include "support/small_ssd.h"
+#include "tyto/detector.h"
+#include "tyto/feature_extractor.h"
+
+namespace tyto {
+namespace {
+
+std::map<std::string, Tensor> copies(const std::map<std::string, Tensor>& outputs) {
+  std::map<std::string, Tensor> out;
+  for (const auto& [name, tensor] : outputs) out.emplace(name, tensor.clone());
+  return out;
+}
+
+void expect_same_bits(const std::map<std::string, Tensor>& got, const std::map<std::string, Tensor>& want) {
+  ASSERT_EQ(got.size(), want.size());
+  for (const auto& [name, tensor] : want) EXPECT_TRUE(same_bits(got.at(name), tensor)) << name;
+}
+
+// --- right numbers ---
+
+class EmulatedSchedules : public Emulated, public testing::WithParamInterface<const char*> {
+ protected:
+  void SetUp() override { emulation::set_schedule(emulation::schedule_from(GetParam())); }
+};
+
+TEST_P(EmulatedSchedules, EveryOperatorEqualsTheReferenceInEveryPrecision) {
+  Context context(on("cuda:0"));
+  for (Precision precision : {Precision::Fp32, Precision::Tf32, Precision::Fp16, Precision::Bf16})
+    for (const SelfTestResult& result : self_test(context, precision))
+      EXPECT_TRUE(result.passed()) << name_of(precision) << ": " << result.name << ": " << result.error
+                                   << " > " << result.tolerance;
+}
+
+TEST_P(EmulatedSchedules, ADetectorFindsWhatTheCpuFindsInTheSameHeads) {
+  const Model model(write_small_ssd(folder / "ssd.safetensors"));
+  Context gpu(on("cuda:0"));
+  Plan plan(model, gpu, model.input_shape(1));
+  const Tensor input = noise(plan.input_shape(), 3, -120, 130);
+  const auto got = copies(plan.run(input));
+
+  Context cpu(on("cpu"));
+  Plan on_cpu(model, cpu, model.input_shape(1));
+  const auto& want = on_cpu.run(input);
+  for (const char* head : {"locations", "logits"})
+    EXPECT_LE(relative_error(got.at(head), want.at(head)), sum_tolerance(Precision::Fp32, 16 * 9, 23))
+        << head;
+
+  const Tensor found = detections_from_heads(build_graph(model, model.input_shape(1)), got);
+  EXPECT_TRUE(same_bits(got.at("detections"), found));
+  EXPECT_GE(got.at("detections").as<float>()[5], 1.0f) << "nothing was found, so nothing was compared";
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EmulatedSchedules,
+                         testing::Values("forward", "reverse", "shuffled:1", "shuffled:2", "warp-ahead:3"));
+
+TEST_F(Emulated, ANetworkEqualsTheReferenceInBatches) {
+  const Graph graph = optimise(small_resnet_graph(3));
+  Context context(on("cuda"));
+  const Tensor input = noise(graph.nodes()[0].shape, 1);
+  const auto want = run_reference(graph, input);
+  std::map<Precision, std::unique_ptr<Executable>> alive;  // all, so that what they share must fit all
+  for (Precision precision : {Precision::Fp32, Precision::Tf32, Precision::Fp16, Precision::Bf16})
+    alive[precision] = context.backend().compile(graph, precision);
+  for (const auto& [precision, executable] : alive) {
+    auto got = room_for_outputs(graph);
+    executable->submit(input);
+    executable->collect(got);
+    for (const auto& [name, tensor] : want)
+      EXPECT_LE(relative_error(got.at(name), tensor),
+                sum_tolerance(precision, kSmallResnetTerms, kSmallResnetLayers))
+          << name << " in " << name_of(precision);
+  }
+}
+
+// A layer of one weight, whose result is that weight where the input is 1.
+Graph one_weight(float value) {
+  Tensor weight(DType::F32, {1, 1, 1, 1});
+  weight.as<float>()[0] = value;
+  const Weights w(std::make_shared<MemorySource>(
+      std::vector<std::pair<std::string, Tensor>>{{"layer.weight", weight}}, "one weight"));
+  Graph g;
+  g.output("y", g.conv2d(g.input("input", {1, 1, 1, 1}), w.scope("layer"), {.kernel = 1}));
+  return g;
+}
+
+float result_of(Executable& executable, const Graph& graph) {
+  Tensor one(DType::F32, {1, 1, 1, 1});
+  one.as<float>()[0] = 1;
+  auto outputs = room_for_outputs(graph);
+  executable.submit(one);
+  executable.collect(outputs);
+  return outputs.at("y").as<float>()[0];
+}
+
+TEST_F(Emulated, ModelsWhoseTensorsHaveTheSameNamesShareNone) {
+  Context context(on("cuda:0"));
+  const Graph three = one_weight(3), five = one_weight(5);
+  const auto a = context.backend().compile(three, Precision::Fp32),
+             b = context.backend().compile(five, Precision::Fp32);
+  EXPECT_EQ(result_of(*a, three), 3);
+  EXPECT_EQ(result_of(*b, five), 5);
+}
+
+// A convolution of one channel reads the same tensor otherwise than a depthwise one.
+TEST_F(Emulated, AWeightInTwoLayoutsIsThereTwice) {
+  Context context(on("cuda:0"));
+  const Weights w = weights({{"shared.weight", {8, 1, 3, 3}}});
+  Graph graph;
+  const Value x = graph.conv2d(graph.input("input", {1, 1, 5, 5}), w.scope("shared"), {.kernel = 3});
+  graph.output("y", graph.conv2d(x, w.scope("shared"), {.kernel = 3, .groups = 8}));
+  const Tensor input = noise({1, 1, 5, 5}, 1);
+  const auto executable = context.backend().compile(graph, Precision::Fp32);
+  auto got = room_for_outputs(graph);
+  executable->submit(input);
+  executable->collect(got);
+  EXPECT_LE(relative_error(got.at("y"), run_reference(graph, input).at("y")),
+            sum_tolerance(Precision::Fp32, 9, 2));
+}
+
+TEST_F(Emulated, WeightsAreRoundedToNearest) {
+  Context context(on("cuda:0"));
+  for (const auto& [precision, ulp] : {std::pair(Precision::Fp16, 0x1p-10f), {Precision::Bf16, 0x1p-7f}}) {
+    const Graph graph = one_weight(1 + 0.75f * ulp);
+    const auto executable = context.backend().compile(graph, precision);
+    EXPECT_EQ(result_of(*executable, graph), 1 + ulp) << name_of(precision);
+  }
+}
+
+// --- no work beside them ---
+
+TEST_F(Emulated, AWarmRunIsOneGraphAndOneWaitAndNoAllocation) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  Context context(on("cuda:0"));
+  Plan plan(model, context, model.input_shape(2));
+  const Tensor input = noise(plan.input_shape(), 1);
+  const auto cold = copies(plan.run(input));
+  plan.run(noise(input.shape(), 2));  // is captured
+  const auto before = emulation::runtime_counts();
+  const auto warm = copies(plan.run(input));
+  const auto after = emulation::runtime_counts();
+  EXPECT_EQ(after.allocations, before.allocations);
+  EXPECT_EQ(after.graph_launches, before.graph_launches + 1);
+  EXPECT_EQ(after.graph_instantiations, before.graph_instantiations);
+  EXPECT_EQ(after.host_synchronisations, before.host_synchronisations + 1);
+  expect_same_bits(warm, cold);
+}
+
+TEST_P(EmulatedSchedules, BatchesInFlightComeBackInOrder) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  for (const char* device : {"cuda:0", "cuda:0,1", "cuda:1,0,2"}) {
+    emulation::set_device_count(3);
+    Context context(on(device));
+    Plan plan(model, context, model.input_shape(2));
+    std::vector<Tensor> inputs;
+    std::vector<std::map<std::string, Tensor>> want;
+    for (uint32_t i = 0; i < 7; ++i) inputs.push_back(noise(plan.input_shape(), i + 1));
+    for (const Tensor& input : inputs) want.push_back(copies(plan.run(input)));
+    size_t collected = 0;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (i - collected == static_cast<size_t>(plan.in_flight())) {
+        expect_same_bits(plan.collect(), want[collected]);
+        ++collected;
+      }
+      plan.submit(inputs[i]);
+    }
+    for (; collected < inputs.size(); ++collected) expect_same_bits(plan.collect(), want[collected]);
+  }
+}
+
+// Each has an arena, a graph and memory for its copies of its own; weights alone are shared.
+TEST_F(Emulated, PlansOfOneContextMayBeInFlightTogether) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  Context context(on("cuda:0"));
+  std::vector<Plan> plans;
+  for (int i = 0; i < 2; ++i) plans.emplace_back(model, context, model.input_shape(1));
+  const Tensor inputs[] = {noise(plans[0].input_shape(), 1), noise(plans[0].input_shape(), 2)};
+  std::map<std::string, Tensor> want[2];
+  for (int i = 0; i < 2; ++i) want[i] = copies(plans[0].run(inputs[i]));
+  for (int turn = 0; turn < 3; ++turn) {  // the captured graphs, too
+    for (int slot = 0; slot < plans[0].in_flight(); ++slot)
+      for (int i = 0; i < 2; ++i) plans[i].submit(inputs[(i + slot) % 2]);
+    for (int slot = 0; slot < plans[0].in_flight(); ++slot)
+      for (int i = 0; i < 2; ++i) expect_same_bits(plans[i].collect(), want[(i + slot) % 2]);
+  }
+}
+
+TEST_F(Emulated, ACapturedGraphOutlivesLargerPlans) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  Context context(on("cuda:0"));
+  Plan small(model, context, model.input_shape(1));
+  const Tensor input = noise(small.input_shape(), 1);
+  const auto want = copies(small.run(input));
+  small.run(input);  // is captured
+  Plan large(model, context, model.input_shape(3));
+  large.run(noise(large.input_shape(), 2));
+  expect_same_bits(small.run(input), want);
+}
+
+TEST_F(Emulated, APlanOutlivesItsContext) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  std::optional<Context> context(std::in_place, on("cuda:0"));
+  Plan plan(model, *context, model.input_shape(1));
+  const Tensor input = noise(plan.input_shape(), 1);
+  const auto want = copies(plan.run(input));
+  context.reset();
+  expect_same_bits(plan.run(input), want);
+}
+
+TEST_F(Emulated, ACaptureLetsOtherThreadsAllocate) {
+  const cuda::Stream stream;
+  const cuda::DeviceBuffer buffer(4);
+  const auto graph = cuda::CapturedGraph::capture(stream, [&] {
+    cuda::check(cudaMemsetAsync(buffer.data(), 0, 4, stream), "clear memory");
+    std::thread([] { const cuda::DeviceBuffer other(4); }).join();
+  });
+  graph.launch(stream);
+  stream.wait();
+}
+
+TEST_F(Emulated, OnlyTheGpuThatIsNamedIsOpened) {
+  emulation::set_device_count(3);
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  const Tensor input = noise(model.input_shape(1), 1);
+  const Image image = picture(1);
+  std::unique_ptr<Context> context;
+  std::optional<Plan> plan;
+  std::optional<FeatureExtractor> extractor;
+  emulation::take_opened_devices();
+  // Threads of their own, which have chosen no GPU; as do pools.
+  std::thread([&] {
+    describe_gpus();
+    context = std::make_unique<Context>(on("cuda:1"));
+  }).join();
+  std::thread([&] {
+    plan.emplace(model, *context, model.input_shape(1));
+    extractor.emplace(model, *context, ExtractOptions{.batch = 1});
+  }).join();
+  std::thread([&] {
+    for (int i = 0; i < 3; ++i) plan->run(input);
+    extractor->extract({&image, 1});
+  }).join();
+  std::thread([&] { plan.reset(); }).join();
+  std::thread([&] { context.reset(); }).join();
+  std::thread([&] { extractor.reset(); }).join();
+  EXPECT_EQ(emulation::take_opened_devices(), std::vector<int>{1});
+}
+
+TEST_F(Emulated, TheCallersGpuStaysCurrent) {
+  emulation::set_device_count(2);
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  std::thread([&] {
+    const auto current = [] {
+      int device = -1;
+      cudaGetDevice(&device);
+      return device;
+    };
+    ASSERT_EQ(cudaSetDevice(0), cudaSuccess);
+    {
+      Context context(on("cuda:1"));
+      EXPECT_EQ(current(), 0);
+      Plan plan(model, context, model.input_shape(1));
+      EXPECT_EQ(current(), 0);
+      plan.run(noise(plan.input_shape(), 1));
+      EXPECT_EQ(current(), 0);
+    }
+    EXPECT_EQ(current(), 0);
+  }).join();
+}
+
+TEST_F(Emulated, SeveralGpusHoldSeveralBatches) {
+  emulation::set_device_count(2);
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  Context one(on("cuda:1")), two(on("cuda:0,1"));
+  Plan a(model, one, model.input_shape(1)), b(model, two, model.input_shape(1));
+  EXPECT_EQ(b.in_flight(), 2 * a.in_flight());
+}
+
+TEST_F(Emulated, MoreThanWhatMayBeInFlightIsRefused) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  Context context(on("cuda:0"));
+  Plan plan(model, context, model.input_shape(1));
+  const Tensor input = noise(plan.input_shape(), 1);
+  EXPECT_NE(error_of([&] { plan.collect(); }), "no error");
+  for (int i = 0; i < plan.in_flight(); ++i) plan.submit(input);
+  EXPECT_NE(error_of([&] { plan.submit(input); }), "no error");
+  EXPECT_NE(error_of([&] { plan.run(input); }), "no error");
+}
+
+TEST_F(Emulated, PlansOfOneContextShareTheirWeights) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  Context context(on("cuda:0"));
+  size_t free_before = 0, free_after = 0, total = 0;
+  Plan first(model, context, model.input_shape(1));
+  cudaMemGetInfo(&free_before, &total);
+  Plan second(model, context, model.input_shape(1));
+  cudaMemGetInfo(&free_after, &total);
+  const PlanReport& r = second.report();
+  const int64_t own =
+      r.activation_bytes + r.workspace_bytes + 2 * (r.output_bytes + second.input_shape().elements() * 4);
+  EXPECT_LT(static_cast<int64_t>(free_before - free_after), own + r.weight_bytes);
+}
+
+TEST_F(Emulated, TheExtractorAgreesWithTheCpu) {
+  ModelInfo info = small_resnet_info();
+  const Model model(write_small_resnet(folder / "net.safetensors", info));
+  Context gpu(on("cuda:0")), cpu(on("cpu"));
+  const std::vector<Image> images = {picture(1), picture(2, 31, 77), picture(3)};
+  for (const std::vector<double>& scales : {std::vector<double>{1}, std::vector<double>{1, 1.2}})
+    for (const Precision precision : {Precision::Fp32, Precision::Fp16, Precision::Bf16}) {
+      FeatureExtractor a(model, gpu, {.precision = precision, .batch = 2, .scales = scales}),
+          b(model, cpu, {.batch = 2, .scales = scales});
+      EXPECT_LE(relative_error(a.extract(images), b.extract(images)),
+                sum_tolerance(precision, kSmallResnetTerms, kSmallResnetLayers))
+          << name_of(precision);
+    }
+}
+
+// --- what fails ---
+
+TEST_F(Emulated, ADeviceThatIsNotThereIsNamed) {
+  emulation::set_device_count(2);
+  EXPECT_EQ(error_of([] { Context context(on("cuda:2")); }),
+            "there is no cuda:2; this machine has 2 GPUs, cuda:0 to cuda:1");
+  for (const char* nonsense : {"cuda:", "cuda:x", "cuda:-1", "cuda:0,", "cuda:0,0", "cudax"})
+    EXPECT_NE(error_of([&] { Context context(on(nonsense)); }).find("there is no device"), std::string::npos)
+        << nonsense;
+}
+
+TEST_F(Emulated, AnOldGpuIsRefusedByName) {
+  emulation::set_architecture({.name = "sm_75", .major = 7, .minor = 5});
+  const std::string message = error_of([] { Context context(on("cuda:0")); });
+  emulation::set_architecture({});
+  EXPECT_NE(message.find("has compute capability 7.5; tyto needs 8.0"), std::string::npos) << message;
+}
+
+TEST_F(Emulated, ABuildWithoutCodeForTheGpuSaysHowToMakeOne) {
+  emulation::fail_next(cudaErrorNoKernelImageForDevice, "cudaLaunchKernelEx", 0);
+  const std::string message = error_of([] { Context context(on("cuda:0")); });
+  EXPECT_NE(message.find("build with -DCMAKE_CUDA_ARCHITECTURES=80"), std::string::npos) << message;
+}
+
+TEST_F(Emulated, EveryGpuIsListedUsedOrNot) {
+  emulation::set_device_count(2);
+  emulation::set_architecture({.name = "sm_75", .major = 7, .minor = 5});
+  const auto lines = describe_gpus();
+  emulation::set_architecture({});
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(lines[2].first, "cuda:0");
+  EXPECT_EQ(lines[3].first, "cuda:1");
+  EXPECT_NE(lines[3].second.find("sm_75"), std::string::npos) << lines[3].second;
+  EXPECT_NE(lines[3].second.find("too old"), std::string::npos) << lines[3].second;
+}
+
+TEST_F(Emulated, AMissingDriverIsSaid) {
+  emulation::fail_next(cudaErrorInsufficientDriver, "cudaGetDeviceCount");
+  EXPECT_NE(error_of([] { Context context(on("cuda:0")); }).find("driver"), std::string::npos);
+  emulation::fail_next(cudaErrorNoDevice, "cudaGetDeviceCount");
+  EXPECT_EQ(error_of([] { Context context(on("cuda:0")); }), "there is no NVIDIA GPU here; use --device cpu");
+}
+
+TEST_F(Emulated, AutoTakesTheGpuAndSaysSo) {
+  std::vector<std::string> said;
+  ContextOptions options = on("auto");
+  options.notice = [&](const std::string& sentence) { said.push_back(sentence); };
+  { Context context(options); }
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_NE(said[0].find("running on cuda:0"), std::string::npos) << said[0];
+  emulation::set_device_count(0);
+  { Context context(options); }
+  ASSERT_EQ(said.size(), 2u);
+  EXPECT_NE(said[1].find("running on cpu"), std::string::npos) << said[1];
+}
+
+TEST_F(Emulated, OutOfMemorySaysWhatWasAskedAndWhatFits) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  Context context(on("cuda:0"));
+  std::optional<Plan> small(std::in_place, model, context, model.input_shape(1));
+  emulation::set_device_memory(int64_t{8} << 20);
+  const std::string message = error_of([&] { Plan plan(model, context, model.input_shape(512)); });
+  EXPECT_NE(message.find("the fp32 plan for [512, 3, 64, 32] needs"), std::string::npos) << message;
+  EXPECT_NE(message.find("and cuda:0 has"), std::string::npos) << message;
+  const auto advised = [](const std::string& text) {
+    const size_t at = text.find("use --batch ");
+    EXPECT_NE(at, std::string::npos) << text;
+    return at == std::string::npos ? 0 : std::stoi(text.substr(at + 12));
+  };
+  // What the shapes alone tell is the least; who takes that advice may hear once more, then from the finished plan.
+  int fits = advised(message);
+  EXPECT_LT(fits, 512);
+  const std::string again = error_of([&] { Plan plan(model, context, model.input_shape(fits)); });
+  if (again != "no error") fits = advised(again);
+  EXPECT_GT(fits, 1);
+  EXPECT_NO_THROW(Plan(model, context, model.input_shape(fits)));
+}
+
+TEST_F(Emulated, TheMemoryLimitHolds) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  ContextOptions options = on("cuda:0");
+  options.memory_limit = int64_t{2} << 20;
+  Context context(options);
+  EXPECT_NE(error_of([&] {
+              Plan plan(model, context, model.input_shape(512));
+            }).find("the limit of 2 MiB (--memory-limit) leaves"),
+            std::string::npos);
+  // As many fit again when they are gone.
+  const auto fitting = [&] {
+    std::vector<Plan> plans;
+    const std::string message = error_of([&] {
+      while (plans.size() < 100) plans.emplace_back(model, context, model.input_shape(4));
+    });
+    EXPECT_NE(message.find("the limit of 2 MiB (--memory-limit) leaves"), std::string::npos) << message;
+    return plans.size();
+  };
+  const size_t many = fitting();
+  EXPECT_GT(many, 0u);
+  EXPECT_EQ(fitting(), many);
+}
+
+// A network whose second layer makes what fp16 cannot hold, handed out or, in F32, as features or a detector's head.
+enum class Result { Map, Features, Head };
+Graph overflowing(Result result) {
+  Graph g;
+  auto tensors = std::vector<std::pair<std::string, Tensor>>{};
+  for (const char* name : {"a.weight", "b.weight", "c.weight"}) {
+    Tensor t(DType::F32, {8, 8, 1, 1});
+    std::ranges::fill(t.as<float>(), std::string(name) == "b.weight" ? 3e4f : 0.5f);
+    tensors.emplace_back(name, t);
+  }
+  const Weights w(std::make_shared<MemorySource>(std::move(tensors), "overflowing"));
+  Value x = g.input("input", {1, 8, 4, 4});
+  for (const char* layer : {"a", "b", "c"}) x = g.relu(g.conv2d(x, w.scope(layer), {.kernel = 1}));
+  x = g.max_pool(x, {});
+  g.output("y", result == Result::Features ? g.unit_sum("y", {g.flatten(x), g.flatten(x)})
+                : result == Result::Head   ? g.concat_heads("y", {x}, 4)
+                                           : x);
+  return optimise(g);
+}
+
+TEST_F(Emulated, AnOverflowOfFp16IsFoundAndItsLayerNamed) {
+  Context context(on("cuda:0"));
+  Tensor input(DType::F32, {1, 8, 4, 4});
+  std::ranges::fill(input.as<float>(), 1.0f);
+  for (const Result result : {Result::Map, Result::Features, Result::Head}) {
+    const Graph graph = overflowing(result);
+    auto outputs = room_for_outputs(graph);
+    const auto run = [&](Precision precision) {
+      const auto executable = context.backend().compile(graph, precision);
+      for (int i = 0; i < 3; ++i) {  // the captured graph, too
+        executable->submit(input);
+        executable->collect(outputs);
+      }
+    };
+    const std::string message = error_of([&] { run(Precision::Fp16); });
+    EXPECT_NE(message.find("layer 'b': 128 of 128 values exceed 65504"), std::string::npos) << message;
+    EXPECT_NO_THROW(run(Precision::Bf16));
+    EXPECT_NO_THROW(run(Precision::Fp32));
+  }
+}
+
+TEST_F(Emulated, AnOverflowIsFoundOnAnotherGpuThanTheCallers) {
+  emulation::set_device_count(2);
+  ASSERT_EQ(cudaSetDevice(0), cudaSuccess);
+  Context context(on("cuda:1"));
+  const Graph graph = overflowing(Result::Map);
+  const auto executable = context.backend().compile(graph, Precision::Fp16);
+  Tensor input(DType::F32, {1, 8, 4, 4});
+  std::ranges::fill(input.as<float>(), 1.0f);
+  auto outputs = room_for_outputs(graph);
+  executable->submit(input);
+  const std::string message = error_of([&] { executable->collect(outputs); });
+  EXPECT_NE(message.find("layer 'b': 128 of 128"), std::string::npos) << message;
+}
+
+TEST_F(Emulated, WeightsBeyondFp16AreNamed) {
+  Graph g;
+  Tensor t(DType::F32, {1, 1, 1, 1});
+  t.as<float>()[0] = 1e5f;
+  const Weights w(
+      std::make_shared<MemorySource>(std::vector<std::pair<std::string, Tensor>>{{"big.weight", t}}, "big"));
+  g.output("y", g.conv2d(g.input("input", {1, 1, 2, 2}), w.scope("big"), {.kernel = 1}));
+  Context context(on("cuda:0"));
+  const std::string message = error_of([&] { context.backend().compile(g, Precision::Fp16); });
+  EXPECT_NE(message.find("big.weight"), std::string::npos) << message;
+  EXPECT_NE(message.find("65504"), std::string::npos) << message;
+}
+
+TEST_F(Emulated, ALaunchThatFailsNamesLayerAndKernel) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  Context context(on("cuda:0"));
+  Plan plan(model, context, model.input_shape(1));
+  emulation::fail_next(cudaErrorLaunchOutOfResources, "cudaLaunchKernelEx", 1);
+  const std::string message = error_of([&] { plan.run(noise(plan.input_shape(), 1)); });
+  EXPECT_NE(message.find("layer 'max_pool after bn1' (tyto): kernel max_pool_kernel"), std::string::npos)
+      << message;
+}
+
+TEST_F(Emulated, AnErrorOfTheGpuIsTheLayersWhereItIsSynchronous) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  ContextOptions options = on("cuda:0");
+  for (const bool synchronous : {false, true}) {
+    options.synchronous = synchronous;
+    Context context(options);
+    Plan plan(model, context, model.input_shape(1));
+    const Tensor input = noise(plan.input_shape(), 1);
+    for (int i = 0; i < 2; ++i) plan.run(input);
+    emulation::fail_next(cudaErrorIllegalAddress,
+                         synchronous ? "cudaStreamSynchronize" : "cudaEventSynchronize", synchronous ? 1 : 0);
+    const std::string message = error_of([&] { plan.run(input); });
+    EXPECT_FALSE(emulation::cancel_failure());
+    EXPECT_NE(message.find(synchronous ? "layer 'conv1' (stand-in): could not finish the work"
+                                       : "the same command with --synchronous names the layer"),
+              std::string::npos)
+        << message;
+  }
+}
+
+// Whatever call of the runtime fails, and whenever: an Error, no crash, no leak, and the next context works.
+TEST_F(Emulated, AnyCallMayFail) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  const Tensor input = noise(model.input_shape(1), 1);
+  const Image image = picture(1);
+  const auto work = [&] {
+    Context context(on("cuda:0"));
+    Plan plan(model, context, model.input_shape(1));
+    for (int i = 0; i < 3; ++i) plan.run(input);
+    FeatureExtractor extractor(model, context, {.batch = 1});
+    for (int i = 0; i < 3; ++i) extractor.extract({&image, 1});
+  };
+  work();
+  // Whether the call came; a destructor's that fails is nobody's error.
+  int failed = 0;
+  const auto fails = [&](cudaError_t error, const std::string& call, int skipped) {
+    const auto before = emulation::runtime_counts();
+    emulation::fail_next(error, call, skipped);
+    const std::string message = error_of(work);
+    const bool came = !emulation::cancel_failure();
+    const auto after = emulation::runtime_counts();
+    failed += came && message != "no error";
+    EXPECT_EQ(after.allocations - before.allocations, after.frees - before.frees)
+        << call << " " << skipped << ": " << message;
+    EXPECT_EQ(emulation::live_objects(), emulation::LiveObjects())
+        << call << " " << skipped << ": " << message;
+    return came;
+  };
+  for (int skipped = 0;; skipped += 1 + skipped / 8)
+    if (!fails(skipped % 2 ? cudaErrorUnknown : cudaErrorMemoryAllocation, "", skipped)) break;
+  EXPECT_GT(failed, 30);
+  for (const char* call :
+       {"cudaStreamBeginCapture", "cudaStreamEndCapture", "cudaGraphInstantiate", "cudaGraphDestroy",
+        "cudaGraphLaunch", "cudaEventCreateWithFlags", "cudaSetDevice"})
+    EXPECT_TRUE(fails(cudaErrorUnknown, call, 0)) << call;
+  EXPECT_EQ(error_of(work), "no error");
+}
+
+}  // namespace
+}  // namespace tyto

@@ -1,0 +1,149 @@
+// Images that the emulated device preprocesses itself: the CPU's bits, whatever their sizes and number.
+#include <cuda_runtime_api.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "engine/cuda/backend/device.h"
+#include "engine/cuda/image_upload.h"
+#include "engine/images/preprocessing.h"
+#include "support/compare.h"
+#include "support/random_weights.h"
+#include "support/small_resnet.h"
+#include "tyto/feature_extractor.h"
+
+namespace tyto {
+namespace {
+
+constexpr int64_t kRows = 3;
+
+// A plan whose output is its input, so that what images become is seen.
+Plan identity_plan(Context& context, const Preprocessing& rule) {
+  Graph graph;
+  graph.output("image", graph.input("input", {kRows, 3, rule.height, rule.width}));
+  return {graph, context, Precision::Fp32};
+}
+
+// What the CPU makes of the images; the other rows zero.
+Tensor on_cpu(const Preprocessing& rule, std::span<const Image> images) {
+  Tensor input = Tensor::zeros(DType::F32, {kRows, 3, rule.height, rule.width});
+  Preprocessor preprocessor(rule);
+  const size_t row = input.as<float>().size() / kRows;
+  for (size_t i = 0; i < images.size(); ++i)
+    preprocessor.run(images[i], input.as<float>().subspan(i * row, row));
+  return input;
+}
+
+Image flat_picture(int width, int height, uint8_t value) {
+  return {width, height, std::vector<uint8_t>(size_t{3} * width * height, value)};
+}
+
+class Images : public Emulated, public testing::WithParamInterface<const char*> {
+ protected:
+  void SetUp() override { emulation::set_schedule(emulation::schedule_from(GetParam())); }
+};
+
+TEST_P(Images, HaveTheCpusBitsByEveryRule) {
+  Context context(on("cuda:0"));
+  const std::vector<Image> images = {picture(1, 46, 32), picture(2, 46, 32), picture(3, 7, 90)};
+  for (const Resampling resampling : {Resampling::PilBilinear, Resampling::PilBicubic, Resampling::PilLanczos,
+                                      Resampling::CvBilinear, Resampling::TorchBilinear})
+    for (const Fit fit : {Fit::Stretch, Fit::Letterbox, Fit::CenterCrop})
+      for (const ChannelOrder channels : {ChannelOrder::RGB, ChannelOrder::BGR}) {
+        const Preprocessing rule = {.height = 16,
+                                    .width = 23,
+                                    .resampling = resampling,
+                                    .fit = fit,
+                                    .shorter_side = 14,
+                                    .fill = 114,
+                                    .channels = channels,
+                                    .mean = {0.485f, 0.456f, 0.406f},
+                                    .std = {0.229f, 0.224f, 0.225f}};
+        Plan plan = identity_plan(context, rule);
+        ASSERT_TRUE(plan.preprocesses());
+        for (size_t count : {size_t{3}, size_t{0}, size_t{1}}) {
+          const std::span<const Image> some = std::span(images).first(count);
+          const std::vector<Geometry> placed = plan.submit(some, rule);
+          EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, some))) << to_json(rule) << count;
+          ASSERT_EQ(placed.size(), count);
+          Preprocessor preprocessor(rule);
+          std::vector<float> row(size_t{3} * rule.height * rule.width);
+          for (size_t i = 0; i < count; ++i) EXPECT_EQ(placed[i], preprocessor.run(images[i], row));
+        }
+      }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Images, testing::Values("forward", "reverse", "shuffled:1", "warp-ahead:3"));
+
+// 27 MB each, so that three do not go in one piece, and one that is larger than a piece.
+TEST_F(Emulated, ImagesBeyondOnePieceGoInSeveral) {
+  Context context(on("cuda:0"));
+  const Preprocessing rule = {.height = 4, .width = 4, .resampling = Resampling::CvBilinear};
+  const std::vector<Image> images = {flat_picture(3000, 3000, 10), flat_picture(3000, 3000, 20),
+                                     flat_picture(3000, 3000, 30)};
+  ASSERT_GT(3 * images[0].rgb.size(), static_cast<size_t>(cuda::ImageUpload::kMostStaged));
+  Plan plan = identity_plan(context, rule);
+  plan.submit(images, rule);
+  EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, images)));
+
+  const std::vector<Image> huge = {picture(1), flat_picture(5000, 5000, 40), picture(2)};
+  ASSERT_GT(huge[1].rgb.size(), static_cast<size_t>(cuda::ImageUpload::kMostStaged));
+  plan.submit(huge, rule);
+  EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, huge)));
+}
+
+TEST_F(Emulated, ImagesMayGoWhenTheyAreSubmitted) {
+  Context context(on("cuda:0"));
+  const Preprocessing rule = {.height = 9, .width = 8};
+  Plan plan = identity_plan(context, rule);
+  std::vector<Tensor> want;
+  for (uint32_t i = 0; i < 2; ++i) {
+    std::vector<Image> images = {picture(i + 1), picture(i + 2, 20, 30)};
+    want.push_back(on_cpu(rule, images));
+    plan.submit(images, rule);
+    for (Image& image : images) std::ranges::fill(image.rgb, uint8_t{0});
+  }
+  for (const Tensor& expected : want) EXPECT_TRUE(same_bits(plan.collect().at("image"), expected));
+}
+
+TEST_F(Emulated, ImagesOnAnotherGpuThanTheCallersHaveTheCpusBits) {
+  emulation::set_device_count(2);
+  ASSERT_EQ(cudaSetDevice(0), cudaSuccess);
+  Context context(on("cuda:1"));
+  const Preprocessing rule = {.height = 9, .width = 8};
+  Plan plan = identity_plan(context, rule);
+  const std::vector<Image> images = {picture(1), picture(2, 20, 30)};
+  plan.submit(images, rule);
+  EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, images)));
+}
+
+TEST_F(Emulated, AWarmBatchOfImagesAllocatesNothingAndWaitsOnce) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  Context context(on("cuda:0"));
+  FeatureExtractor extractor(model, context, {.batch = 2});
+  const std::vector<Image> images = {picture(1), picture(2)};
+  for (int i = 0; i < 4; ++i) extractor.extract(images);  // both slots; the graph is captured
+  const auto before = emulation::runtime_counts();
+  extractor.extract(images);
+  const auto after = emulation::runtime_counts();
+  EXPECT_EQ(after.allocations, before.allocations);
+  EXPECT_EQ(after.graph_launches, before.graph_launches + 1);
+  EXPECT_EQ(after.host_synchronisations, before.host_synchronisations + 1);
+}
+
+TEST_F(Emulated, AnImageThatIsNoneIsRefusedAndTheNextBatchRuns) {
+  Context context(on("cuda:0"));
+  const Preprocessing rule = {.height = 9, .width = 8};
+  Plan plan = identity_plan(context, rule);
+  std::vector<Image> images = {picture(1), picture(2)};
+  images[1].rgb.pop_back();
+  EXPECT_NE(error_of([&] { plan.submit(images, rule); }).find("40 x 50"), std::string::npos);
+  const std::vector<Image> many(kRows + 1, picture(1));
+  EXPECT_NE(error_of([&] { plan.submit(many, rule); }).find("4 images"), std::string::npos);
+  images[1] = picture(2);
+  plan.submit(images, rule);
+  EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, images)));
+}
+
+}  // namespace
+}  // namespace tyto

@@ -1,0 +1,149 @@
+#include "engine/graph/graph.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "support/errors.h"
+#include "support/random_weights.h"
+
+namespace tyto {
+namespace {
+
+struct OneInput {
+  Graph graph;
+  Value x;
+  explicit OneInput(const Shape& shape) : x(graph.input("input", shape)) {}
+};
+
+TEST(GraphShapes, OfAConvolution) {
+  OneInput g({2, 6, 11, 8});
+  const Weights w = weights({{"c.weight", {10, 3, 3, 3}}});
+  const auto shape = [&](const Conv2d& op) { return g.graph.shape(g.graph.conv2d(g.x, w.scope("c"), op)); };
+  EXPECT_EQ(shape({.kernel = 3, .groups = 2}), (Shape{2, 10, 9, 6}));
+  EXPECT_EQ(shape({.kernel = 3, .padding = 1, .groups = 2}), (Shape{2, 10, 11, 8}));
+  EXPECT_EQ(shape({.kernel = 3, .stride = 2, .padding = 1, .groups = 2}), (Shape{2, 10, 6, 4}));
+  EXPECT_EQ(shape({.kernel = 3, .stride = 3, .groups = 2}), (Shape{2, 10, 3, 2}));
+  EXPECT_EQ(shape({.kernel = 3, .dilation = 3, .groups = 2}), (Shape{2, 10, 5, 2}));
+  EXPECT_EQ(shape({.kernel = 3, .padding = {0, 1, 2, 3}, .groups = 2}), (Shape{2, 10, 11, 10}));
+}
+
+TEST(GraphShapes, AConvolutionNamesItsLayerAndBothShapes) {
+  OneInput g({2, 6, 11, 8});
+  const Weights w =
+      weights({{"layer1.0.conv1.weight", {10, 3, 3, 3}}, {"layer1.0.conv2.weight", {9, 3, 3, 3}}});
+  expect_error([&] { g.graph.conv2d(g.x, w.scope("layer1.0.conv1"), {.kernel = 3}); }, ErrorKind::Format,
+               {"'layer1.0.conv1.weight'", "[10, 3, 3, 3]", "[any, 6, 3, 3]"});
+  expect_error([&] { g.graph.conv2d(g.x, w.scope("layer1.0.conv2"), {.kernel = 3, .groups = 2}); },
+               ErrorKind::Shape, {"'layer1.0.conv2'", "[9, 3, 3, 3]", "[2, 6, 11, 8]"});
+  expect_error(
+      [&] { g.graph.conv2d(g.x, w.scope("layer1.0.conv1"), {.kernel = 3, .dilation = 5, .groups = 2}); },
+      ErrorKind::Shape, {"'layer1.0.conv1'", "window of 11", "width of 8"});
+}
+
+TEST(GraphShapes, AConvolutionNeedsAnImage) {
+  OneInput g({2, 6});
+  const Weights w = weights({{"c.weight", {10, 6, 1, 1}}});
+  expect_error([&] { g.graph.conv2d(g.x, w.scope("c"), {}); }, ErrorKind::Shape,
+               {"'c'", "[N, C, H, W]", "[2, 6]"});
+}
+
+TEST(GraphShapes, AResidualFitsTheOutput) {
+  OneInput g({1, 3, 8, 8});
+  const Weights w = weights({{"c.weight", {5, 3, 3, 3}}});
+  const Value y = g.graph.conv2d(g.x, w.scope("c"), {.kernel = 3});
+  Node node = g.graph.node(y);
+  node.inputs.push_back(g.x);
+  expect_error([&] { infer_shape(g.graph, node); }, ErrorKind::Shape,
+               {"'c'", "[1, 3, 8, 8]", "[1, 5, 6, 6]"});
+}
+
+TEST(GraphShapes, LinearFlattensAMap) {
+  OneInput g({2, 6, 2, 3});
+  const Weights w = weights({{"fc.weight", {7, 36}}, {"fc.bias", {7}}, {"odd.weight", {7, 35}}});
+  EXPECT_EQ(g.graph.shape(g.graph.linear(g.x, w.scope("fc"))), (Shape{2, 7}));
+  expect_error([&] { g.graph.linear(g.x, w.scope("odd")); }, ErrorKind::Format,
+               {"'odd.weight'", "[7, 35]", "[any, 36]"});
+}
+
+TEST(GraphShapes, ABiasFitsItsWeight) {
+  OneInput g({2, 6});
+  const Weights w = weights({{"fc.weight", {7, 6}}, {"fc.bias", {6}}});
+  expect_error([&] { g.graph.linear(g.x, w.scope("fc")); }, ErrorKind::Format, {"'fc.bias'", "[6]", "[7]"});
+}
+
+TEST(GraphShapes, NormalisationFitsTheChannels) {
+  OneInput g({2, 6, 4, 4});
+  const Weights w = weights(batch_norm_at("six", 6) + batch_norm_at("four", 4) + batch_norm_at("eight", 8));
+  EXPECT_EQ(g.graph.shape(g.graph.batch_norm(g.x, w.scope("six"))), (Shape{2, 6, 4, 4}));
+  EXPECT_EQ(g.graph.shape(g.graph.batch_norm(g.x, w.scope("four"), {.first_channel = 2})),
+            (Shape{2, 6, 4, 4}));
+  EXPECT_EQ(g.graph.shape(g.graph.instance_norm(g.x, w.scope("four"))), (Shape{2, 6, 4, 4}));
+  expect_error([&] { g.graph.batch_norm(g.x, w.scope("four")); }, ErrorKind::Format,
+               {"'four.weight'", "[4]", "[6]"});
+  expect_error([&] { g.graph.instance_norm(g.x, w.scope("eight")); }, ErrorKind::Shape,
+               {"'eight'", "8 channels", "[2, 6, 4, 4]"});
+}
+
+TEST(GraphShapes, ViewsAreOfImagesAndFeaturesAreRows) {
+  Graph g;
+  const Value image = g.input("input", {2, 3, 10, 7});
+  EXPECT_EQ(g.shape(g.flip_horizontal(image)), (Shape{2, 3, 10, 7}));
+  EXPECT_EQ(g.shape(g.rescale_bicubic(image, 1.5)), (Shape{2, 3, 15, 10}));
+  expect_error([&] { g.rescale_bicubic(image, 0.1); }, ErrorKind::Shape,
+               {"nothing is left", "[2, 3, 10, 7]"});
+  const Value row = g.flatten(image), shorter = g.flatten(g.global_average_pool(image));
+  EXPECT_EQ(g.shape(g.unit_sum("sum", {row, row})), (Shape{2, 210}));
+  expect_error([&] { g.unit_sum("sum", {row, shorter}); }, ErrorKind::Shape, {"sum", "[2, 210]", "[2, 3]"});
+  expect_error([&] { g.unit_sum("sum", {image}); }, ErrorKind::Shape, {"sum", "[2, 3, 10, 7]"});
+}
+
+TEST(GraphShapes, SummandsAreEqual) {
+  OneInput g({2, 6, 4, 4});
+  const Value pooled = g.graph.max_pool(g.x, {});
+  expect_error([&] { g.graph.add(g.x, pooled); }, ErrorKind::Shape, {"[2, 6, 4, 4]", "[2, 6, 2, 2]"});
+}
+
+// Sizes that torch.nn.MaxPool2d gives (1.13): size, kernel, stride, padding -> floor, ceil.
+TEST(GraphShapes, MaxPoolRoundsAsPyTorch) {
+  const int table[][6] = {{7, 2, 2, 0, 3, 4}, {8, 2, 2, 0, 4, 4}, {7, 3, 2, 1, 4, 4}, {8, 3, 2, 1, 4, 5},
+                          {6, 3, 2, 1, 3, 4}, {5, 2, 2, 1, 3, 3}, {5, 1, 3, 0, 2, 2}, {4, 2, 3, 1, 2, 2},
+                          {6, 1, 4, 0, 2, 2}, {10, 3, 3, 0, 3, 4}};
+  for (const auto& [size, kernel, stride, padding, floor, ceil] : table) {
+    OneInput g({1, 1, size, 30});
+    const auto rows = [&](bool up) {
+      const MaxPool op{.kernel = kernel, .stride = stride, .padding = padding, .ceil = up};
+      return g.graph.shape(g.graph.max_pool(g.x, op))[2];
+    };
+    EXPECT_EQ(rows(false), floor) << size << " " << kernel << " " << stride << " " << padding;
+    EXPECT_EQ(rows(true), ceil) << size << " " << kernel << " " << stride << " " << padding;
+  }
+}
+
+TEST(GraphShapes, AWindowThatDoesNotFitNamesTheLayerBefore) {
+  OneInput g({1, 3, 1, 9});
+  expect_error([&] { g.graph.max_pool(g.x, {}); }, ErrorKind::Shape, {"input", "window of 2", "height of 1"});
+}
+
+TEST(GraphShapes, AResultThatNoMemoryHoldsNamesItsLayer) {
+  const int64_t many = int64_t{1} << 22, most = std::numeric_limits<int64_t>::max();
+  OneInput g({many, 1, 1, many});
+  expect_error(
+      [&] {
+        g.graph.adaptive_average_pool(g.x, {2, 1 << 30});
+      },
+      ErrorKind::Memory,
+      {"layer 'average_pool after input'", "[4194304, 1, 2, 1073741824]", "no memory holds"});
+  expect_error([&] { OneInput({1, most, 1, most}); }, ErrorKind::Memory, {"'input'", "no memory holds"});
+}
+
+TEST(GraphShapes, FlattenAndAdaptivePoolingOfAMap) {
+  OneInput g({2, 6, 5, 3});
+  EXPECT_EQ(g.graph.shape(g.graph.flatten(g.x)), (Shape{2, 90}));
+  EXPECT_EQ(g.graph.shape(g.graph.adaptive_average_pool(g.x, {7, 2})), (Shape{2, 6, 7, 2}));
+  OneInput empty({2, 6, 0, 3});
+  expect_error([&] { empty.graph.global_average_pool(empty.x); }, ErrorKind::Shape, {"[2, 6, 0, 3]"});
+}
+
+}  // namespace
+}  // namespace tyto
