@@ -7,7 +7,7 @@
 
 #include "kernels/detection/class_scores.h"
 #include "kernels/detection/decode_boxes.h"
-#include "kernels/detection/select_detections.h"
+#include "kernels/detection/nms.h"
 
 namespace tyto::kernels {
 namespace {
@@ -48,7 +48,7 @@ BENCHMARK(decode)->Unit(benchmark::kMicrosecond);
 // One in range(1) of the scores lies above the threshold.
 void select(benchmark::State& state) {
   const int64_t classes = state.range(0);
-  const SelectDetections p = {
+  const Nms p = {
       .score_threshold = 1 - 1 / static_cast<float>(state.range(1)), .top_k = 200, .max_detections = 200};
   const std::vector<float> all = numbers(kAnchors * classes);
   std::vector<float> boxes = numbers(kAnchors * 4);
@@ -58,11 +58,10 @@ void select(benchmark::State& state) {
   }
   const int threads = omp_get_max_threads();
   std::vector<int64_t> workspace(
-      static_cast<size_t>(select_detections_workspace(p, 1, classes, kAnchors, threads) / 8 + 1));
+      static_cast<size_t>(nms_workspace(p, 1, classes, kAnchors, threads) / 8 + 1));
   std::vector<float> rows(static_cast<size_t>(detection_capacity(p, classes, kAnchors) * kDetectionRow));
   for (auto _ : state) {
-    select_detections_cpu(boxes.data(), all.data(), 1, classes, kAnchors, p, threads, workspace.data(),
-                          rows.data());
+    nms_cpu(boxes.data(), all.data(), 1, classes, kAnchors, p, threads, workspace.data(), rows.data());
     benchmark::ClobberMemory();
   }
 }

@@ -4,8 +4,8 @@
 
 #include <vector>
 
+#include "engine/metrics/reid/evaluation.h"
 #include "engine/metrics/reid/rank.h"
-#include "engine/pipelines/retrieval.h"
 
 namespace tyto {
 namespace {
@@ -35,7 +35,7 @@ void rank_all(benchmark::State& state) {
   const Tensor scores = rows(1, kGallery);
   std::vector<int32_t> order(kGallery);
   for (auto _ : state) {
-    kernels::rank_all_cpu(scores.as<float>().data(), kGallery, order.data());
+    rank_all(scores.as<float>().data(), kGallery, order.data());
     benchmark::DoNotOptimize(order.data());
   }
 }
@@ -45,7 +45,7 @@ void rank_top_50(benchmark::State& state) {
   const Tensor scores = rows(1, kGallery);
   std::vector<int32_t> order(50);
   for (auto _ : state) {
-    kernels::rank_top_cpu(scores.as<float>().data(), kGallery, 50, order.data());
+    rank_top(scores.as<float>().data(), kGallery, 50, order.data());
     benchmark::DoNotOptimize(order.data());
   }
 }

@@ -20,6 +20,7 @@
 #include "engine/graph/passes.h"
 #include "engine/images/preprocessing.h"
 #include "engine/metrics/coco_metrics.h"
+#include "engine/metrics/reid/evaluation.h"
 #include "engine/metrics/voc_metrics.h"
 #include "engine/model/model_file.h"
 #include "engine/networks/network.h"

@@ -26,7 +26,7 @@ std::string some(const std::vector<std::string>& items) {
 }
 
 // "resnet", "resnet in 'model_ema' under 'encoder_q.'".
-std::string place(const Recognition& r) {
+std::string location(const Recognition& r) {
   std::string text = r.network;
   if (!r.key.empty()) text += fmt::format(" in '{}'", r.key);
   if (!r.prefix.empty()) text += fmt::format(" under '{}'", r.prefix);
@@ -35,7 +35,7 @@ std::string place(const Recognition& r) {
 
 // How a network fails to fit, in one phrase that names the first few tensors.
 std::string difference(const Recognition& r) {
-  std::string text = fmt::format("{} finds {} of its tensors", place(r), r.found);
+  std::string text = fmt::format("{} finds {} of its tensors", location(r), r.found);
   if (!r.missing.empty()) text += fmt::format(", misses {}: {}", r.missing.size(), some(r.missing));
   if (!r.unused.empty()) text += fmt::format(", has no use for {}: {}", r.unused.size(), some(r.unused));
   if (r.missing.empty() && !r.unused.empty()) text += " (--allow-unused converts it all the same)";
@@ -141,9 +141,9 @@ std::vector<Recognition> largest_fits(const std::vector<Recognition>& all) {
 
 [[noreturn]] void refuse_several(const std::string& origin, const std::vector<Recognition>& fits) {
   std::set<std::string> networks, keys, prefixes;
-  std::vector<std::string> places, ways;
+  std::vector<std::string> locations, ways;
   for (const Recognition& r : fits) {
-    places.push_back(place(r));
+    locations.push_back(location(r));
     networks.insert(r.network);
     keys.insert(r.key);
     prefixes.insert(r.prefix);
@@ -152,7 +152,7 @@ std::vector<Recognition> largest_fits(const std::vector<Recognition>& all) {
   if (keys.size() > 1) ways.emplace_back("--key");
   if (prefixes.size() > 1) ways.emplace_back("--prefix");
   throw Error(ErrorKind::Format, fmt::format("{} fits in several ways ({}); choose with {}", origin,
-                                             fmt::join(places, ", "), fmt::join(ways, " and ")));
+                                             fmt::join(locations, ", "), fmt::join(ways, " and ")));
 }
 
 // The nearest shares most tensors; a second one is worth a word where it shares half as many.

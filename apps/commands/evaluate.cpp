@@ -28,8 +28,7 @@ Protocol protocol_of(const Options& options) {
   if (!options.ap.empty()) p.ap = options.ap == name_of(ApRule::Plain) ? ApRule::Plain : ApRule::Trapezoid;
   if (!options.divisor.empty())
     p.divisor = options.divisor == name_of(Divisor::AllQueries) ? Divisor::AllQueries : Divisor::ValidQueries;
-  for (const auto rule :
-       {kernels::CameraRule::Baseline, kernels::CameraRule::None, kernels::CameraRule::Sysu})
+  for (const auto rule : {CameraRule::Baseline, CameraRule::None, CameraRule::Sysu})
     if (options.camera_rule == tyto::name_of(rule)) p.cameras = rule;
   if (p.ap != named.ap || p.divisor != named.divisor || p.cameras != named.cameras) p.name += " (altered)";
   return p;

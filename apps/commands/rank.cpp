@@ -14,8 +14,6 @@
 namespace tyto::apps {
 namespace {
 
-using kernels::CameraRule;
-
 struct Options {
   std::vector<std::string> files;
   std::string out, images, camera_rule;

@@ -7,11 +7,11 @@ namespace tyto::apps {
 namespace {
 
 constexpr double kUsualFramesPerSecond = 25;
-constexpr int64_t kMost = 2'000'000'000'000'000'000;  // units of time: sums of four stay within 64 bits
+constexpr int64_t kMax = 2'000'000'000'000'000'000;  // units of time: sums of four stay within 64 bits
 
 int64_t units(double seconds, TimeBase unit) {
   const double count = seconds * unit.denominator / unit.numerator;
-  return std::max<int64_t>(std::llround(std::min(count, static_cast<double>(kMost))), 1);
+  return std::max<int64_t>(std::llround(std::min(count, static_cast<double>(kMax))), 1);
 }
 
 }  // namespace
@@ -30,13 +30,13 @@ int64_t FrameTimes::usual_distance() const {
 }
 
 int64_t FrameTimes::next(std::optional<int64_t> stamp, int64_t duration) {
-  if (stamp && (*stamp < -kMost || *stamp > kMost)) stamp.reset();  // no time, but a file's whim
+  if (stamp && (*stamp < -kMax || *stamp > kMax)) stamp.reset();  // no time, but a file's whim
   int64_t distance = stamp && shift_ && last_ ? *stamp + *shift_ - *last_ : 0;
   if (distance > 0 && distance <= longest_gap_)
     smallest_distance_ = smallest_distance_ > 0 ? std::min(smallest_distance_, distance) : distance;
   else if (last_)
     distance = usual_distance();
-  const int64_t time = last_ ? std::min(*last_ + distance, kMost) : 0;
+  const int64_t time = last_ ? std::min(*last_ + distance, kMax) : 0;
   if (stamp) shift_ = time - *stamp;
   last_ = time;
   duration_ = duration > 0 && duration <= longest_gap_ ? duration : 0;

@@ -263,12 +263,12 @@ Image VideoDecoder::image() {
 TimeBase VideoDecoder::time_base() const { return {stream_->time_base.num, stream_->time_base.den}; }
 
 std::optional<int64_t> VideoDecoder::expected_frames() const {
-  constexpr double kMost = 1e12;
+  constexpr double kMax = 1e12;
   const double seconds = format_->duration > 0 ? static_cast<double>(format_->duration) / AV_TIME_BASE : 0;
   const double shown = seconds * av_q2d(stream_->avg_frame_rate);  // an edit list may hide what is counted
-  double frames = stream_->nb_frames > 0 ? static_cast<double>(stream_->nb_frames) : kMost;
+  double frames = stream_->nb_frames > 0 ? static_cast<double>(stream_->nb_frames) : kMax;
   if (shown >= 1) frames = std::min(frames, std::round(shown));
-  if (frames >= kMost) return std::nullopt;
+  if (frames >= kMax) return std::nullopt;
   return static_cast<int64_t>(frames);
 }
 

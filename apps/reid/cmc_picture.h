@@ -4,7 +4,7 @@
 #include <opencv2/core.hpp>
 #include <string>
 
-#include "engine/pipelines/retrieval.h"
+#include "engine/metrics/reid/evaluation.h"
 
 namespace tyto::apps {
 

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-#include "engine/pipelines/retrieval.h"
+#include "engine/metrics/reid/evaluation.h"
 
 namespace tyto::apps {
 

@@ -12,8 +12,6 @@
 namespace tyto::apps {
 namespace {
 
-using kernels::Judgement;
-
 std::optional<bool> same_identity(int64_t a, int64_t b) {
   if (a == -1 || b == -1) return std::nullopt;
   return a == b;
@@ -36,14 +34,14 @@ std::string quoted(const std::string& text) { return nlohmann::json(text).dump()
 }  // namespace
 
 std::vector<Ranking> rank_gallery(const FeatureSet& queries, const FeatureSet& gallery, int64_t top_k,
-                                  kernels::CameraRule rule, const QueriesDone& done) {
+                                  CameraRule rule, const QueriesDone& done) {
   std::vector<Ranking> rankings(queries.paths.size());
   const std::vector<int64_t> own = own_files(queries, gallery);
   const auto visit = [&](int64_t query, std::span<const float> scores) {
     const auto q = static_cast<size_t>(query);
     std::vector<Judgement> judgement(scores.size());
-    kernels::judge_cpu(queries.ids[q], queries.cameras[q], gallery.ids.data(), gallery.cameras.data(),
-                       gallery.rows(), rule, judgement.data());
+    judge(queries.ids[q], queries.cameras[q], gallery.ids.data(), gallery.cameras.data(), gallery.rows(),
+          rule, judgement.data());
     if (own[q] >= 0) judgement[static_cast<size_t>(own[q])] = Judgement::Junk;
 
     std::vector<float> kept_scores;
@@ -55,7 +53,7 @@ std::vector<Ranking> rank_gallery(const FeatureSet& queries, const FeatureSet& g
     }
     const auto kept = static_cast<int64_t>(kept_rows.size());
     std::vector<int32_t> order(static_cast<size_t>(std::min(top_k, kept)));
-    kernels::rank_top_cpu(kept_scores.data(), kept, static_cast<int64_t>(order.size()), order.data());
+    rank_top(kept_scores.data(), kept, static_cast<int64_t>(order.size()), order.data());
 
     rankings[q].query = query;
     for (const int32_t i : order) {

@@ -27,7 +27,7 @@ struct Ranking {
 // The first `top_k` images for every query. Left out are junk by the camera rule, and the query's own file
 // where the gallery holds it too.
 std::vector<Ranking> rank_gallery(const FeatureSet& queries, const FeatureSet& gallery, int64_t top_k,
-                                  kernels::CameraRule rule, const QueriesDone& done = {});
+                                  CameraRule rule, const QueriesDone& done = {});
 
 // {"query": path, "id": 2, "camera": 1, "ranking": [{"rank": 1, "path": ..., "score": 0.953, "id": ...,
 // "camera": ..., "correct": true}, ...]}: one line without its end. Scores have the digits that give the same

@@ -43,15 +43,15 @@ std::optional<kernels::ChannelBlocks<float>> channel_blocks(const memory::desc& 
 
 }  // namespace
 
-kernels::ChannelBlocks<float> Lowering::blocks(const Stored& s) const {
+kernels::ChannelBlocks<float> Lowering::blocks(const TensorRef& s) const {
   const auto view = channel_blocks(s.layout);
   if (!view)
     throw Error(ErrorKind::Unsupported, fmt::format("no kernel for the layout {}", layout_name(s.layout)));
   return *view;
 }
 
-Stored Lowering::as_blocks(Value v) {
-  const Stored& s = stored(v);
+TensorRef Lowering::as_blocks(Value v) {
+  const TensorRef& s = stored(v);
   if (channel_blocks(s.layout)) return s;
   return in_layout(v, plain(graph_.shape(v)));
 }

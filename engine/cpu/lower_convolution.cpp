@@ -59,16 +59,16 @@ ConvolutionShape shape_of(const Conv2d& op, const Shape& w) {
 }  // namespace
 
 // A copy of v with a border of zeros.
-Stored Lowering::padded(Value v, const Padding& padding, const memory::desc& layout) {
+TensorRef Lowering::padded(Value v, const Padding& padding, const memory::desc& layout) {
   const Shape& shape = graph_.shape(v);
-  const Stored from = stored(v), to = fresh(layout);
+  const TensorRef from = stored(v), to = new_tensor(layout);
   add_step(
       {graph_.node(v).name, "zero", "tyto", layout_name(layout), Shape(layout.dims())},
       [m = bind(to), bytes = layout.get_size()](dnnl::stream&) {
         std::memset(m.get_data_handle(), 0, bytes);
       },
       std::array{to});
-  Stored inside = to;
+  TensorRef inside = to;
   inside.layout = layout.submemory_desc(shape.dims(), {0, 0, padding.top, padding.left});
   add_reorder({graph_.node(v).name, "reorder", "into a border of zeros", layout_name(layout), shape}, from,
               inside.layout, bind(inside), std::array{from, to});
@@ -107,20 +107,20 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
   if (!pd) pd = choose(dnnl::algorithm::convolution_direct);
   // Direct kernels refuse a padding wider than their registers hold, as of SSD's dilated conv6. What is left then
   // is a matrix product, which rounds an image by its place in the batch; a padded copy of the input avoids it.
-  bool bordered = false;
+  bool padded_copy = false;
   if (pd && !is_jit(pd) && pads(op.padding)) {
     s.before = s.after = {0, 0};
     const auto direct =
         make(dnnl::algorithm::convolution_direct, any_layout(grown(graph_.shape(x), op.padding)));
-    bordered = direct && is_jit(direct);
-    if (bordered) pd = direct;
+    padded_copy = direct && is_jit(direct);
+    if (padded_copy) pd = direct;
   }
   if (!pd)
     throw Error(ErrorKind::Unsupported, fmt::format("layer '{}': oneDNN has no such convolution", node.name));
 
-  const Stored source = bordered ? padded(x, op.padding, pd.src_desc()) : in_layout(x, pd.src_desc());
-  const Stored result =
-      residual ? consumable(node.inputs[1], pd.dst_desc(), id, source) : fresh(pd.dst_desc());
+  const TensorRef source = padded_copy ? padded(x, op.padding, pd.src_desc()) : in_layout(x, pd.src_desc());
+  const TensorRef result =
+      residual ? reuse_or_copy(node.inputs[1], pd.dst_desc(), id, source) : new_tensor(pd.dst_desc());
   memory::dims plain_strides(s.weights.size(), 1);
   for (size_t i = s.weights.size(); i-- > 1;) plain_strides[i - 1] = plain_strides[i] * s.weights[i];
   Arguments arguments = {
@@ -151,10 +151,10 @@ void Lowering::lower(const Linear& op, const Node& node, int id) {
                             bias_layout, as_image(outputs), one, zero, zero, zero);
   const Convolution::primitive_desc pd(d, attributes(ops), engine_);
 
-  Stored source = in_layout(node.inputs[0], plain({n, inputs})), result = fresh(plain(node.shape));
-  const Stored used[] = {source, result};
+  TensorRef source = in_layout(node.inputs[0], plain({n, inputs})), result = new_tensor(plain(node.shape));
+  const TensorRef used[] = {source, result};
   source.layout = pd.src_desc();
-  Stored image = result;
+  TensorRef image = result;
   image.layout = pd.dst_desc();
   Arguments arguments = {
       {DNNL_ARG_SRC, bind(source)},

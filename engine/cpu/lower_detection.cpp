@@ -5,11 +5,11 @@
 #include <array>
 
 #include "engine/cpu/lowering.h"
-#include "kernels/detection/concat_heads.h"
+#include "kernels/detection/concat_maps.h"
 
 namespace tyto::cpu {
-void Lowering::lower(const ConcatHeads&, const Node& node, int id) {
-  std::vector<Stored> used;
+void Lowering::lower(const ConcatMaps&, const Node& node, int id) {
+  std::vector<TensorRef> used;
   std::vector<memory> maps;
   std::vector<kernels::ChannelBlocks<const float>> views;
   for (Value in : node.inputs) {
@@ -17,20 +17,21 @@ void Lowering::lower(const ConcatHeads&, const Node& node, int id) {
     maps.push_back(bind(used.back()));
     views.push_back(as_const(blocks(used.back())));
   }
-  const Stored result = fresh(plain(node.shape));
+  const TensorRef result = new_tensor(plain(node.shape));
   used.push_back(result);
   add_step(
-      {node.name, "concat_heads", "tyto", layout_name(result.layout), node.shape},
+      {node.name, "concat_maps", "tyto", layout_name(result.layout), node.shape},
       [maps = std::move(maps), views = std::move(views), rows = bind(result)](dnnl::stream&) mutable {
         for (size_t k = 0; k < maps.size(); ++k) views[k].data = floats(maps[k]);
-        kernels::concat_heads_cpu(views, floats(rows));
+        kernels::concat_maps_cpu(views, floats(rows));
       },
       used);
   store(id, result);
 }
 
 void Lowering::lower(const DecodeBoxes& op, const Node& node, int id) {
-  const Stored offsets = in_layout(node.inputs[0], plain(node.shape)), result = fresh(plain(node.shape));
+  const TensorRef offsets = in_layout(node.inputs[0], plain(node.shape)),
+                  result = new_tensor(plain(node.shape));
   add_step(
       {node.name, "decode_boxes", "tyto", layout_name(result.layout), node.shape},
       [op, from = bind(offsets), to = bind(result), anchors = std::as_const(node).weights[0].load(),
@@ -43,7 +44,7 @@ void Lowering::lower(const DecodeBoxes& op, const Node& node, int id) {
 
 void Lowering::lower(const ClassScores& op, const Node& node, int id) {
   const Shape& in = graph_.shape(node.inputs[0]);
-  const Stored logits = in_layout(node.inputs[0], plain(in)), result = fresh(plain(node.shape));
+  const TensorRef logits = in_layout(node.inputs[0], plain(in)), result = new_tensor(plain(node.shape));
   add_step(
       {node.name, "class_scores", "tyto", layout_name(result.layout), node.shape},
       [op, in, from = bind(logits), to = bind(result)](dnnl::stream&) {
@@ -53,22 +54,21 @@ void Lowering::lower(const ClassScores& op, const Node& node, int id) {
   store(id, result);
 }
 
-void Lowering::lower(const SelectDetections& op, const Node& node, int id) {
+void Lowering::lower(const Nms& op, const Node& node, int id) {
   const Shape& in = graph_.shape(node.inputs[1]);
   const int threads =
       static_cast<int>(std::clamp<int64_t>(in[0] * in[1], 1, omp_get_max_threads()));  // a class each
-  const Stored boxes = in_layout(node.inputs[0], plain(graph_.shape(node.inputs[0])));
-  const Stored scores = in_layout(node.inputs[1], plain(in));
-  const Stored workspace =
-      fresh(described({kernels::select_detections_workspace(op, in[0], in[1], in[2], threads)},
-                      memory::data_type::u8, memory::format_tag::a));
-  const Stored result = fresh(plain(node.shape));
+  const TensorRef boxes = in_layout(node.inputs[0], plain(graph_.shape(node.inputs[0])));
+  const TensorRef scores = in_layout(node.inputs[1], plain(in));
+  const TensorRef workspace = new_tensor(described({kernels::nms_workspace(op, in[0], in[1], in[2], threads)},
+                                                   memory::data_type::u8, memory::format_tag::a));
+  const TensorRef result = new_tensor(plain(node.shape));
   add_step(
-      {node.name, "select_detections", "tyto", layout_name(result.layout), node.shape},
+      {node.name, "nms", "tyto", layout_name(result.layout), node.shape},
       [op, in, threads, b = bind(boxes), s = bind(scores), w = bind(workspace),
        to = bind(result)](dnnl::stream&) {
-        kernels::select_detections_cpu(floats(b), floats(s), in[0], in[1], in[2], op, threads,
-                                       w.get_data_handle(), floats(to));
+        kernels::nms_cpu(floats(b), floats(s), in[0], in[1], in[2], op, threads, w.get_data_handle(),
+                         floats(to));
       },
       std::array{boxes, scores, workspace, result});
   store(id, result);

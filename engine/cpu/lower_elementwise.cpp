@@ -8,7 +8,8 @@ namespace tyto::cpu {
 
 void Lowering::lower(const Add& op, const Node& node, int id) {
   const memory::desc& layout = stored(node.inputs[0]).layout;
-  const Stored a = stored(node.inputs[0]), b = in_layout(node.inputs[1], layout), result = fresh(layout);
+  const TensorRef a = stored(node.inputs[0]), b = in_layout(node.inputs[1], layout),
+                  result = new_tensor(layout);
   dnnl::post_ops ops;
   append_activation(ops, op.activation);
   const dnnl::binary::primitive_desc pd({dnnl::algorithm::binary_add, layout, layout, layout},
@@ -21,7 +22,7 @@ void Lowering::lower(const Add& op, const Node& node, int id) {
 
 void Lowering::lower(const Activate& op, const Node& node, int id) {
   if (op.activation == Activation::None) return store(id, stored(node.inputs[0]));
-  const Stored x = stored(node.inputs[0]), result = fresh(x.layout);
+  const TensorRef x = stored(node.inputs[0]), result = new_tensor(x.layout);
   // The identity, and what a convolution would do after itself.
   dnnl::post_ops ops;
   append_activation(ops, op.activation);
@@ -35,7 +36,7 @@ void Lowering::lower(const Activate& op, const Node& node, int id) {
 
 void Lowering::lower(const BatchNorm& op, const Node& node, int id) {
   const ChannelAffine affine = channel_affine_of(node, graph_.channels(node.inputs[0]));
-  const Stored x = as_blocks(node.inputs[0]), result = fresh(x.layout);
+  const TensorRef x = as_blocks(node.inputs[0]), result = new_tensor(x.layout);
   add_step(
       {node.name, "batch_norm", "tyto", layout_name(x.layout), node.shape},
       [from = bind(x), to = bind(result), view = blocks(x), affine,
@@ -51,7 +52,7 @@ void Lowering::lower(const BatchNorm& op, const Node& node, int id) {
 
 void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
   const Tensor scale = node.weights[0].load(), shift = node.weights[1].load();
-  const Stored x = as_blocks(node.inputs[0]), result = fresh(x.layout);
+  const TensorRef x = as_blocks(node.inputs[0]), result = new_tensor(x.layout);
   add_step(
       {node.name, "instance_norm", "tyto", layout_name(x.layout), node.shape},
       [from = bind(x), to = bind(result), view = blocks(x), scale, shift, epsilon = op.epsilon,
@@ -67,7 +68,8 @@ void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const ScaleChannels&, const Node& node, int id) {
-  const Stored x = as_blocks(node.inputs[0]), scales = as_blocks(node.inputs[1]), result = fresh(x.layout);
+  const TensorRef x = as_blocks(node.inputs[0]), scales = as_blocks(node.inputs[1]),
+                  result = new_tensor(x.layout);
   add_step(
       {node.name, "scale_channels", "tyto", layout_name(x.layout), node.shape},
       [from = bind(x), by = bind(scales), to = bind(result), x_view = blocks(x), scales_view = blocks(scales),
@@ -82,7 +84,7 @@ void Lowering::lower(const ScaleChannels&, const Node& node, int id) {
 }
 
 void Lowering::lower(const L2Normalize& op, const Node& node, int id) {
-  const Stored x = as_blocks(node.inputs[0]), result = fresh(x.layout);
+  const TensorRef x = as_blocks(node.inputs[0]), result = new_tensor(x.layout);
   add_step(
       {node.name, "l2_normalize", "tyto", layout_name(x.layout), node.shape},
       [op, from = bind(x), to = bind(result), view = blocks(x),

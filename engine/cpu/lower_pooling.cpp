@@ -7,7 +7,7 @@
 namespace tyto::cpu {
 
 void Lowering::lower(const MaxPool& op, const Node& node, int id) {
-  const Stored x = stored(node.inputs[0]);
+  const TensorRef x = stored(node.inputs[0]);
   const Shape &in = graph_.shape(node.inputs[0]), &out = node.shape;
   // oneDNN counts windows from the padding; with ceil the last window reaches further.
   const auto after = [&](size_t axis, int before) {
@@ -24,7 +24,7 @@ void Lowering::lower(const MaxPool& op, const Node& node, int id) {
        {op.padding.top, op.padding.left},
        {after(2, op.padding.top), after(3, op.padding.left)}},
       attributes({}), engine_);
-  const Stored result = fresh(pd.dst_desc());
+  const TensorRef result = new_tensor(pd.dst_desc());
   add_primitive(node, pd.impl_info_str(), dnnl::pooling_forward(pd), pd.scratchpad_desc(),
                 {{DNNL_ARG_SRC, bind(x)}, {DNNL_ARG_DST, bind(result)}}, std::array{x, result});
   store(id, result);
@@ -33,8 +33,8 @@ void Lowering::lower(const MaxPool& op, const Node& node, int id) {
 void Lowering::lower(const AdaptiveAveragePool& op, const Node& node, int id) {
   const Value in = node.inputs[0];
   if (graph_.shape(in)[2] == op.height && graph_.shape(in)[3] == op.width) return store(id, stored(in));
-  const Stored x = as_blocks(in);
-  const Stored result = fresh(with_area(x.layout, op.height, op.width));
+  const TensorRef x = as_blocks(in);
+  const TensorRef result = new_tensor(with_area(x.layout, op.height, op.width));
   add_step(
       {node.name, "adaptive_average_pool", "tyto", layout_name(result.layout), node.shape},
       [source = bind(x), target = bind(result), from = blocks(x),
@@ -48,7 +48,7 @@ void Lowering::lower(const AdaptiveAveragePool& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const Flatten&, const Node& node, int id) {
-  Stored flat = in_layout(node.inputs[0], plain(graph_.shape(node.inputs[0])));
+  TensorRef flat = in_layout(node.inputs[0], plain(graph_.shape(node.inputs[0])));
   flat.layout = plain(node.shape);
   store(id, flat);
 }

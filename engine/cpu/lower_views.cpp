@@ -11,7 +11,7 @@ namespace tyto::cpu {
 
 void Lowering::lower(const FlipHorizontal& op, const Node& node, int id) {
   const Shape& shape = node.shape;
-  const Stored x = in_layout(node.inputs[0], plain(shape)), result = fresh(plain(shape));
+  const TensorRef x = in_layout(node.inputs[0], plain(shape)), result = new_tensor(plain(shape));
   add_step(
       {node.name, std::string(name_of(op)), "tyto", layout_name(result.layout), shape},
       [from = bind(x), to = bind(result), rows = shape[0] * shape[1] * shape[2], width = shape[3]](
@@ -22,7 +22,7 @@ void Lowering::lower(const FlipHorizontal& op, const Node& node, int id) {
 
 void Lowering::lower(const RescaleBicubic& op, const Node& node, int id) {
   const Shape& shape = graph_.shape(node.inputs[0]);
-  const Stored x = in_layout(node.inputs[0], plain(shape)), result = fresh(plain(node.shape));
+  const TensorRef x = in_layout(node.inputs[0], plain(shape)), result = new_tensor(plain(node.shape));
   const kernels::BicubicParams params = {shape[0] * shape[1], shape[2], shape[3], op.factor};
   add_step(
       {node.name, std::string(name_of(op)), "tyto", layout_name(result.layout), node.shape},
@@ -33,12 +33,12 @@ void Lowering::lower(const RescaleBicubic& op, const Node& node, int id) {
   store(id, result);
 }
 
-void Lowering::lower(const UnitSum& op, const Node& node, int id) {
-  std::vector<Stored> used;
+void Lowering::lower(const NormalizedSum& op, const Node& node, int id) {
+  std::vector<TensorRef> used;
   for (const Value v : node.inputs) used.push_back(in_layout(v, plain(node.shape)));
-  const Stored result = fresh(plain(node.shape));
+  const TensorRef result = new_tensor(plain(node.shape));
   std::vector<memory> terms;
-  for (const Stored& s : used) terms.push_back(bind(s));
+  for (const TensorRef& s : used) terms.push_back(bind(s));
   used.push_back(result);
   add_step(
       {node.name, std::string(name_of(op)), "tyto", layout_name(result.layout), node.shape},

@@ -74,13 +74,13 @@ Lowered Lowering::lower(const std::function<void(int64_t)>& admit) {
 
   std::vector<Lifetime> lives;
   for (const Buffer& b : buffers_) lives.push_back(b.life);
-  const Placement placement = place(lives);
+  const ArenaPlan plan = plan_arena(lives);
   size_t workspace = 0;
   for (const memory& m : scratchpads_) workspace = std::max(workspace, m.get_desc().get_size());
 
   PlanReport& report = result_.report;
-  report.activation_bytes = placement.total;
-  report.activation_bound = placement.bound;
+  report.activation_bytes = plan.total;
+  report.activation_bound = plan.bound;
   report.workspace_bytes = static_cast<int64_t>(workspace);
   for (const auto& w : result_.weights) report.weight_bytes += static_cast<int64_t>(w->get_desc().get_size());
   for (const Step& s : result_.steps) report.steps.push_back(s.report);
@@ -90,13 +90,13 @@ Lowered Lowering::lower(const std::function<void(int64_t)>& admit) {
   result_.arena = allocate(report.activation_bytes);
   result_.workspace = allocate(report.workspace_bytes);
   for (auto& [m, buffer] : bound_)
-    m.set_data_handle(result_.arena.get() + placement.offsets[static_cast<size_t>(buffer)]);
+    m.set_data_handle(result_.arena.get() + plan.offsets[static_cast<size_t>(buffer)]);
   for (memory& m : scratchpads_) m.set_data_handle(result_.workspace.get());
   return std::move(result_);
 }
 
 void Lowering::lower(const Input&, const Node& node, int id) {
-  Stored s = fresh(plain(node.shape));
+  TensorRef s = new_tensor(plain(node.shape));
   buffers_[static_cast<size_t>(s.buffer)].external = true;
   buffers_[static_cast<size_t>(s.buffer)].life.bytes = 0;
   store(id, s);
@@ -108,18 +108,18 @@ void Lowering::lower_output(size_t index) {
   const memory::desc layout = plain(graph_.shape(value));
   memory target(layout, engine_, nullptr);
   result_.outputs.emplace_back(name, target);
-  const Stored from = stored(value);
+  const TensorRef from = stored(value);
   add_reorder({name, "output", "reorder", layout_name(from.layout), graph_.shape(value)}, from, layout,
               target, std::array{from});
 }
 
-void Lowering::store(int id, Stored s) {
+void Lowering::store(int id, TensorRef s) {
   Buffer& b = buffers_[static_cast<size_t>(s.buffer)];
   b.last_node = std::max(b.last_node, last_reader_[static_cast<size_t>(id)]);
   values_[static_cast<size_t>(id)] = std::move(s);
 }
 
-Stored Lowering::fresh(const memory::desc& layout) {
+TensorRef Lowering::new_tensor(const memory::desc& layout) {
   Buffer b;
   b.life.bytes = static_cast<int64_t>(layout.get_size());
   b.life.first = b.life.last = static_cast<int>(result_.steps.size());
@@ -127,8 +127,8 @@ Stored Lowering::fresh(const memory::desc& layout) {
   return {static_cast<int>(buffers_.size()) - 1, layout};
 }
 
-Stored Lowering::copy(Value v, const memory::desc& layout) {
-  const Stored from = stored(v), to = fresh(layout);
+TensorRef Lowering::copy(Value v, const memory::desc& layout) {
+  const TensorRef from = stored(v), to = new_tensor(layout);
   const Node& node = graph_.node(v);
   add_reorder({node.name, "reorder", layout_name(from.layout) + " -> " + layout_name(layout),
                layout_name(layout), node.shape},
@@ -136,12 +136,12 @@ Stored Lowering::copy(Value v, const memory::desc& layout) {
   return to;
 }
 
-Stored Lowering::in_layout(Value v, const memory::desc& layout) {
+TensorRef Lowering::in_layout(Value v, const memory::desc& layout) {
   return stored(v).layout == layout ? stored(v) : copy(v, layout);
 }
 
-Stored Lowering::consumable(Value v, const memory::desc& layout, int id, const Stored& source) {
-  const Stored& own = stored(v);
+TensorRef Lowering::reuse_or_copy(Value v, const memory::desc& layout, int id, const TensorRef& source) {
+  const TensorRef& own = stored(v);
   const Buffer& buffer = buffers_[static_cast<size_t>(own.buffer)];
   const bool free = !buffer.external && buffer.last_node == id && own.buffer != source.buffer;
   return free && own.layout == layout ? own : copy(v, layout);
@@ -170,7 +170,7 @@ memory::desc Lowering::described(const Shape& shape, memory::data_type type, mem
   return {shape.dims(), type, tag};
 }
 
-memory Lowering::bind(const Stored& s) {
+memory Lowering::bind(const TensorRef& s) {
   memory m(s.layout, engine_, nullptr);
   if (buffers_[static_cast<size_t>(s.buffer)].external)
     result_.input.push_back(m);
@@ -186,9 +186,9 @@ memory Lowering::pack(const Weight& weight, const memory::desc& plain_layout, co
 }
 
 void Lowering::add_step(PlanReport::Step report, std::function<void(dnnl::stream&)> run,
-                        std::span<const Stored> used) {
+                        std::span<const TensorRef> used) {
   const int step = static_cast<int>(result_.steps.size());
-  for (const Stored& s : used) {
+  for (const TensorRef& s : used) {
     Lifetime& life = buffers_[static_cast<size_t>(s.buffer)].life;
     life.last = std::max(life.last, step);
   }
@@ -197,7 +197,7 @@ void Lowering::add_step(PlanReport::Step report, std::function<void(dnnl::stream
 
 void Lowering::add_primitive(const Node& node, const std::string& algorithm, const dnnl::primitive& primitive,
                              const memory::desc& scratchpad, Arguments arguments,
-                             std::span<const Stored> used) {
+                             std::span<const TensorRef> used) {
   if (scratchpad.get_size() > 0) {
     memory m(scratchpad, engine_, nullptr);
     scratchpads_.push_back(m);
@@ -207,8 +207,8 @@ void Lowering::add_primitive(const Node& node, const std::string& algorithm, con
            execution(primitive, std::move(arguments)), used);
 }
 
-void Lowering::add_reorder(PlanReport::Step report, const Stored& from, const memory::desc& to_layout,
-                           const memory& to, std::span<const Stored> used) {
+void Lowering::add_reorder(PlanReport::Step report, const TensorRef& from, const memory::desc& to_layout,
+                           const memory& to, std::span<const TensorRef> used) {
   const dnnl::reorder reorder(dnnl::reorder::primitive_desc(engine_, from.layout, engine_, to_layout));
   add_step(std::move(report), execution(reorder, {{DNNL_ARG_FROM, bind(from)}, {DNNL_ARG_TO, to}}), used);
 }

@@ -21,7 +21,7 @@ namespace tyto::cpu {
 using dnnl::memory;
 
 // A value in memory: which buffer of the plan, and how it is laid out there.
-struct Stored {
+struct TensorRef {
   int buffer = -1;
   memory::desc layout;
 };
@@ -65,26 +65,26 @@ class Lowering {
   void lower(const Flatten&, const Node&, int id);
   void lower(const ScaleChannels&, const Node&, int id);
   void lower(const L2Normalize&, const Node&, int id);
-  void lower(const ConcatHeads&, const Node&, int id);
+  void lower(const ConcatMaps&, const Node&, int id);
   void lower(const DecodeBoxes&, const Node&, int id);
   void lower(const ClassScores&, const Node&, int id);
-  void lower(const SelectDetections&, const Node&, int id);
+  void lower(const Nms&, const Node&, int id);
   void lower(const FlipHorizontal&, const Node&, int id);
   void lower(const RescaleBicubic&, const Node&, int id);
-  void lower(const UnitSum&, const Node&, int id);
+  void lower(const NormalizedSum&, const Node&, int id);
   void lower_output(size_t index);
 
   // --- values ---
-  const Stored& stored(Value v) const { return values_[static_cast<size_t>(v.node)]; }
-  void store(int id, Stored s);
-  Stored fresh(const memory::desc& layout);               // a new buffer, from the next step on
-  Stored copy(Value v, const memory::desc& layout);       // in a new buffer
-  Stored in_layout(Value v, const memory::desc& layout);  // itself or a reordered copy
-  Stored padded(Value v, const Padding& padding, const memory::desc& layout);
-  Stored as_blocks(Value v);  // F32, in a layout of ChannelBlocks
+  const TensorRef& stored(Value v) const { return values_[static_cast<size_t>(v.node)]; }
+  void store(int id, TensorRef s);
+  TensorRef new_tensor(const memory::desc& layout);          // a new buffer, from the next step on
+  TensorRef copy(Value v, const memory::desc& layout);       // in a new buffer
+  TensorRef in_layout(Value v, const memory::desc& layout);  // itself or a reordered copy
+  TensorRef padded(Value v, const Padding& padding, const memory::desc& layout);
+  TensorRef as_blocks(Value v);  // F32, in a layout of ChannelBlocks
   // v in this layout, for a step of node `id` that reads `source` and overwrites v: v's own buffer where that
   // is safe.
-  Stored consumable(Value v, const memory::desc& layout, int id, const Stored& source);
+  TensorRef reuse_or_copy(Value v, const memory::desc& layout, int id, const TensorRef& source);
   // Descriptors of values. Every size that a library sees passes through here, where it is admitted; weights apart,
   // which are in memory already.
   memory::desc plain(const Shape& shape) const;       // F32, row-major
@@ -97,14 +97,14 @@ class Lowering {
   // --- steps ---
   // The last of `used` is the result.
   void add_primitive(const Node& node, const std::string& algorithm, const dnnl::primitive& primitive,
-                     const memory::desc& scratchpad, Arguments arguments, std::span<const Stored> used);
-  void add_reorder(PlanReport::Step report, const Stored& from, const memory::desc& to_layout,
-                   const memory& to, std::span<const Stored> used);
+                     const memory::desc& scratchpad, Arguments arguments, std::span<const TensorRef> used);
+  void add_reorder(PlanReport::Step report, const TensorRef& from, const memory::desc& to_layout,
+                   const memory& to, std::span<const TensorRef> used);
   void add_step(PlanReport::Step report, std::function<void(dnnl::stream&)> run,
-                std::span<const Stored> used);
-  memory bind(const Stored& s);  // a memory that gets its address when the arena has one
+                std::span<const TensorRef> used);
+  memory bind(const TensorRef& s);  // a memory that gets its address when the arena has one
   memory pack(const Weight& weight, const memory::desc& plain_layout, const memory::desc& wanted);
-  kernels::ChannelBlocks<float> blocks(const Stored& s) const;  // data is null: fill in at run time
+  kernels::ChannelBlocks<float> blocks(const TensorRef& s) const;  // data is null: fill in at run time
 
   struct Buffer {
     Lifetime life;
@@ -119,7 +119,7 @@ class Lowering {
   const Admission& admission_;
   std::string layer_;             // being lowered
   std::vector<int> last_reader_;  // per node; beyond the last node where it is an output
-  std::vector<Stored> values_;
+  std::vector<TensorRef> values_;
   std::vector<Buffer> buffers_;
   std::vector<std::pair<memory, int>> bound_;
   std::vector<memory> scratchpads_;

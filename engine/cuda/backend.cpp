@@ -9,7 +9,7 @@
 #include "engine/cuda/executable.h"
 #include "engine/runtime/admission.h"
 #include "kernels/common/device_error.h"
-#include "kernels/layout/channels_last.h"
+#include "kernels/layout/convert.h"
 
 namespace tyto {
 namespace {
@@ -109,9 +109,8 @@ std::vector<std::pair<std::string, std::string>> describe_cuda() {
                                                             {"CUDA driver", cuda::driver_version()}};
   try {
     for (const cuda::DeviceInfo& info : cuda::devices())
-      lines.emplace_back(
-          fmt::format("cuda:{}", info.index),
-          cuda::describe(info) + (info.major < cuda::kOldestMajor ? ", too old for tyto" : ""));
+      lines.emplace_back(fmt::format("cuda:{}", info.index),
+                         cuda::describe(info) + (info.major < cuda::kMinMajor ? ", too old for tyto" : ""));
   } catch (const Error& error) {
     lines.emplace_back("GPUs", error.what());
   }

@@ -79,7 +79,7 @@ DeviceInfo usable_device(int index) {
                 fmt::format("there is no cuda:{}; this machine has {} GPU{}, cuda:0 to cuda:{}", index,
                             found.size(), found.size() == 1 ? "" : "s", found.size() - 1));
   const DeviceInfo& device = found[static_cast<size_t>(index)];
-  if (device.major < kOldestMajor)
+  if (device.major < kMinMajor)
     throw Error(
         ErrorKind::Device,
         fmt::format(

@@ -15,7 +15,7 @@ struct DeviceInfo {
   int multiprocessors = 0;
 };
 
-inline constexpr int kOldestMajor = 8;  // Ampere
+inline constexpr int kMinMajor = 8;  // Ampere
 
 // Error{Device} where there is no driver, an older one than this build's CUDA needs, or no GPU. The sentence says which.
 std::vector<DeviceInfo> devices();

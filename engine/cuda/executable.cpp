@@ -72,16 +72,16 @@ std::vector<Geometry> CudaExecutable::submit_images(std::span<const Image> image
   const DeviceScope scope(device_->info.index);
   Slot& slot = next_slot();
   const int64_t held_before = slot.images.bytes();
-  std::vector<Geometry> placed;
+  std::vector<Geometry> geometries;
   run_named("preprocessing", [&] {
-    placed = slot.images.upload(images, rule, lowered_.input.shape[0],
-                                reinterpret_cast<float*>(slot.input.data()), device_->upload);
+    geometries = slot.images.upload(images, rule, lowered_.input.shape[0],
+                                    reinterpret_cast<float*>(slot.input.data()), device_->upload);
     if (device_->synchronous) device_->upload.wait();
   });
   held_bytes_ += slot.images.bytes() - held_before;
   device_->plan_bytes += slot.images.bytes() - held_before;
   finish(slot);
-  return placed;
+  return geometries;
 }
 
 void CudaExecutable::finish(Slot& slot) {
@@ -115,7 +115,7 @@ void CudaExecutable::compute(Slot& slot) {
   }
   warm_ = true;
   std::byte* to = slot.outputs.data();
-  const auto hand_out = [&](const Stored& s) {
+  const auto hand_out = [&](const TensorRef& s) {
     copy(to, memory.at(s), bytes_of(s));
     to += bytes_of(s);
   };

@@ -10,15 +10,15 @@ namespace tyto::cuda {
 namespace {
 
 constexpr int64_t kAlignment = 256;  // of what stands in a piece, for wide loads
-constexpr int64_t kLeastStaged = int64_t{1} << 20;
+constexpr int64_t kMinStaged = int64_t{1} << 20;
 
 int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 bool resamples_bytes(const Preprocessing& rule) { return rule.resampling != Resampling::TorchBilinear; }
 
-int64_t table_bytes(const ImagePlacement& placement) {
-  if (placement.resize.resampling == Resampling::TorchBilinear) return 0;
-  return kernels::resize_tables_size(placement.resize) * static_cast<int64_t>(sizeof(int32_t));
+int64_t table_bytes(const ImageFit& fit) {
+  if (fit.resize.resampling == Resampling::TorchBilinear) return 0;
+  return kernels::resize_tables_size(fit.resize) * static_cast<int64_t>(sizeof(int32_t));
 }
 
 template <class Buffer>
@@ -33,21 +33,21 @@ void grow(Buffer& buffer, int64_t bytes) {
 std::vector<Geometry> ImageUpload::upload(std::span<const Image> images, const Preprocessing& rule,
                                           int64_t rows, float* input, const Stream& stream) {
   const int64_t row_values = int64_t{3} * rule.height * rule.width;
-  std::vector<Geometry> placed;
+  std::vector<Geometry> geometries;
   piece_.clear();
   for (const Image& image : images) {
-    const ImagePlacement placement = place_image(rule, image.width, image.height);
-    float* const row = input + static_cast<int64_t>(placed.size()) * row_values;
-    placed.push_back(placement.geometry());
-    if (aligned(static_cast<int64_t>(image.rgb.size())) + table_bytes(placement) > kMostStaged) {
+    const ImageFit fit = fit_image(rule, image.width, image.height);
+    float* const row = input + static_cast<int64_t>(geometries.size()) * row_values;
+    geometries.push_back(fit.geometry());
+    if (aligned(static_cast<int64_t>(image.rgb.size())) + table_bytes(fit) > kMaxStaged) {
       preprocess_on_host(image, rule, row, stream);
       continue;
     }
-    Staged next = staged(image, placement, row);
-    if (end_of(next) > kMostStaged) {
+    Staged next = staged(image, fit, row);
+    if (end_of(next) > kMaxStaged) {
       flush(rule, stream);
       stream.wait();  // for the memory that the next piece takes
-      next = staged(image, placement, row);
+      next = staged(image, fit, row);
     }
     piece_.push_back(next);
   }
@@ -57,15 +57,14 @@ std::vector<Geometry> ImageUpload::upload(std::span<const Image> images, const P
     check(cudaMemsetAsync(input + static_cast<int64_t>(images.size()) * row_values, 0, empty * sizeof(float),
                           stream),
           "clear a batch on the GPU");
-  return placed;
+  return geometries;
 }
 
-ImageUpload::Staged ImageUpload::staged(const Image& image, const ImagePlacement& placement,
-                                        float* row) const {
-  Staged next{&image, placement, 0, 0, true, row};
+ImageUpload::Staged ImageUpload::staged(const Image& image, const ImageFit& fit, float* row) const {
+  Staged next{&image, fit, 0, 0, true, row};
   if (!piece_.empty()) next.pixels = end_of(piece_.back());
   next.tables = next.pixels + aligned(static_cast<int64_t>(image.rgb.size()));
-  if (!piece_.empty() && piece_.back().placement.resize == placement.resize) {
+  if (!piece_.empty() && piece_.back().fit.resize == fit.resize) {
     next.tables = piece_.back().tables;
     next.own_tables = false;
   }
@@ -74,24 +73,23 @@ ImageUpload::Staged ImageUpload::staged(const Image& image, const ImagePlacement
 
 int64_t ImageUpload::end_of(const Staged& s) {
   const int64_t pixels_end = s.pixels + aligned(static_cast<int64_t>(s.image->rgb.size()));
-  return s.own_tables ? pixels_end + aligned(table_bytes(s.placement)) : pixels_end;
+  return s.own_tables ? pixels_end + aligned(table_bytes(s.fit)) : pixels_end;
 }
 
 void ImageUpload::flush(const Preprocessing& rule, const Stream& stream) {
   if (piece_.empty()) return;
   const int64_t bytes = end_of(piece_.back());
   const auto staged_bytes =
-      static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max(bytes, kLeastStaged))));
+      static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max(bytes, kMinStaged))));
   grow(host_, staged_bytes);
   grow(device_, staged_bytes);
   grow(canvas_, int64_t{3} * rule.height * rule.width);
   int64_t workspace = 0;
   for (const Staged& s : piece_) {
-    if (resamples_bytes(rule))
-      workspace = std::max(workspace, kernels::resize_workspace_bytes(s.placement.resize));
+    if (resamples_bytes(rule)) workspace = std::max(workspace, kernels::resize_workspace_bytes(s.fit.resize));
     std::memcpy(host_.data() + s.pixels, s.image->rgb.data(), s.image->rgb.size());
-    if (s.own_tables && table_bytes(s.placement) > 0)
-      kernels::make_resize_tables(s.placement.resize, scratch_,
+    if (s.own_tables && table_bytes(s.fit) > 0)
+      kernels::make_resize_tables(s.fit.resize, scratch_,
                                   reinterpret_cast<int32_t*>(host_.data() + s.tables));
   }
   grow(workspace_, workspace);
@@ -103,16 +101,16 @@ void ImageUpload::flush(const Preprocessing& rule, const Stream& stream) {
 }
 
 void ImageUpload::preprocess(const Staged& s, const Preprocessing& rule, cudaStream_t stream) const {
-  const kernels::ResizeParams& p = s.placement.resize;
+  const kernels::ResizeParams& p = s.fit.resize;
   const kernels::NormalizeParams normalization = normalization_of(rule);
   const auto* image = reinterpret_cast<const uint8_t*>(device_.data() + s.pixels);
   const auto* tables = reinterpret_cast<const int32_t*>(device_.data() + s.tables);
   auto* canvas = reinterpret_cast<uint8_t*>(canvas_.data());
   const int64_t area = int64_t{rule.height} * rule.width;
-  const int64_t corner = int64_t{s.placement.top} * rule.width + s.placement.left;  // of the window
-  const bool covers = s.placement.covers(rule);
+  const int64_t corner = int64_t{s.fit.top} * rule.width + s.fit.left;  // of the window
+  const bool covers = s.fit.covers(rule);
   if (!covers)
-    check(cudaMemsetAsync(canvas, s.placement.background, static_cast<size_t>(3 * area), stream),
+    check(cudaMemsetAsync(canvas, s.fit.background, static_cast<size_t>(3 * area), stream),
           "clear a canvas on the GPU");
   if (resamples_bytes(rule)) {
     kernels::resize(image, canvas + 3 * corner, int64_t{3} * rule.width, p, tables, workspace_.data(),

@@ -11,13 +11,13 @@
 
 namespace tyto::cuda {
 
-// One batch at a time. Its memory grows to the largest batch of images seen, up to kMostStaged; then nothing is
+// One batch at a time. Its memory grows to the largest batch of images seen, up to kMaxStaged; then nothing is
 // allocated.
 class ImageUpload {
  public:
   // Bytes that are copied in one piece. What a batch has more goes in further pieces, for each of which the host waits;
   // a single larger image is preprocessed on the host.
-  static constexpr int64_t kMostStaged = int64_t{64} << 20;
+  static constexpr int64_t kMaxStaged = int64_t{64} << 20;
 
   // input: F32 [rows, 3, height, width] on the device; rows beyond the images become zero. The images have been
   // checked; they may go when the call returns, the work is done in the stream's order. The batch before must be done.
@@ -29,14 +29,14 @@ class ImageUpload {
  private:
   struct Staged {
     const Image* image;
-    ImagePlacement placement;
+    ImageFit fit;
     int64_t pixels, tables;  // where they stand in the piece, in bytes
     bool own_tables;         // not those of the image before it, whose sizes are the same
     float* row;              // of the network's input
   };
 
-  static int64_t end_of(const Staged& staged);                                           // in the piece
-  Staged staged(const Image& image, const ImagePlacement& placement, float* row) const;  // behind the piece
+  static int64_t end_of(const Staged& staged);                               // in the piece
+  Staged staged(const Image& image, const ImageFit& fit, float* row) const;  // behind the piece
   void flush(const Preprocessing& rule, const Stream& stream);
   void preprocess(const Staged& staged, const Preprocessing& rule, cudaStream_t stream) const;
   void preprocess_on_host(const Image& image, const Preprocessing& rule, float* row, const Stream& stream);

@@ -12,7 +12,7 @@ namespace tyto::cuda {
 namespace {
 
 // [K, C, R, S] -> [K, R, S, channels], channels beyond C being zero.
-std::vector<float> channels_last(const Tensor& w, int64_t channels) {
+std::vector<float> nchw_to_nhwc(const Tensor& w, int64_t channels) {
   const int64_t filters = w.dim(0), in = w.dim(1), area = w.dim(2) * w.dim(3);
   std::vector<float> out(static_cast<size_t>(filters * area * channels), 0.0f);
   const auto values = w.as<float>();
@@ -39,11 +39,11 @@ bool fuses(Activation activation) { return activation == Activation::None || act
 
 }  // namespace
 
-Stored Lowering::with_border(Value v, const Padding& p) {
-  const Stored from = stored(v);
+TensorRef Lowering::with_border(Value v, const Padding& p) {
+  const TensorRef from = stored(v);
   const Shape& in = from.shape;
-  const Stored result =
-      fresh_padded({in[0], in[1], in[2] + p.top + p.bottom, in[3] + p.left + p.right}, from.channels);
+  const TensorRef result =
+      new_padded({in[0], in[1], in[2] + p.top + p.bottom, in[3] + p.left + p.right}, from.channels);
   add_step({graph_.node(v).name, "pad", "tyto", "nhwc", result.shape}, std::array{from, result},
            [=, m = addresses_](cudaStream_t s) {
              with_element_type(from.type, [&]<class T>() {
@@ -54,7 +54,7 @@ Stored Lowering::with_border(Value v, const Padding& p) {
 }
 
 void Lowering::lower_depthwise(const Conv2d& op, const Node& node, int id) {
-  const Stored x = stored(node.inputs[0]), y = fresh(node.shape);
+  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node.shape);
   const DeviceBuffer* weights = pack(node.weights[0], "taps first", type_, taps_first);
   const DeviceBuffer* bias = node.weights.size() > 1 ? pack(node.weights[1], type_) : nullptr;
   const bool residual = node.inputs.size() > 1;
@@ -76,7 +76,8 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
   const Weight& w = node.weights[0];
   if (is_depthwise(node)) return lower_depthwise(op, node, id);
 
-  const Stored x = pads_evenly(op.padding) ? stored(in) : with_border(in, op.padding), y = fresh(node.shape);
+  const TensorRef x = pads_evenly(op.padding) ? stored(in) : with_border(in, op.padding),
+                  y = new_tensor(node.shape);
   const bool residual = node.inputs.size() > 1;
   const ConvolutionSpec spec = convolution_spec(graph_, node, precision_, x.channels);
   auto convolution = std::make_shared<Convolution>(libraries_, spec);
@@ -84,9 +85,9 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
   const int64_t group_channels = op.groups == 1 ? x.channels : w.dim(1);
   const DeviceBuffer* weights =
       pack(w, fmt::format("channels last, {}", group_channels), type_,
-           [&](const Tensor& values) { return channels_last(values, group_channels); });
+           [&](const Tensor& values) { return nchw_to_nhwc(values, group_channels); });
   const DeviceBuffer* bias = spec.bias ? pack(node.weights[1], type_) : nullptr;
-  const Stored z = residual ? stored(node.inputs[1]) : x;
+  const TensorRef z = residual ? stored(node.inputs[1]) : x;
   add_step(node, convolution->algorithm(), std::array{x, z, y}, [=, m = addresses_](cudaStream_t s) {
     convolution->run(m->at(x), weights->data(), bias ? bias->data() : nullptr, residual ? m->at(z) : nullptr,
                      m->at(y), m->workspace, s);
@@ -96,7 +97,7 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const Linear& op, const Node& node, int id) {
-  const Stored x = stored(node.inputs[0]), y = fresh(node.shape);
+  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node.shape);
   MatrixProductSpec spec;
   spec.precision = precision_;
   spec.rows = node.shape[0];

@@ -2,31 +2,31 @@
 #include <array>
 
 #include "engine/cuda/lowering.h"
-#include "kernels/detection/concat_heads.h"
+#include "kernels/detection/concat_maps.h"
 
 namespace tyto::cuda {
 
-void Lowering::lower(const ConcatHeads&, const Node& node, int id) {
-  std::vector<Stored> maps;
+void Lowering::lower(const ConcatMaps&, const Node& node, int id) {
+  std::vector<TensorRef> maps;
   for (Value in : node.inputs) {
     maps.push_back(stored(in));
     watch(maps.back(), graph_.node(in).name);
   }
-  const Stored rows = fresh(node.shape, DType::F32);
-  std::vector<Stored> used = maps;
+  const TensorRef rows = new_tensor(node.shape, DType::F32);
+  std::vector<TensorRef> used = maps;
   used.push_back(rows);
   add_step(node, "tyto", used, [=, m = addresses_](cudaStream_t s) {
     with_element_type(maps.front().type, [&]<class T>() {
       std::vector<kernels::Nhwc<const T>> views;
-      for (const Stored& map : maps) views.push_back(m->images<const T>(map));
-      kernels::concat_heads<T>(views, m->at<float>(rows), s);
+      for (const TensorRef& map : maps) views.push_back(m->images<const T>(map));
+      kernels::concat_maps<T>(views, m->at<float>(rows), s);
     });
   });
   store(id, rows);
 }
 
 void Lowering::lower(const DecodeBoxes& op, const Node& node, int id) {
-  const Stored offsets = stored(node.inputs[0]), boxes = fresh(node.shape, DType::F32);
+  const TensorRef offsets = stored(node.inputs[0]), boxes = new_tensor(node.shape, DType::F32);
   const DeviceBuffer* anchors = pack(node.weights[0], DType::F32);
   add_step(node, "tyto", std::array{offsets, boxes}, [=, m = addresses_](cudaStream_t s) {
     kernels::decode_boxes(m->at<const float>(offsets), reinterpret_cast<const float*>(anchors->data()),
@@ -36,7 +36,7 @@ void Lowering::lower(const DecodeBoxes& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const ClassScores& op, const Node& node, int id) {
-  const Stored logits = stored(node.inputs[0]), scores = fresh(node.shape, DType::F32);
+  const TensorRef logits = stored(node.inputs[0]), scores = new_tensor(node.shape, DType::F32);
   add_step(node, "tyto", std::array{logits, scores}, [=, m = addresses_](cudaStream_t s) {
     const Shape& in = logits.shape;
     kernels::class_scores(m->at<const float>(logits), in[0], in[1], in[2], op, m->at<float>(scores), s);
@@ -44,15 +44,15 @@ void Lowering::lower(const ClassScores& op, const Node& node, int id) {
   store(id, scores);
 }
 
-void Lowering::lower(const SelectDetections& op, const Node& node, int id) {
-  const Stored boxes = stored(node.inputs[0]), scores = stored(node.inputs[1]);
+void Lowering::lower(const Nms& op, const Node& node, int id) {
+  const TensorRef boxes = stored(node.inputs[0]), scores = stored(node.inputs[1]);
   const Shape& in = scores.shape;
-  const Stored workspace = scratch(kernels::select_detections_workspace_cuda(op, in[0], in[1], in[2]));
-  const Stored rows = fresh(node.shape, DType::F32);
+  const TensorRef workspace = scratch(kernels::nms_workspace_cuda(op, in[0], in[1], in[2]));
+  const TensorRef rows = new_tensor(node.shape, DType::F32);
   add_step(node, "tyto", std::array{boxes, scores, workspace, rows}, [=, m = addresses_](cudaStream_t s) {
     const Shape& shape = scores.shape;
-    kernels::select_detections(m->at<const float>(boxes), m->at<const float>(scores), shape[0], shape[1],
-                               shape[2], op, m->at(workspace), m->at<float>(rows), s);
+    kernels::nms(m->at<const float>(boxes), m->at<const float>(scores), shape[0], shape[1], shape[2], op,
+                 m->at(workspace), m->at<float>(rows), s);
   });
   store(id, rows);
 }

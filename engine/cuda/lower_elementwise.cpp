@@ -3,19 +3,19 @@
 
 #include "engine/cuda/lowering.h"
 #include "engine/graph/batch_norm_affine.h"
-#include "kernels/elementwise/finish.h"
+#include "kernels/elementwise/epilogue.h"
 #include "kernels/norm/l2_normalize.h"
 #include "kernels/norm/norm.h"
 
 namespace tyto::cuda {
 
-Stored Lowering::add_residual(const Node& node, Activation activation, const Stored& x) {
-  const Stored residual = stored(node.inputs[1]), y = fresh(node.shape);
+TensorRef Lowering::add_residual(const Node& node, Activation activation, const TensorRef& x) {
+  const TensorRef residual = stored(node.inputs[1]), y = new_tensor(node.shape);
   add_step({node.name, "add", "tyto", node.shape.rank() == 4 ? "nhwc" : "rows", node.shape},
            std::array{x, residual, y}, [=, m = addresses_](cudaStream_t s) {
              with_element_type(x.type, [&]<class T>() {
-               kernels::finish<T>(m->images<const T>(x), nullptr, m->at<const T>(residual), activation,
-                                  m->at<T>(y), s);
+               kernels::epilogue<T>(m->images<const T>(x), nullptr, m->at<const T>(residual), activation,
+                                    m->at<T>(y), s);
              });
            });
   return y;
@@ -26,19 +26,19 @@ void Lowering::lower(const Add& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const Activate& op, const Node& node, int id) {
-  const Stored x = stored(node.inputs[0]);
+  const TensorRef x = stored(node.inputs[0]);
   if (op.activation == Activation::None) return store(id, x);
-  const Stored y = fresh(node.shape, x.type);
+  const TensorRef y = new_tensor(node.shape, x.type);
   add_step(node, "tyto", std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
     with_element_type(x.type, [&]<class T>() {
-      kernels::finish<T>(m->images<const T>(x), nullptr, nullptr, op.activation, m->at<T>(y), s);
+      kernels::epilogue<T>(m->images<const T>(x), nullptr, nullptr, op.activation, m->at<T>(y), s);
     });
   });
   store(id, y);
 }
 
 void Lowering::lower(const BatchNorm& op, const Node& node, int id) {
-  const Stored x = stored(node.inputs[0]), y = fresh(node.shape);
+  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node.shape);
   const ChannelAffine affine = channel_affine_of(node, graph_.channels(node.inputs[0]));
   const DeviceBuffer* scale = keep(DeviceWeights::upload(affine.scale, DType::F32));
   const DeviceBuffer* shift = keep(DeviceWeights::upload(affine.shift, DType::F32));
@@ -53,10 +53,10 @@ void Lowering::lower(const BatchNorm& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
-  const Stored x = stored(node.inputs[0]);
-  const Stored workspace =
+  const TensorRef x = stored(node.inputs[0]);
+  const TensorRef workspace =
       scratch(kernels::instance_norm_workspace_bytes(x.shape[0], x.shape[2], x.shape[3], x.channels));
-  const Stored y = fresh(node.shape);
+  const TensorRef y = new_tensor(node.shape);
   const DeviceBuffer *scale = pack(node.weights[0], DType::F32), *shift = pack(node.weights[1], DType::F32);
   add_step(node, "tyto", std::array{x, workspace, y},
            [=, m = addresses_, count = node.weights[0].dim(0)](cudaStream_t s) {
@@ -70,7 +70,7 @@ void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const ScaleChannels&, const Node& node, int id) {
-  const Stored x = stored(node.inputs[0]), scales = stored(node.inputs[1]), y = fresh(node.shape);
+  const TensorRef x = stored(node.inputs[0]), scales = stored(node.inputs[1]), y = new_tensor(node.shape);
   add_step(node, "tyto", std::array{x, scales, y}, [=, m = addresses_](cudaStream_t s) {
     with_element_type(x.type, [&]<class T>() {
       kernels::scale_channels<T>(m->images<const T>(x), m->at<const T>(scales), m->at<T>(y), s);
@@ -80,7 +80,7 @@ void Lowering::lower(const ScaleChannels&, const Node& node, int id) {
 }
 
 void Lowering::lower(const L2Normalize& op, const Node& node, int id) {
-  const Stored x = stored(node.inputs[0]), y = fresh(node.shape);
+  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node.shape);
   const DeviceBuffer* scale = pack(node.weights[0], DType::F32);
   add_step(node, "tyto", std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
     with_element_type(x.type, [&]<class T>() {

@@ -8,7 +8,7 @@
 namespace tyto::cuda {
 
 void Lowering::lower(const MaxPool& op, const Node& node, int id) {
-  const Stored x = stored(node.inputs[0]), y = fresh(node.shape);
+  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node.shape);
   const kernels::MaxPoolWindow window = {op.kernel, op.stride, op.padding.top, op.padding.left};
   add_step(node, "tyto", std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
     with_element_type(
@@ -18,9 +18,9 @@ void Lowering::lower(const MaxPool& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const AdaptiveAveragePool& op, const Node& node, int id) {
-  const Stored x = stored(node.inputs[0]);
+  const TensorRef x = stored(node.inputs[0]);
   if (x.shape[2] == op.height && x.shape[3] == op.width) return store(id, x);
-  const Stored y = fresh(node.shape);
+  const TensorRef y = new_tensor(node.shape);
   add_step(node, "tyto", std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
     with_element_type(x.type, [&]<class T>() {
       kernels::adaptive_average_pool<T>(m->images<const T>(x), m->images<T>(y), s);
@@ -30,7 +30,7 @@ void Lowering::lower(const AdaptiveAveragePool& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const Flatten&, const Node& node, int id) {
-  Stored x = stored(node.inputs[0]);
+  TensorRef x = stored(node.inputs[0]);
   if (x.shape.rank() == 4 && x.shape[2] * x.shape[3] != 1)
     return store(id, planes(node.inputs[0], type_, node.shape, node.name));
   x.shape = node.shape;  // one pixel: its channels lie as the row does

@@ -3,10 +3,11 @@
 
 #include "engine/cuda/convolution_spec.h"
 #include "engine/cuda/lowering.h"
-#include "kernels/elementwise/finish.h"
+#include "kernels/elementwise/epilogue.h"
 #include "kernels/image/bicubic.h"
 #include "kernels/image/flip.h"
-#include "kernels/layout/channels_last.h"
+#include "kernels/layout/convert.h"
+#include "kernels/layout/nchw_to_nhwc.h"
 #include "kernels/retrieval/normalize_rows.h"
 
 namespace tyto::cuda {
@@ -39,11 +40,11 @@ Readers readers_of(const Graph& graph, int id) {
 }  // namespace
 
 void Lowering::lower(const Input&, const Node& node, int id) {
-  const Stored rows = fresh(node.shape, DType::F32);
+  const TensorRef rows = new_tensor(node.shape, DType::F32);
   result_.input = rows;
   if (node.shape.rank() == 4) return store_image(node, id, rows);
   if (type_ == DType::F32) return store(id, rows);
-  const Stored result = fresh(node.shape);
+  const TensorRef result = new_tensor(node.shape);
   add_step(node, "tyto", std::array{rows, result},
            [=, m = addresses_, n = node.shape.elements()](cudaStream_t s) {
              with_element_type(result.type, [&]<class T>() {
@@ -53,30 +54,30 @@ void Lowering::lower(const Input&, const Node& node, int id) {
   store(id, result);
 }
 
-void Lowering::store_image(const Node& node, int id, const Stored& planes) {
+void Lowering::store_image(const Node& node, int id, const TensorRef& planes) {
   image_planes_[static_cast<size_t>(id)] = planes;
   const Readers readers = readers_of(graph_, id);
   if (!readers.any) return;
   const int64_t channels = node.shape[1];
-  const Stored result =
-      fresh_padded(node.shape, readers.only_convolutions ? image_channels(channels, precision_) : channels);
-  add_step({node.name, "channels_last", "tyto", "nhwc", node.shape}, std::array{planes, result},
+  const TensorRef result =
+      new_padded(node.shape, readers.only_convolutions ? image_channels(channels, precision_) : channels);
+  add_step({node.name, "nchw_to_nhwc", "tyto", "nhwc", node.shape}, std::array{planes, result},
            [=, m = addresses_](cudaStream_t s) {
              with_element_type(result.type, [&]<class T>() {
-               kernels::channels_last<T>(m->at<const float>(planes), channels, m->images<T>(result), s);
+               kernels::nchw_to_nhwc<T>(m->at<const float>(planes), channels, m->images<T>(result), s);
              });
            });
   store(id, result);
 }
 
-const Stored& Lowering::image_planes(Value v, const std::string& name) {
-  Stored& s = image_planes_[static_cast<size_t>(v.node)];
+const TensorRef& Lowering::image_planes(Value v, const std::string& name) {
+  TensorRef& s = image_planes_[static_cast<size_t>(v.node)];
   if (s.buffer < 0) s = planes(v, DType::F32, graph_.shape(v), name);
   return s;
 }
 
 void Lowering::lower(const FlipHorizontal&, const Node& node, int id) {
-  const Stored x = image_planes(node.inputs[0], node.name), y = fresh(node.shape, DType::F32);
+  const TensorRef x = image_planes(node.inputs[0], node.name), y = new_tensor(node.shape, DType::F32);
   const Shape& shape = node.shape;
   add_step(node, "tyto", std::array{x, y},
            [=, m = addresses_, rows = shape[0] * shape[1] * shape[2], width = shape[3]](cudaStream_t s) {
@@ -86,7 +87,7 @@ void Lowering::lower(const FlipHorizontal&, const Node& node, int id) {
 }
 
 void Lowering::lower(const RescaleBicubic& op, const Node& node, int id) {
-  const Stored x = image_planes(node.inputs[0], node.name), y = fresh(node.shape, DType::F32);
+  const TensorRef x = image_planes(node.inputs[0], node.name), y = new_tensor(node.shape, DType::F32);
   const kernels::BicubicParams params = {x.shape[0] * x.shape[1], x.shape[2], x.shape[3], op.factor};
   add_step(node, "tyto", std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
     kernels::bicubic(m->at<const float>(x), m->at<float>(y), params, s);
@@ -94,20 +95,20 @@ void Lowering::lower(const RescaleBicubic& op, const Node& node, int id) {
   store_image(node, id, y);
 }
 
-void Lowering::lower(const UnitSum&, const Node& node, int id) {
-  const Stored sum = fresh(node.shape, DType::F32);
+void Lowering::lower(const NormalizedSum&, const Node& node, int id) {
+  const TensorRef sum = new_tensor(node.shape, DType::F32);
   for (size_t i = 0; i < node.inputs.size(); ++i) {
-    const Stored x = stored(node.inputs[i]);
+    const TensorRef x = stored(node.inputs[i]);
     watch(x, graph_.node(node.inputs[i]).name);
-    const Stored term = i == 0 ? sum : fresh(node.shape, DType::F32);
+    const TensorRef term = i == 0 ? sum : new_tensor(node.shape, DType::F32);
     add_step(node, "tyto", std::array{x, sum, term},
              [=, m = addresses_, n = node.shape.elements()](cudaStream_t s) {
                with_element_type(x.type, [&]<class T>() {
                  kernels::convert<T, float>(m->at<const T>(x), n, m->at<float>(term), s);
                });
                if (i > 0)
-                 kernels::finish<float>(m->images<const float>(sum), nullptr, m->at<const float>(term),
-                                        Activation::None, m->at<float>(sum), s);
+                 kernels::epilogue<float>(m->images<const float>(sum), nullptr, m->at<const float>(term),
+                                          Activation::None, m->at<float>(sum), s);
              });
   }
   add_step(node, "tyto", std::array{sum}, [=, m = addresses_](cudaStream_t s) {

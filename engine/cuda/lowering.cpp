@@ -6,9 +6,10 @@
 #include <array>
 #include <limits>
 
-#include "kernels/elementwise/finish.h"
+#include "kernels/elementwise/epilogue.h"
 #include "kernels/elementwise/not_finite.h"
-#include "kernels/layout/channels_last.h"
+#include "kernels/layout/convert.h"
+#include "kernels/layout/nhwc_to_nchw.h"
 
 namespace tyto::cuda {
 namespace {
@@ -55,10 +56,10 @@ Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
 
   const int end = static_cast<int>(result_.steps.size());
   for (Lifetime& life : buffers_) life.last = std::min(life.last, end);
-  const Placement placement = place(buffers_);
+  const ArenaPlan plan = plan_arena(buffers_);
   PlanReport& report = result_.report;
-  report.activation_bytes = placement.total;
-  report.activation_bound = placement.bound;
+  report.activation_bytes = plan.total;
+  report.activation_bound = plan.bound;
   report.workspace_bytes = workspace_;
   for (const auto& w : result_.weights) report.weight_bytes += w->bytes();
   for (const Step& s : result_.steps) report.steps.push_back(s.report);
@@ -67,7 +68,7 @@ Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
   result_.memory = allocate(aligned(report.activation_bytes) + report.workspace_bytes);
   addresses_->arena = result_.memory.data();
   addresses_->workspace = result_.memory.data() + aligned(report.activation_bytes);
-  addresses_->offsets = placement.offsets;
+  addresses_->offsets = plan.offsets;
   result_.addresses = addresses_;
   return std::move(result_);
 }
@@ -75,13 +76,13 @@ Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
 void Lowering::lower_output(size_t index) {
   const auto& [name, value] = graph_.outputs()[index];
   layer_ = name;
-  const Stored from = stored(value);
+  const TensorRef from = stored(value);
   watch(from, name);
-  Stored result;
+  TensorRef result;
   if (from.shape.rank() == 4) {
     result = planes(value, DType::F32, from.shape, name);
   } else {
-    result = fresh(from.shape, DType::F32);
+    result = new_tensor(from.shape, DType::F32);
     add_step({name, "output", "tyto", "rows", from.shape}, std::array{from, result},
              [=, m = addresses_, n = from.shape.elements()](cudaStream_t s) {
                with_element_type(from.type, [&]<class T>() {
@@ -93,7 +94,7 @@ void Lowering::lower_output(size_t index) {
   result_.outputs.emplace_back(name, result);
 }
 
-Stored Lowering::fresh_padded(const Shape& shape, int64_t channels) {
+TensorRef Lowering::new_padded(const Shape& shape, int64_t channels) {
   const Shape in_memory = {shape[0], channels, shape[2], shape[3]};
   admission_.value(layer_, in_memory, type_);
   Lifetime life;
@@ -103,7 +104,7 @@ Stored Lowering::fresh_padded(const Shape& shape, int64_t channels) {
   return {static_cast<int>(buffers_.size()) - 1, type_, shape, channels};
 }
 
-Stored Lowering::fresh(const Shape& shape, DType type) {
+TensorRef Lowering::new_tensor(const Shape& shape, DType type) {
   admission_.value(layer_, shape, type);
   Lifetime life;
   life.bytes = shape.elements() * size_of(type);
@@ -112,16 +113,16 @@ Stored Lowering::fresh(const Shape& shape, DType type) {
   return {static_cast<int>(buffers_.size()) - 1, type, shape, shape.rank() > 1 ? shape[1] : 1};
 }
 
-Stored Lowering::scratch(int64_t bytes) { return fresh(Shape{bytes}, DType::U8); }
+TensorRef Lowering::scratch(int64_t bytes) { return new_tensor(Shape{bytes}, DType::U8); }
 
-Stored Lowering::persistent(int64_t bytes) {
-  const Stored s = scratch(bytes);
+TensorRef Lowering::persistent(int64_t bytes) {
+  const TensorRef s = scratch(bytes);
   buffers_[static_cast<size_t>(s.buffer)].first = 0;
   buffers_[static_cast<size_t>(s.buffer)].last = std::numeric_limits<int>::max();
   return s;
 }
 
-void Lowering::watch(const Stored& s, const std::string& name) {
+void Lowering::watch(const TensorRef& s, const std::string& name) {
   if (s.type != DType::F16) return;
   add_step({name, "watch for overflow", "tyto", "any", s.shape}, std::array{s, result_.overflow},
            [s, m = addresses_, counter = result_.overflow, n = s.shape.elements()](cudaStream_t stream) {
@@ -130,43 +131,43 @@ void Lowering::watch(const Stored& s, const std::string& name) {
            });
 }
 
-Stored Lowering::planes(Value v, DType type, const Shape& shape, const std::string& name) {
-  const Stored from = stored(v), result = fresh(shape, type);
+TensorRef Lowering::planes(Value v, DType type, const Shape& shape, const std::string& name) {
+  const TensorRef from = stored(v), result = new_tensor(shape, type);
   add_step({name, type == type_ ? "flatten" : "output", "tyto", "rows", shape}, std::array{from, result},
            [=, m = addresses_](cudaStream_t s) {
              with_element_type(from.type, [&]<class T>() {
                if (result.type == DType::F32)
-                 kernels::channel_planes<T, float>(m->images<const T>(from), m->at<float>(result), s);
+                 kernels::nhwc_to_nchw<T, float>(m->images<const T>(from), m->at<float>(result), s);
                else
-                 kernels::channel_planes<T, T>(m->images<const T>(from), m->at<T>(result), s);
+                 kernels::nhwc_to_nchw<T, T>(m->images<const T>(from), m->at<T>(result), s);
              });
            });
   return result;
 }
 
-void Lowering::add_step(PlanReport::Step report, std::span<const Stored> used,
+void Lowering::add_step(PlanReport::Step report, std::span<const TensorRef> used,
                         std::function<void(cudaStream_t)> run) {
   const int step = static_cast<int>(result_.steps.size());
-  for (const Stored& s : used) {
+  for (const TensorRef& s : used) {
     Lifetime& life = buffers_[static_cast<size_t>(s.buffer)];
     life.last = std::max(life.last, step);
   }
   result_.steps.push_back({std::move(report), std::move(run), used.back()});
 }
 
-void Lowering::add_step(const Node& node, const std::string& algorithm, std::span<const Stored> used,
+void Lowering::add_step(const Node& node, const std::string& algorithm, std::span<const TensorRef> used,
                         std::function<void(cudaStream_t)> run) {
   add_step({node.name, std::string(name_of(node.op)), algorithm, node.shape.rank() == 4 ? "nhwc" : "rows",
             node.shape},
            used, std::move(run));
 }
 
-void Lowering::add_activation(const Node& node, Activation activation, const Stored& y) {
+void Lowering::add_activation(const Node& node, Activation activation, const TensorRef& y) {
   add_step(
       {node.name, std::string(name_of(activation)), "tyto", y.shape.rank() == 4 ? "nhwc" : "rows", y.shape},
       std::array{y}, [=, m = addresses_](cudaStream_t s) {
         with_element_type(y.type, [&]<class T>() {
-          kernels::finish<T>(m->images<const T>(y), nullptr, nullptr, activation, m->at<T>(y), s);
+          kernels::epilogue<T>(m->images<const T>(y), nullptr, nullptr, activation, m->at<T>(y), s);
         });
       });
 }

@@ -23,7 +23,7 @@
 namespace tyto::cuda {
 
 // A value in memory: which buffer of the plan, and what stands there.
-struct Stored {
+struct TensorRef {
   int buffer = -1;
   DType type = DType::F32;
   Shape shape;           // logical
@@ -34,12 +34,12 @@ struct Stored {
 class Addresses {
  public:
   template <class T = void>
-  T* at(const Stored& s) const {
+  T* at(const TensorRef& s) const {
     return reinterpret_cast<T*>(arena + offsets[static_cast<size_t>(s.buffer)]);
   }
   // Of four dimensions, or of two: rows as images of one pixel.
   template <class T>
-  kernels::Nhwc<T> images(const Stored& s) const {
+  kernels::Nhwc<T> images(const TensorRef& s) const {
     const bool planes = s.shape.rank() == 4;
     return {at<T>(s), s.shape[0], planes ? s.shape[2] : 1, planes ? s.shape[3] : 1, s.channels};
   }
@@ -52,17 +52,17 @@ class Addresses {
 struct Step {
   PlanReport::Step report;
   std::function<void(cudaStream_t)> run;
-  Stored result;
+  TensorRef result;
 };
 
 // What lowering leaves behind.
 struct Lowered {
   std::vector<Step> steps;
-  Stored input;  // F32, row-major
-  Stored
+  TensorRef input;  // F32, row-major
+  TensorRef
       overflow;  // uint32: how many values that leave the fp16 part of the network are not finite; fp16 alone
-  std::vector<std::pair<std::string, Stored>> outputs;  // F32, row-major; live until the next run
-  std::shared_ptr<Addresses> addresses;                 // shared by the steps
+  std::vector<std::pair<std::string, TensorRef>> outputs;  // F32, row-major; live until the next run
+  std::shared_ptr<Addresses> addresses;                    // shared by the steps
   std::vector<DeviceWeights::Buffer> weights;
   DeviceBuffer memory;  // arena and workspace
   PlanReport report;
@@ -89,45 +89,46 @@ class Lowering {
   void lower(const Flatten&, const Node&, int id);
   void lower(const ScaleChannels&, const Node&, int id);
   void lower(const L2Normalize&, const Node&, int id);
-  void lower(const ConcatHeads&, const Node&, int id);
+  void lower(const ConcatMaps&, const Node&, int id);
   void lower(const DecodeBoxes&, const Node&, int id);
   void lower(const ClassScores&, const Node&, int id);
-  void lower(const SelectDetections&, const Node&, int id);
+  void lower(const Nms&, const Node&, int id);
   void lower(const FlipHorizontal&, const Node&, int id);
   void lower(const RescaleBicubic&, const Node&, int id);
-  void lower(const UnitSum&, const Node&, int id);
+  void lower(const NormalizedSum&, const Node&, int id);
   void lower_depthwise(const Conv2d&, const Node&, int id);
   void lower_output(size_t index);
 
   // --- values ---
-  const Stored& stored(Value v) const { return values_[static_cast<size_t>(v.node)]; }
-  void store(int id, Stored s) { values_[static_cast<size_t>(id)] = std::move(s); }
+  const TensorRef& stored(Value v) const { return values_[static_cast<size_t>(v.node)]; }
+  void store(int id, TensorRef s) { values_[static_cast<size_t>(id)] = std::move(s); }
   // A new buffer, from the next step on. What a library is asked to read or write has been one, so that its size is
   // admitted.
-  Stored fresh(const Shape& shape, DType type);
-  Stored fresh(const Shape& shape) { return fresh(shape, type_); }
-  Stored scratch(int64_t bytes);
-  Stored persistent(int64_t bytes);  // from the first step to the next run
+  TensorRef new_tensor(const Shape& shape, DType type);
+  TensorRef new_tensor(const Shape& shape) { return new_tensor(shape, type_); }
+  TensorRef scratch(int64_t bytes);
+  TensorRef persistent(int64_t bytes);  // from the first step to the next run
   // Counts values of s that are not finite, where fp16 made them. ReLU and pooling hand NaN and infinity on, so that an
   // overflow anywhere shows in what leaves the network.
-  void watch(const Stored& s, const std::string& name);
-  Stored fresh_padded(const Shape& shape, int64_t channels);
-  Stored with_border(Value v, const Padding& padding);  // a copy with a border of zeros
+  void watch(const TensorRef& s, const std::string& name);
+  TensorRef new_padded(const Shape& shape, int64_t channels);
+  TensorRef with_border(Value v, const Padding& padding);  // a copy with a border of zeros
   // Its channels as rows [N, C * H * W] in that order; itself where that is how it lies.
-  Stored planes(Value v, DType type, const Shape& shape, const std::string& name);
+  TensorRef planes(Value v, DType type, const Shape& shape, const std::string& name);
   // An image, given as planes in F32 of which views are made: in the layout that layers read, where any does.
-  void store_image(const Node& node, int id, const Stored& planes);
-  const Stored& image_planes(Value v, const std::string& name);  // in F32
+  void store_image(const Node& node, int id, const TensorRef& planes);
+  const TensorRef& image_planes(Value v, const std::string& name);  // in F32
 
   // --- steps ---
   // Reports the last of `used` as the result.
-  void add_step(const Node& node, const std::string& algorithm, std::span<const Stored> used,
+  void add_step(const Node& node, const std::string& algorithm, std::span<const TensorRef> used,
                 std::function<void(cudaStream_t)> run);
-  void add_step(PlanReport::Step report, std::span<const Stored> used, std::function<void(cudaStream_t)> run);
-  Stored add_residual(const Node& node, Activation activation,
-                      const Stored& x);  // activation(x + the node's second input)
+  void add_step(PlanReport::Step report, std::span<const TensorRef> used,
+                std::function<void(cudaStream_t)> run);
+  TensorRef add_residual(const Node& node, Activation activation,
+                         const TensorRef& x);  // activation(x + the node's second input)
   // y = activation(y), which the library before it could not apply.
-  void add_activation(const Node& node, Activation activation, const Stored& y);
+  void add_activation(const Node& node, Activation activation, const TensorRef& y);
   void reserve_workspace(int64_t bytes) { workspace_ = std::max(workspace_, bytes); }
   // F32 values of the weight as they are, or in the layout that `arrange` gives them; kept alive by the plan.
   const DeviceBuffer* pack(const Weight& weight, DType type);
@@ -142,8 +143,8 @@ class Lowering {
   DeviceWeights& weights_;
   const Admission& admission_;
   std::string layer_;  // being lowered
-  std::vector<Stored> values_;
-  std::vector<Stored> image_planes_;  // of the nodes that are images or views of them
+  std::vector<TensorRef> values_;
+  std::vector<TensorRef> image_planes_;  // of the nodes that are images or views of them
   std::vector<Lifetime> buffers_;
   int64_t workspace_ = 0;
   std::shared_ptr<Addresses> addresses_;

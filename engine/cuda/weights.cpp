@@ -9,7 +9,7 @@
 namespace tyto::cuda {
 namespace {
 
-constexpr float kMostHalf = 65504;  // IEEE half's greatest finite value
+constexpr float kMaxHalf = 65504;  // IEEE half's greatest finite value
 
 template <class T>
 std::shared_ptr<const DeviceBuffer> to_device(const std::vector<T>& values) {
@@ -40,7 +40,7 @@ DeviceWeights::Buffer DeviceWeights::get(const Weight& weight, const std::string
       if (Buffer buffer = it->second.buffer.lock()) return buffer;
   const std::vector<float> converted = values();
   if (type == DType::F16 &&
-      std::any_of(converted.begin(), converted.end(), [](float v) { return std::abs(v) > kMostHalf; }))
+      std::any_of(converted.begin(), converted.end(), [](float v) { return std::abs(v) > kMaxHalf; }))
     throw Error(ErrorKind::Unsupported,
                 "weights '" + weight.key() +
                     "' exceed 65504, the most that fp16 holds; use --precision bf16, tf32 or fp32");

@@ -32,14 +32,14 @@ std::string_view name_of(const Operator& op) {
                         [](const AdaptiveAveragePool&) { return "adaptive_average_pool"; },
                         [](const Flatten&) { return "flatten"; },
                         [](const ScaleChannels&) { return "scale_channels"; },
-                        [](const ConcatHeads&) { return "concat_heads"; },
+                        [](const ConcatMaps&) { return "concat_maps"; },
                         [](const L2Normalize&) { return "l2_normalize"; },
                         [](const DecodeBoxes&) { return "decode_boxes"; },
                         [](const ClassScores&) { return "class_scores"; },
-                        [](const SelectDetections&) { return "select_detections"; },
+                        [](const Nms&) { return "nms"; },
                         [](const FlipHorizontal&) { return "flip_horizontal"; },
                         [](const RescaleBicubic&) { return "rescale_bicubic"; },
-                        [](const UnitSum&) { return "unit_sum"; },
+                        [](const NormalizedSum&) { return "normalized_sum"; },
                     },
                     op);
 }
@@ -144,8 +144,8 @@ Value Graph::l2_normalize(Value x, const Weight& scale, const L2Normalize& op) {
   return append({.op = op, .inputs = {x}, .weights = {scale}, .name = scale.key()});
 }
 
-Value Graph::concat_heads(const std::string& name, const std::vector<Value>& maps, int values) {
-  return append({.op = ConcatHeads{values}, .inputs = maps, .name = name});
+Value Graph::concat_maps(const std::string& name, const std::vector<Value>& maps, int values) {
+  return append({.op = ConcatMaps{values}, .inputs = maps, .name = name});
 }
 
 Value Graph::decode_boxes(Value offsets, const Tensor& anchors, const DecodeBoxes& op) {
@@ -158,7 +158,7 @@ Value Graph::class_scores(Value logits, const ClassScores& op) {
   return append({.op = op, .inputs = {logits}, .name = "scores"});
 }
 
-Value Graph::select_detections(Value boxes, Value scores, const SelectDetections& op) {
+Value Graph::nms(Value boxes, Value scores, const Nms& op) {
   return append({.op = op, .inputs = {boxes, scores}, .name = "detections"});
 }
 
@@ -170,8 +170,8 @@ Value Graph::rescale_bicubic(Value x, double factor) {
   return append({.op = RescaleBicubic{factor}, .inputs = {x}, .name = node(x).name + " rescaled"});
 }
 
-Value Graph::unit_sum(const std::string& name, const std::vector<Value>& features) {
-  return append({.op = UnitSum{}, .inputs = features, .name = name});
+Value Graph::normalized_sum(const std::string& name, const std::vector<Value>& features) {
+  return append({.op = NormalizedSum{}, .inputs = features, .name = name});
 }
 
 void Graph::output(const std::string& name, Value x) { outputs_.emplace_back(name, x); }

@@ -45,15 +45,15 @@ class Graph {
   Value l2_normalize(Value x, const Weight& scale, const L2Normalize& op);
 
   // Detection heads; the names are those of the layers in messages and reports.
-  Value concat_heads(const std::string& name, const std::vector<Value>& maps, int values);
+  Value concat_maps(const std::string& name, const std::vector<Value>& maps, int values);
   Value decode_boxes(Value offsets, const Tensor& anchors, const DecodeBoxes& op);
   Value class_scores(Value logits, const ClassScores& op);
-  Value select_detections(Value boxes, Value scores, const SelectDetections& op);
+  Value nms(Value boxes, Value scores, const Nms& op);
 
   // Features over several views of an image.
   Value flip_horizontal(Value x);
   Value rescale_bicubic(Value x, double factor);
-  Value unit_sum(const std::string& name, const std::vector<Value>& features);
+  Value normalized_sum(const std::string& name, const std::vector<Value>& features);
 
   void output(const std::string& name, Value x);
 

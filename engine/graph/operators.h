@@ -9,7 +9,7 @@
 #include "kernels/common/activation.h"
 #include "kernels/detection/class_scores.h"
 #include "kernels/detection/decode_boxes.h"
-#include "kernels/detection/select_detections.h"
+#include "kernels/detection/nms.h"
 #include "kernels/norm/l2_normalize.h"
 
 namespace tyto {
@@ -84,7 +84,7 @@ struct Flatten {};  // [N, C, H, W] -> [N, C*H*W] in that order
 struct ScaleChannels {};
 
 // Inputs: maps [N, A_k * values, H_k, W_k]. Output: [N, sum of H_k * W_k * A_k, values]; kernels/detection.
-struct ConcatHeads {
+struct ConcatMaps {
   int values = 4;
 };
 
@@ -98,7 +98,7 @@ using kernels::DecodeBoxes;
 using kernels::ClassScores;
 
 // Inputs: boxes [N, P, 4], scores [N, C - 1, P]. Output: [N, capacity, 6].
-using kernels::SelectDetections;
+using kernels::Nms;
 
 // Views of an image [N, C, H, W], for features that are summed over them; in F32, whatever the plan's precision.
 struct FlipHorizontal {};
@@ -107,12 +107,11 @@ struct RescaleBicubic {  // kernels/image/bicubic.h
 };
 
 // Inputs: features [N, D] each. Output: their sum in F32, each row divided by its length; a row of zeros stays.
-struct UnitSum {};
+struct NormalizedSum {};
 
-using Operator =
-    std::variant<Input, Conv2d, Linear, BatchNorm, InstanceNorm, Add, Activate, MaxPool, AdaptiveAveragePool,
-                 Flatten, ScaleChannels, ConcatHeads, L2Normalize, DecodeBoxes, ClassScores, SelectDetections,
-                 FlipHorizontal, RescaleBicubic, UnitSum>;
+using Operator = std::variant<Input, Conv2d, Linear, BatchNorm, InstanceNorm, Add, Activate, MaxPool,
+                              AdaptiveAveragePool, Flatten, ScaleChannels, ConcatMaps, L2Normalize,
+                              DecodeBoxes, ClassScores, Nms, FlipHorizontal, RescaleBicubic, NormalizedSum>;
 
 std::string_view name_of(const Operator&);
 std::string_view name_of(Activation);

@@ -114,7 +114,7 @@ struct Inference {
     return in(0);
   }
 
-  Shape operator()(const ConcatHeads& op) const {
+  Shape operator()(const ConcatMaps& op) const {
     int64_t rows = 0;
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       const Shape& map = in(k);
@@ -140,7 +140,7 @@ struct Inference {
     return {logits[0], logits[2] - 1, logits[1]};
   }
 
-  Shape operator()(const SelectDetections& op) const {
+  Shape operator()(const Nms& op) const {
     const Shape &boxes = in(0), &scores = in(1);
     if (boxes.rank() != 3 || scores != Shape{boxes[0], scores.rank() == 3 ? scores[1] : 0, boxes[1]})
       fail(fmt::format("boxes {} do not fit scores {}", boxes.str(), scores.str()));
@@ -158,7 +158,7 @@ struct Inference {
     return out;
   }
 
-  Shape operator()(const UnitSum&) const {
+  Shape operator()(const NormalizedSum&) const {
     if (in(0).rank() != 2) fail(fmt::format("needs features [N, D], but one is {}", in(0).str()));
     for (size_t i = 1; i < node.inputs.size(); ++i)
       if (in(i) != in(0)) fail(fmt::format("cannot add {} and {}", in(0).str(), in(i).str()));

@@ -33,7 +33,7 @@ void choose_size(const Preprocessing& rule, kernels::ResizeParams& p) {
 
 // Along one axis: a resampled image that is too small is centred, one that is too large cropped, both with
 // torchvision's CenterCrop rounding (padding rounded down, crop to the nearest, half to even).
-void place(int resampled, int canvas, int& window_begin, int& window_size, int& canvas_begin) {
+void fit_axis(int resampled, int canvas, int& window_begin, int& window_size, int& canvas_begin) {
   canvas_begin = resampled < canvas ? (canvas - resampled) / 2 : 0;
   window_begin = resampled > canvas ? round_half_even((resampled - canvas) / 2.0) : 0;
   window_size = std::min(resampled, canvas);
@@ -41,21 +41,21 @@ void place(int resampled, int canvas, int& window_begin, int& window_size, int& 
 
 }  // namespace
 
-ImagePlacement place_image(const Preprocessing& rule, int width, int height) {
-  ImagePlacement placement;
-  kernels::ResizeParams& p = placement.resize;
+ImageFit fit_image(const Preprocessing& rule, int width, int height) {
+  ImageFit fit;
+  kernels::ResizeParams& p = fit.resize;
   p.in_width = width;
   p.in_height = height;
   p.resampling = rule.resampling;
   choose_size(rule, p);
-  place(p.out_width, rule.width, p.window_x, p.window_width, placement.left);
-  place(p.out_height, rule.height, p.window_y, p.window_height, placement.top);
+  fit_axis(p.out_width, rule.width, p.window_x, p.window_width, fit.left);
+  fit_axis(p.out_height, rule.height, p.window_y, p.window_height, fit.top);
   // Around a letterboxed image stands `fill`; around an image smaller than the crop zero, as in torchvision.
-  placement.background = static_cast<uint8_t>(rule.fit == Fit::Letterbox ? rule.fill : 0);
-  return placement;
+  fit.background = static_cast<uint8_t>(rule.fit == Fit::Letterbox ? rule.fill : 0);
+  return fit;
 }
 
-Geometry ImagePlacement::geometry() const {
+Geometry ImageFit::geometry() const {
   return {.scale_x = static_cast<double>(resize.out_width) / resize.in_width,
           .scale_y = static_cast<double>(resize.out_height) / resize.in_height,
           .offset_x = static_cast<double>(left - resize.window_x),

@@ -1,12 +1,13 @@
 // Where an image goes on a network's input: the geometry of preprocessing, without its pixels.
 #pragma once
 
-#include "engine/images/preprocessing.h"
+#include "engine/images/preprocessing_rule.h"
+#include "tyto/image.h"
 
 namespace tyto {
 
 // What the whole image is resampled to, which window of that is taken, and where the window lands.
-struct ImagePlacement {
+struct ImageFit {
   kernels::ResizeParams resize;
   int left = 0, top = 0;   // of the window, on the input
   uint8_t background = 0;  // around the window: a byte in all three channels
@@ -17,6 +18,6 @@ struct ImagePlacement {
   Geometry geometry() const;
 };
 
-ImagePlacement place_image(const Preprocessing& rule, int width, int height);
+ImageFit fit_image(const Preprocessing& rule, int width, int height);
 
 }  // namespace tyto

@@ -32,24 +32,24 @@ Geometry Preprocessor::run(const Image& image, std::span<float> into) {
   if (into.size() != canvas_.size())
     throw Error(ErrorKind::Shape, fmt::format("the input of [3, {}, {}] has {} values, not {}", rule_.height,
                                               rule_.width, canvas_.size(), into.size()));
-  const ImagePlacement placement = place_image(rule_, image.width, image.height);
-  const kernels::ResizeParams& p = placement.resize;
+  const ImageFit fit = fit_image(rule_, image.width, image.height);
+  const kernels::ResizeParams& p = fit.resize;
   const int64_t area = static_cast<int64_t>(rule_.height) * rule_.width;
-  const bool covers = placement.covers(rule_);
+  const bool covers = fit.covers(rule_);
   if (rule_.resampling == Resampling::TorchBilinear) {
     for (size_t c = 0; c < 3 && !covers; ++c)
-      std::fill_n(into.begin() + static_cast<int64_t>(c) * area, area, table_.value[c][placement.background]);
+      std::fill_n(into.begin() + static_cast<int64_t>(c) * area, area, table_.value[c][fit.background]);
     kernels::resize_torch_cpu(image.rgb.data(), p, table_,
-                              into.data() + int64_t{placement.top} * rule_.width + placement.left, area,
-                              rule_.width, torch_scratch_);
+                              into.data() + int64_t{fit.top} * rule_.width + fit.left, area, rule_.width,
+                              torch_scratch_);
   } else {
-    if (!covers) std::fill(canvas_.begin(), canvas_.end(), placement.background);
+    if (!covers) std::fill(canvas_.begin(), canvas_.end(), fit.background);
     const int64_t row_bytes = int64_t{3} * rule_.width;
-    kernels::resize_cpu(image.rgb.data(), canvas_.data() + placement.top * row_bytes + 3 * placement.left,
-                        row_bytes, p, scratch_);
+    kernels::resize_cpu(image.rgb.data(), canvas_.data() + fit.top * row_bytes + 3 * fit.left, row_bytes, p,
+                        scratch_);
     kernels::normalize_cpu(canvas_.data(), area, table_, into.data());
   }
-  return placement.geometry();
+  return fit.geometry();
 }
 
 }  // namespace tyto

@@ -1,4 +1,4 @@
-#include "engine/images/preprocessing.h"
+#include "engine/images/preprocessing_rule.h"
 
 #include <fmt/format.h>
 

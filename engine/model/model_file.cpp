@@ -4,7 +4,7 @@
 
 #include <type_traits>
 
-#include "engine/images/preprocessing.h"
+#include "engine/images/preprocessing_rule.h"
 #include "files/finite.h"
 #include "files/json.h"
 #include "files/sha256.h"
@@ -105,31 +105,6 @@ void write_model(const std::filesystem::path& path, ModelInfo info, const Tensor
   }
   info.tensors_sha256 = sha.hex();
   writer.commit({{kKey, to_json(info)}});
-}
-
-Model::Model(const std::filesystem::path& path)
-    : file_(std::make_shared<SafetensorsFile>(path)), info_(read_model_info(*file_)) {
-  const Preprocessing rule = preprocessing_from_json(info_.preprocessing);
-  height_ = rule.height;
-  width_ = rule.width;
-}
-
-const std::filesystem::path& Model::path() const { return file_->path(); }
-
-Shape Model::input_shape(int64_t batch) const { return {batch, 3, height_, width_}; }
-
-std::shared_ptr<const TensorSource> Model::tensors() const { return file_; }
-
-bool Model::intact() const {
-  return sha256_of_file(file_->path(), file_->data_begin()) == info_.tensors_sha256;
-}
-
-void Model::verify() const {
-  if (!intact())
-    throw Error(ErrorKind::Format, fmt::format("{}: its tensors are not those that were written (SHA-256 "
-                                               "differs); the file was altered or damaged, "
-                                               "convert the checkpoint again",
-                                               path().string()));
 }
 
 }  // namespace tyto

@@ -33,7 +33,7 @@ Network mobilenet_v2() {
           build_nested};
 }
 
-Network mobilenet_v2_trunk() {
+Network mobilenet_v2_flat() {
   Preprocessing rule = imagenet_preprocessing();
   rule.fit = Fit::Stretch;
   rule.resampling = Resampling::CvBilinear;

@@ -12,7 +12,7 @@ const std::vector<Network>& networks() {
   static const std::vector<Network> all = {ft_net(),
                                            resnet(),
                                            mobilenet_v2(),
-                                           mobilenet_v2_trunk(),
+                                           mobilenet_v2_flat(),
                                            vgg(),
                                            ssd300(),
                                            ssd300_vgg16(),

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/graph/graph.h"
-#include "engine/images/preprocessing.h"
+#include "engine/images/preprocessing_rule.h"
 
 namespace tyto {
 
@@ -49,7 +49,7 @@ class Options {
 Network ft_net();
 Network resnet();
 Network mobilenet_v2();
-Network mobilenet_v2_trunk();
+Network mobilenet_v2_flat();
 Network vgg();
 Network ssd300();
 Network ssd300_vgg16();

@@ -7,6 +7,7 @@
 
 #include "engine/networks/heads/anchors.h"
 #include "engine/networks/heads/single_shot.h"
+#include "engine/networks/trunks/vgg.h"
 
 namespace tyto {
 namespace {
@@ -18,7 +19,7 @@ constexpr int kExtras = 4;
 
 // Where a project keeps its layers.
 struct Naming {
-  std::string_view vgg;  // conv1_1 to conv4_3: "vgg.0" and on
+  std::string_view vgg;  // conv1_1 to conv4_3 are numbered under it
   std::array<std::string_view, 3> conv5;
   std::string_view conv6, conv7, scale;  // of conv4_3's normalisation
   std::array<std::array<std::string_view, 2>, kExtras> extras;
@@ -26,7 +27,7 @@ struct Naming {
   kernels::L2Normalize normalize;
 };
 
-const Naming kSsdPytorch = {"vgg.",
+const Naming kSsdPytorch = {"vgg",
                             {"vgg.24", "vgg.26", "vgg.28"},
                             "vgg.31",
                             "vgg.33",
@@ -39,7 +40,7 @@ const Naming kSsdPytorch = {"vgg.",
                             "conf.",
                             {kernels::L2Normalize::Epsilon::Added, 1e-10f}};
 
-const Naming kTorchvision = {"backbone.features.",
+const Naming kTorchvision = {"backbone.features",
                              {"backbone.extra.0.1", "backbone.extra.0.3", "backbone.extra.0.5"},
                              "backbone.extra.0.7.1",
                              "backbone.extra.0.7.3",
@@ -56,19 +57,8 @@ Value conv_relu(Graph& g, const Weights& w, std::string_view name, Value x, cons
   return g.relu(g.conv2d(x, w.scope(std::string(name)), op, Graph::Bias::Required));
 }
 
-// Up to the ReLU of conv4_3; the third pool rounds up (75 -> 38).
-Value to_conv4_3(Graph& g, const Weights& w, const Naming& names, Value x) {
-  int layer = 0;
-  for (const int convolutions : {2, 2, 3, 3}) {
-    if (layer > 0) x = g.max_pool(x, {.kernel = 2, .stride = 2, .ceil = layer++ == 16});
-    for (int i = 0; i < convolutions; ++i, layer += 2)
-      x = conv_relu(g, w, fmt::format("{}{}", names.vgg, layer), x, {.kernel = 3, .padding = 1});
-  }
-  return x;
-}
-
 std::vector<Value> feature_maps(Graph& g, const Weights& w, const Naming& names, const Shape& input) {
-  Value x = to_conv4_3(g, w, names, g.input("input", input));
+  Value x = vgg16_to_conv4_3(g, w.scope(std::string(names.vgg)), g.input("input", input));
   std::vector<Value> maps = {
       g.l2_normalize(x, w(std::string(names.scale), {g.channels(x)}), names.normalize)};
   x = g.max_pool(x, {.kernel = 2, .stride = 2});

@@ -7,7 +7,7 @@
 
 #include "engine/model/build_graph.h"
 #include "engine/pipelines/image_plan.h"
-#include "kernels/detection/select_detections.h"
+#include "kernels/detection/nms.h"
 
 namespace tyto {
 namespace {

@@ -70,7 +70,7 @@ Graph feature_graph(const Model& model, const ExtractOptions& options) {
       check_features(model, graph.shape(features.back()));
     }
   }
-  graph.output(kOutput, graph.unit_sum(kOutput, features));
+  graph.output(kOutput, graph.normalized_sum(kOutput, features));
   return optimise(graph);
 }
 

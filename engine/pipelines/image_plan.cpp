@@ -28,13 +28,13 @@ void ImagePlan::submit(std::span<const Image> images) {
   if (input.elements() == 0) input = Tensor(DType::F32, plan_.input_shape());
   const std::span<float> values = input.as<float>();
   const size_t row = values.size() / static_cast<size_t>(plan_.input_shape()[0]);
-  std::vector<Geometry> placed;
+  std::vector<Geometry> geometries;
   for (size_t i = 0; i < images.size(); ++i)
-    placed.push_back(preprocessor_.run(images[i], values.subspan(i * row, row)));
+    geometries.push_back(preprocessor_.run(images[i], values.subspan(i * row, row)));
   std::ranges::fill(values.subspan(images.size() * row), 0.0f);
   plan_.submit(input);
   next_input_ = (next_input_ + 1) % inputs_.size();
-  submitted_.push_back(std::move(placed));
+  submitted_.push_back(std::move(geometries));
 }
 
 ImagePlan::Result ImagePlan::collect() {

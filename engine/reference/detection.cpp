@@ -15,7 +15,7 @@ Array zeros(const Shape& shape) {
 
 double area(const Corners& b) { return (b[2] - b[0]) * (b[3] - b[1]); }
 
-double overlap(const Corners& a, const Corners& b) {
+double iou(const Corners& a, const Corners& b) {
   const double width = std::max(0.0, std::min(a[2], b[2]) - std::max(a[0], b[0]));
   const double height = std::max(0.0, std::min(a[3], b[3]) - std::max(a[1], b[1]));
   return width * height / (area(a) + area(b) - width * height);
@@ -36,14 +36,14 @@ void keep_best(std::vector<Found>& found, int most) {
   if (most > 0 && found.size() > static_cast<size_t>(most)) found.resize(static_cast<size_t>(most));
 }
 
-std::vector<Found> suppress(const std::vector<Found>& candidates, const SelectDetections& op) {
+std::vector<Found> suppress(const std::vector<Found>& candidates, const Nms& op) {
   std::vector<Found> kept;
   for (const Found& c : candidates) {
     bool suppressed = false;
     for (const Found& k : kept) {
-      const double iou = overlap(k.box, c.box);
+      const double overlap = iou(k.box, c.box);
       suppressed |=
-          iou > op.iou_threshold || (std::isnan(iou) && op.empty_union == kernels::EmptyUnion::Drop);
+          overlap > op.iou_threshold || (std::isnan(overlap) && op.empty_union == kernels::EmptyUnion::Drop);
     }
     if (!suppressed) kept.push_back(c);
   }
@@ -52,8 +52,7 @@ std::vector<Found> suppress(const std::vector<Found>& candidates, const SelectDe
 
 }  // namespace
 
-Array concat_heads_reference(const std::vector<const Array*>& maps, const ConcatHeads& op,
-                             const Shape& shape) {
+Array concat_maps_reference(const std::vector<const Array*>& maps, const ConcatMaps& op, const Shape& shape) {
   Array rows = zeros(shape);
   size_t at = 0;
   for (int64_t n = 0; n < shape[0]; ++n)
@@ -102,8 +101,7 @@ Array class_scores_reference(const Array& logits, const ClassScores& op, const S
   return scores;
 }
 
-Array select_detections_reference(const Array& boxes, const Array& scores, const SelectDetections& op,
-                                  const Shape& shape) {
+Array nms_reference(const Array& boxes, const Array& scores, const Nms& op, const Shape& shape) {
   Array rows = zeros(shape);
   const int64_t classes = scores.shape[1], count = scores.shape[2];
   for (int64_t n = 0; n < shape[0]; ++n) {

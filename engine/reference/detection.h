@@ -8,11 +8,9 @@
 
 namespace tyto {
 
-Array concat_heads_reference(const std::vector<const Array*>& maps, const ConcatHeads& op,
-                             const Shape& shape);
+Array concat_maps_reference(const std::vector<const Array*>& maps, const ConcatMaps& op, const Shape& shape);
 Array decode_boxes_reference(const Array& offsets, const std::vector<double>& anchors, const DecodeBoxes& op);
 Array class_scores_reference(const Array& logits, const ClassScores& op, const Shape& shape);
-Array select_detections_reference(const Array& boxes, const Array& scores, const SelectDetections& op,
-                                  const Shape& shape);
+Array nms_reference(const Array& boxes, const Array& scores, const Nms& op, const Shape& shape);
 
 }  // namespace tyto

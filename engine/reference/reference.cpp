@@ -215,18 +215,16 @@ struct Interpreter {
     return y;
   }
 
-  Array operator()(const ConcatHeads& op) const { return concat_heads_reference(in, op, node.shape); }
+  Array operator()(const ConcatMaps& op) const { return concat_maps_reference(in, op, node.shape); }
   Array operator()(const DecodeBoxes& op) const {
     return decode_boxes_reference(x(), values_of(node.weights[0]), op);
   }
   Array operator()(const ClassScores& op) const { return class_scores_reference(x(), op, node.shape); }
-  Array operator()(const SelectDetections& op) const {
-    return select_detections_reference(x(), *in[1], op, node.shape);
-  }
+  Array operator()(const Nms& op) const { return nms_reference(x(), *in[1], op, node.shape); }
 
   Array operator()(const FlipHorizontal& op) const { return flip_horizontal_reference(x(), op); }
   Array operator()(const RescaleBicubic& op) const { return rescale_bicubic_reference(x(), op, node.shape); }
-  Array operator()(const UnitSum&) const { return unit_sum_reference(in); }
+  Array operator()(const NormalizedSum&) const { return normalized_sum_reference(in); }
 };
 
 }  // namespace

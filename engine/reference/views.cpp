@@ -54,7 +54,7 @@ Array rescale_bicubic_reference(const Array& x, const RescaleBicubic& op, const 
   return y;
 }
 
-Array unit_sum_reference(const std::vector<const Array*>& features) {
+Array normalized_sum_reference(const std::vector<const Array*>& features) {
   Array y = *features[0];
   for (size_t f = 1; f < features.size(); ++f)
     for (size_t i = 0; i < y.values.size(); ++i) y.values[i] += features[f]->values[i];

@@ -10,6 +10,6 @@ namespace tyto {
 
 Array flip_horizontal_reference(const Array& x, const FlipHorizontal& op);
 Array rescale_bicubic_reference(const Array& x, const RescaleBicubic& op, const Shape& shape);
-Array unit_sum_reference(const std::vector<const Array*>& features);
+Array normalized_sum_reference(const std::vector<const Array*>& features);
 
 }  // namespace tyto

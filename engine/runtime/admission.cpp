@@ -13,8 +13,7 @@ namespace {
 
 // What oneDNN counts in 32 bits: the rows of a batch, and the pixels of one image, times the four bytes of a float. For
 // each column of a convolution's result it keeps some 250 bytes.
-constexpr int64_t kMostRows = int64_t{1} << 28, kMostPixels = int64_t{1} << 28,
-                  kMostColumns = int64_t{1} << 20;
+constexpr int64_t kMaxRows = int64_t{1} << 28, kMaxPixels = int64_t{1} << 28, kMaxColumns = int64_t{1} << 20;
 
 double mib(int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
@@ -49,8 +48,8 @@ bool may_overwrite_second(const Node& node) {
 
 void check_countable(const std::string& layer, const Shape& s) {
   const bool image = s.rank() == 4;
-  if ((s.rank() > 1 && s[0] > kMostRows) ||
-      (image && (s[3] > kMostColumns || s[2] > kMostPixels / std::max<int64_t>(1, s[3]))))
+  if ((s.rank() > 1 && s[0] > kMaxRows) ||
+      (image && (s[3] > kMaxColumns || s[2] > kMaxPixels / std::max<int64_t>(1, s[3]))))
     throw Error(
         ErrorKind::Unsupported,
         fmt::format("layer '{}' makes {}; a batch has at most 2^28 rows, and an image 2^28 pixels and 2^20 "

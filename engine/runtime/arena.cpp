@@ -25,10 +25,10 @@ int64_t most_alive(const std::vector<Lifetime>& values) {
   return most;
 }
 
-Placement place(const std::vector<Lifetime>& values) {
-  Placement placement;
-  placement.offsets.resize(values.size());
-  placement.bound = most_alive(values);
+ArenaPlan plan_arena(const std::vector<Lifetime>& values) {
+  ArenaPlan plan;
+  plan.offsets.resize(values.size());
+  plan.bound = most_alive(values);
 
   std::vector<size_t> order(values.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -43,17 +43,16 @@ Placement place(const std::vector<Lifetime>& values) {
     for (size_t other : placed) {
       const bool together = values[other].first <= values[id].last && values[id].first <= values[other].last;
       if (!together) continue;
-      if (offset + bytes <= placement.offsets[other]) break;  // the gap before it is wide enough
-      offset = std::max(offset, placement.offsets[other] + rounded(values[other].bytes));
+      if (offset + bytes <= plan.offsets[other]) break;  // the gap before it is wide enough
+      offset = std::max(offset, plan.offsets[other] + rounded(values[other].bytes));
     }
-    placement.offsets[id] = offset;
-    placement.total = std::max(placement.total, offset + bytes);
-    placed.insert(
-        std::upper_bound(placed.begin(), placed.end(), id,
-                         [&](size_t a, size_t b) { return placement.offsets[a] < placement.offsets[b]; }),
-        id);
+    plan.offsets[id] = offset;
+    plan.total = std::max(plan.total, offset + bytes);
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), id,
+                                   [&](size_t a, size_t b) { return plan.offsets[a] < plan.offsets[b]; }),
+                  id);
   }
-  return placement;
+  return plan;
 }
 
 }  // namespace tyto

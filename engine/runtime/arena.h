@@ -12,10 +12,10 @@ struct Lifetime {
   int first = 0, last = 0;
 };
 
-// Bytes at the step where most are alive, each value's rounded up to 64: no placement needs less.
+// Bytes at the step where most are alive, each value's rounded up to 64: no arena needs less.
 int64_t most_alive(const std::vector<Lifetime>& values);
 
-struct Placement {
+struct ArenaPlan {
   std::vector<int64_t> offsets;  // multiples of 64
   int64_t total = 0;             // bytes of the arena
   int64_t bound = 0;             // most_alive() of the values
@@ -23,6 +23,6 @@ struct Placement {
 
 // Largest first, each at the lowest offset that is free during its whole life (greedy by size; Pisarchyk and
 // Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
-Placement place(const std::vector<Lifetime>& values);
+ArenaPlan plan_arena(const std::vector<Lifetime>& values);
 
 }  // namespace tyto

@@ -40,7 +40,7 @@ std::vector<int> device_numbers(const std::string& device) {
 std::unique_ptr<Backend> make_cuda(const ContextOptions& options) {
   std::vector<std::unique_ptr<Backend>> gpus;
   for (int number : device_numbers(options.device)) gpus.push_back(make_cuda_backend(number, options));
-  return make_several_backends(std::move(gpus));
+  return make_round_robin_backend(std::move(gpus));
 }
 
 std::unique_ptr<Backend> make_best(const ContextOptions& options) {

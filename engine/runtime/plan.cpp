@@ -68,9 +68,9 @@ std::vector<Geometry> Plan::submit(std::span<const Image> images, const Preproce
                                               rule.height, rule.width, input_shape_.str()));
   for (const Image& image : images) check_image(image);
   check_room();
-  std::vector<Geometry> placed = executable_->submit_images(images, rule);
+  std::vector<Geometry> geometries = executable_->submit_images(images, rule);
   ++waiting_;
-  return placed;
+  return geometries;
 }
 
 void Plan::check_room() const {

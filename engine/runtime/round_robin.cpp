@@ -5,9 +5,9 @@
 namespace tyto {
 namespace {
 
-class SeveralExecutables : public Executable {
+class RoundRobinExecutable : public Executable {
  public:
-  explicit SeveralExecutables(std::vector<std::unique_ptr<Executable>> each) : each_(std::move(each)) {}
+  explicit RoundRobinExecutable(std::vector<std::unique_ptr<Executable>> each) : each_(std::move(each)) {}
 
   void submit(const Tensor& input) override {
     each_[submitted_ % each_.size()]->submit(input);
@@ -16,9 +16,9 @@ class SeveralExecutables : public Executable {
 
   bool preprocesses() const override { return each_.front()->preprocesses(); }
   std::vector<Geometry> submit_images(std::span<const Image> images, const Preprocessing& rule) override {
-    std::vector<Geometry> placed = each_[submitted_ % each_.size()]->submit_images(images, rule);
+    std::vector<Geometry> geometries = each_[submitted_ % each_.size()]->submit_images(images, rule);
     ++submitted_;
-    return placed;
+    return geometries;
   }
 
   void collect(std::map<std::string, Tensor>& outputs) override {
@@ -35,14 +35,14 @@ class SeveralExecutables : public Executable {
   size_t submitted_ = 0, collected_ = 0;
 };
 
-class SeveralBackends : public Backend {
+class RoundRobinBackend : public Backend {
  public:
-  explicit SeveralBackends(std::vector<std::unique_ptr<Backend>> each) : each_(std::move(each)) {}
+  explicit RoundRobinBackend(std::vector<std::unique_ptr<Backend>> each) : each_(std::move(each)) {}
 
   std::unique_ptr<Executable> compile(const Graph& graph, Precision precision) override {
     std::vector<std::unique_ptr<Executable>> compiled;
     for (const auto& backend : each_) compiled.push_back(backend->compile(graph, precision));
-    return std::make_unique<SeveralExecutables>(std::move(compiled));
+    return std::make_unique<RoundRobinExecutable>(std::move(compiled));
   }
 
   std::vector<std::pair<std::string, std::string>> describe() const override {
@@ -58,9 +58,9 @@ class SeveralBackends : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_several_backends(std::vector<std::unique_ptr<Backend>> backends) {
+std::unique_ptr<Backend> make_round_robin_backend(std::vector<std::unique_ptr<Backend>> backends) {
   if (backends.size() == 1) return std::move(backends.front());
-  return std::make_unique<SeveralBackends>(std::move(backends));
+  return std::make_unique<RoundRobinBackend>(std::move(backends));
 }
 
 }  // namespace tyto

@@ -6,8 +6,8 @@ namespace {
 // Two anchors a cell, two classes and the background: maps to detections. Thresholds lie where no score or overlap of
 // this case comes near.
 Value detection_head(Graph& g, const Weights& w, Value x) {
-  const Value locations = g.concat_heads("locations", {g.conv2d(x, w.scope("locations"), {.kernel = 1})}, 4);
-  const Value logits = g.concat_heads("logits", {g.conv2d(x, w.scope("logits"), {.kernel = 1})}, 3);
+  const Value locations = g.concat_maps("locations", {g.conv2d(x, w.scope("locations"), {.kernel = 1})}, 4);
+  const Value logits = g.concat_maps("logits", {g.conv2d(x, w.scope("logits"), {.kernel = 1})}, 3);
   const Shape& map = g.shape(x);
   std::vector<float> anchors;
   for (int64_t i = 0; i < map[2]; ++i)
@@ -19,8 +19,7 @@ Value detection_head(Graph& g, const Weights& w, Value x) {
       }
   const Value boxes = g.decode_boxes(
       locations, Tensor::of<float>({static_cast<int64_t>(anchors.size()) / 4, 4}, anchors), {});
-  return g.select_detections(boxes, g.class_scores(logits, {}),
-                             {.score_threshold = 0.35f, .max_detections = 20});
+  return g.nms(boxes, g.class_scores(logits, {}), {.score_threshold = 0.35f, .max_detections = 20});
 }
 
 Value unit_features(Graph& g, const Weights& w, Value x) {
@@ -29,7 +28,7 @@ Value unit_features(Graph& g, const Weights& w, Value x) {
     for (const Value scaled : {view, g.rescale_bicubic(view, 1.3)})
       features.push_back(
           g.flatten(g.global_average_pool(g.relu(g.conv2d(scaled, w, {.kernel = 3, .padding = 1})))));
-  return g.unit_sum("features", features);
+  return g.normalized_sum("features", features);
 }
 
 Value norm(Graph& g, const Weights& w, Value x) { return g.batch_norm(x, w.scope("bn")); }

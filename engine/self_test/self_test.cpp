@@ -43,7 +43,7 @@ std::shared_ptr<MemorySource> invent(const std::vector<std::pair<std::string, Sh
 
 // Whether a step only moves or clears what others compute.
 bool moves(const PlanReport::Step& step) {
-  for (const char* operation : {"reorder", "output", "channels_last", "zero"})
+  for (const char* operation : {"reorder", "output", "nchw_to_nhwc", "zero"})
     if (step.operation == operation) return true;
   return false;
 }
@@ -77,12 +77,12 @@ double relative_difference(const Tensor& got, const Tensor& want) {
 }
 
 // What a graph sums: the most products in one sum, and how many sums follow each other.
-struct Extent {
+struct AccumulationDepth {
   double terms = 1, layers = 0;
 };
 
 std::vector<SelfTestResult> compare(const Run& run, const Outputs& wanted, Precision precision,
-                                    const std::string& name, const Extent& extent) {
+                                    const std::string& name, const AccumulationDepth& depth) {
   std::string algorithm = "copy";
   bool winograd = false;
   for (const auto& step : run.report.steps) {
@@ -93,7 +93,7 @@ std::vector<SelfTestResult> compare(const Run& run, const Outputs& wanted, Preci
   for (const auto& [output, want] : wanted)
     results.push_back({wanted.size() > 1 ? name + ", " + output : name, algorithm,
                        relative_difference(run.outputs.at(output), want),
-                       sum_tolerance(precision, extent.terms, extent.layers, winograd)});
+                       sum_tolerance(precision, depth.terms, depth.layers, winograd)});
   return results;
 }
 
@@ -124,15 +124,15 @@ std::vector<SelfTestResult> test_preprocessing(Context& context) {
   return results;
 }
 
-Extent extent_of(const Graph& graph) {
-  Extent extent;
+AccumulationDepth accumulation_depth(const Graph& graph) {
+  AccumulationDepth depth;
   for (const Node& node : graph.nodes()) {
     if (node.weights.empty() || node.weights[0].shape().rank() < 2) continue;
-    extent.terms = std::max(extent.terms, static_cast<double>(node.weights[0].shape().elements() /
-                                                              std::max<int64_t>(1, node.weights[0].dim(0))));
-    ++extent.layers;
+    depth.terms = std::max(depth.terms, static_cast<double>(node.weights[0].shape().elements() /
+                                                            std::max<int64_t>(1, node.weights[0].dim(0))));
+    ++depth.layers;
   }
-  return extent;
+  return depth;
 }
 
 // The first layer whose result is further off than the whole network may be.
@@ -143,11 +143,11 @@ std::string first_wrong_layer(const Graph& graph, Backend& judge, Backend& backe
     every.output(fmt::format("{:06}", id), {static_cast<int>(id)});
   const Outputs got = run_on(backend, every, precision, input).outputs,
                 want = run_on(judge, every, Precision::Fp32, input).outputs;
-  const Extent extent = extent_of(graph);
+  const AccumulationDepth depth = accumulation_depth(graph);
   for (size_t id = 0; id < graph.nodes().size(); ++id) {
     const std::string output = fmt::format("{:06}", id);
     if (relative_difference(got.at(output), want.at(output)) >
-        sum_tolerance(precision, extent.terms, extent.layers))
+        sum_tolerance(precision, depth.terms, depth.layers))
       return graph.nodes()[id].name;
   }
   return "";
@@ -185,11 +185,11 @@ std::vector<SelfTestResult> self_test(const Model& model, Context& context, Prec
   const Run run = run_on(context.backend(), optimised, precision, input);
   const std::string& name = model.info().network;
   if (context.device_kind() == "cpu")
-    return compare(run, run_reference(graph, input, poll), precision, name, extent_of(graph));
+    return compare(run, run_reference(graph, input, poll), precision, name, accumulation_depth(graph));
 
   const auto cpu = make_cpu_backend(context.options().threads, 0);
   std::vector<SelfTestResult> results = compare(run, run_on(*cpu, optimised, Precision::Fp32, input).outputs,
-                                                precision, name, extent_of(graph));
+                                                precision, name, accumulation_depth(graph));
   std::string layer;
   for (SelfTestResult& result : results) {
     if (result.passed()) continue;

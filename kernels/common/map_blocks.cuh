@@ -17,14 +17,14 @@ inline constexpr int kMapBlock = 256;  // most threads of such a block
 inline LaunchConfig cover_map(int64_t packs, int64_t columns, int64_t rows, int64_t n, Stream stream) {
   constexpr unsigned kLine = 8;     // packs of 16 bytes in a cache line
   constexpr unsigned kPatch = 64;   // threads of one row of the patch
-  constexpr int64_t kDeepest = 64;  // of a block's z
+  constexpr int64_t kMaxDepth = 64;  // of a block's z
   constexpr int64_t kSpread =
       256;  // blocks that keep a large GPU's SMs busy; a small map is cut finer for them
   if (packs == 0 || columns == 0 || rows == 0 || n == 0) return {.grid = 0};
   dim3 block(1, 1, 1);
   while (block.x < kLine && block.x < packs) block.x *= 2;
   while (block.x * block.y < kPatch && block.y < columns) block.y *= 2;
-  while (block.x * block.y * block.z < kMapBlock && block.z < std::min(rows, kDeepest)) block.z *= 2;
+  while (block.x * block.y * block.z < kMapBlock && block.z < std::min(rows, kMaxDepth)) block.z *= 2;
   const auto tiles = [](int64_t size, unsigned tile) { return (size + tile - 1) / tile; };
   const auto blocks = [&] {
     return tiles(packs, block.x) * tiles(columns, block.y) * tiles(rows, block.z) * n;
@@ -40,12 +40,12 @@ inline LaunchConfig cover_map(int64_t packs, int64_t columns, int64_t rows, int6
           .stream = stream};
 }
 
-struct MapPlace {
+struct MapPosition {
   int pack, column, row, image;  // pack, column and row may lie past the map's end
 };
 
 // Where a thread of such a launch stands; `packs` as given to cover_map.
-__device__ inline MapPlace place_on_map(int packs) {
+__device__ inline MapPosition position_on_map(int packs) {
   const int chunks = (packs + blockDim.x - 1) / blockDim.x;
   return {static_cast<int>(blockIdx.x % chunks * blockDim.x + threadIdx.x),
           static_cast<int>(blockIdx.x / chunks * blockDim.y + threadIdx.y),

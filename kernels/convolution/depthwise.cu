@@ -42,9 +42,9 @@ __global__ void __launch_bounds__(kMapBlock)
                              const T* __restrict__ bias, MapSizes sizes, DepthwiseConvolution params,
                              T* __restrict__ y) {
   constexpr int N = kPack<T>, kColumns = columns_at(kStride), kSpan = (kColumns - 1) * kStride + kKernel;
-  const MapPlace place = place_on_map(sizes.channels / N);
-  const int channel = place.pack * N, first = place.column * kColumns;
-  if (channel >= sizes.channels || first >= sizes.out_width || place.row >= sizes.out_height) return;
+  const MapPosition position = position_on_map(sizes.channels / N);
+  const int channel = position.pack * N, first = position.column * kColumns;
+  if (channel >= sizes.channels || first >= sizes.out_width || position.row >= sizes.out_height) return;
 
   float sum[kColumns][N];
 #pragma unroll
@@ -53,9 +53,9 @@ __global__ void __launch_bounds__(kMapBlock)
   const int left = first * kStride - params.padding_left;
 #pragma unroll
   for (int a = 0; a < kKernel; ++a) {
-    const int row = place.row * kStride - params.padding_top + a;
+    const int row = position.row * kStride - params.padding_top + a;
     if (row < 0 || row >= sizes.height) continue;
-    const T* from = x + sizes.in(place.image, row, 0) + channel;
+    const T* from = x + sizes.in(position.image, row, 0) + channel;
     float weight[kKernel][N];
 #pragma unroll
     for (int b = 0; b < kKernel; ++b)
@@ -77,7 +77,7 @@ __global__ void __launch_bounds__(kMapBlock)
     }
   }
 
-  T* to = y + sizes.out(place.image, place.row, first) + channel;
+  T* to = y + sizes.out(position.image, position.row, first) + channel;
 #pragma unroll
   for (int t = 0; t < kColumns; ++t)
     if (first + t < sizes.out_width) finish_sum<N>(sum[t], params.activation, to + t * sizes.channels);
@@ -88,17 +88,17 @@ template <class T, int N>
 __global__ void __launch_bounds__(kMapBlock, 4)
     depthwise_kernel(const T* __restrict__ x, const T* __restrict__ weights, const T* __restrict__ bias,
                      MapSizes sizes, DepthwiseConvolution params, T* __restrict__ y) {
-  const MapPlace place = place_on_map(sizes.channels / N);
-  const int channel = place.pack * N;
-  if (channel >= sizes.channels || place.column >= sizes.out_width || place.row >= sizes.out_height) return;
+  const MapPosition position = position_on_map(sizes.channels / N);
+  const int channel = position.pack * N;
+  if (channel >= sizes.channels || position.column >= sizes.out_width || position.row >= sizes.out_height) return;
   float sum[N];
   start_sum<N>(bias, channel, sum);
-  const int top = place.row * params.stride - params.padding_top;
-  const int left = place.column * params.stride - params.padding_left;
+  const int top = position.row * params.stride - params.padding_top;
+  const int left = position.column * params.stride - params.padding_left;
   for (int a = 0; a < params.kernel; ++a) {
     const int row = top + a * params.dilation;
     if (row < 0 || row >= sizes.height) continue;
-    const T* from = x + sizes.in(place.image, row, 0) + channel;
+    const T* from = x + sizes.in(position.image, row, 0) + channel;
     for (int b = 0; b < params.kernel; ++b) {
       const int column = left + b * params.dilation;
       if (column < 0 || column >= sizes.width) continue;
@@ -109,7 +109,7 @@ __global__ void __launch_bounds__(kMapBlock, 4)
       for (int i = 0; i < N; ++i) sum[i] += v[i] * weight[i];
     }
   }
-  finish_sum<N>(sum, params.activation, y + sizes.out(place.image, place.row, place.column) + channel);
+  finish_sum<N>(sum, params.activation, y + sizes.out(position.image, position.row, position.column) + channel);
 }
 
 }  // namespace

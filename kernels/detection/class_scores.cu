@@ -20,7 +20,7 @@ namespace {
 
 constexpr int kBlock = 128;
 constexpr int kTileBytes = 24 << 10;  // up to here so many blocks fit on an SM that it is never idle
-constexpr int kMostBytes = 48 << 10;  // what every device has: a single row may take it all
+constexpr int kMaxBytes = 48 << 10;  // what every device has: a single row may take it all
 
 struct Shape {
   unsigned rows;  // of all images
@@ -92,7 +92,7 @@ int64_t rows_of_tile(int64_t row_bytes) {
 void class_scores(const float* logits, int64_t n, int64_t count, int64_t classes, const ClassScores& params,
                   float* scores, Stream stream) {
   const int64_t stride = classes | 1, row_bytes = stride * static_cast<int64_t>(sizeof(float));
-  if (row_bytes > kMostBytes)
+  if (row_bytes > kMaxBytes)
     throw DeviceError("scores of " + std::to_string(classes) +
                       " classes: a row of logits exceeds shared memory");
   const int64_t tile_rows = rows_of_tile(row_bytes);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/common/every_vector_width.h"
+#include "kernels/common/multiversion.h"
 #include "kernels/detection/exponential.h"
 
 namespace tyto::kernels {
@@ -26,7 +26,7 @@ struct Rows {
   }
 };
 
-TYTO_EVERY_VECTOR_WIDTH void softmax(const Rows& r) {
+TYTO_MULTIVERSION void softmax(const Rows& r) {
   float largest[kLanes], sum[kLanes] = {}, lanes[kLanes];
   r.load(0, largest);
   for (int64_t c = 1; c < r.classes; ++c) {
@@ -45,7 +45,7 @@ TYTO_EVERY_VECTOR_WIDTH void softmax(const Rows& r) {
   }
 }
 
-TYTO_EVERY_VECTOR_WIDTH void sigmoid(const Rows& r) {
+TYTO_MULTIVERSION void sigmoid(const Rows& r) {
   float lanes[kLanes];
   for (int64_t c = 1; c < r.classes; ++c) {
     r.load(c, lanes);

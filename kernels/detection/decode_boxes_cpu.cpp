@@ -1,4 +1,4 @@
-#include "kernels/common/every_vector_width.h"
+#include "kernels/common/multiversion.h"
 #include "kernels/detection/decode_boxes_math.h"
 #include "kernels/detection/exponential.h"
 
@@ -7,7 +7,7 @@ namespace {
 
 constexpr int64_t kGroup = 16;  // boxes whose exponentials are taken side by side
 
-TYTO_EVERY_VECTOR_WIDTH void exponentials(float* values) {
+TYTO_MULTIVERSION void exponentials(float* values) {
   for (int64_t i = 0; i < 2 * kGroup; ++i) values[i] = exponential(values[i]);
 }
 

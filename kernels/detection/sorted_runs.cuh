@@ -1,5 +1,5 @@
-// Several sorted runs of keys as one. Merging is counting: the place of a key among all is its place in its own run
-// plus the numbers of smaller keys in the others. Keys are unique, so no two claim one place.
+// Several sorted runs of keys as one. Merging is counting: the rank of a key among all is its rank in its own run
+// plus the numbers of smaller keys in the others. Keys are unique, so no two claim one rank.
 #pragma once
 
 #include <cstdint>
@@ -30,13 +30,13 @@ __device__ inline int keys_below(const uint64_t* keys, int length, uint64_t key)
   return low;
 }
 
-// The place among all runs of the key that is number `i` of run `own`; or some place from `limit` on.
-__device__ inline int place_among(const SortedRuns& runs, int own, int i, int limit) {
+// The rank among all runs of the key that is number `i` of run `own`; or some rank from `limit` on.
+__device__ inline int rank_among(const SortedRuns& runs, int own, int i, int limit) {
   const uint64_t key = runs.run(own)[i];
-  int place = i;
-  for (int r = 0; r < runs.count && place < limit; ++r)
-    if (r != own) place += keys_below(runs.run(r), runs.lengths[r], key);
-  return place;
+  int rank = i;
+  for (int r = 0; r < runs.count && rank < limit; ++r)
+    if (r != own) rank += keys_below(runs.run(r), runs.lengths[r], key);
+  return rank;
 }
 
 // Keys in all runs. Every lane of the warp calls it.

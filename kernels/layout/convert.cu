@@ -1,7 +1,7 @@
 // One element type to another; a thread moves four elements, 16 bytes of the wider type. Bound by memory.
 #include "kernels/common/elements.cuh"
 #include "kernels/common/launch.h"
-#include "kernels/layout/channels_last.h"
+#include "kernels/layout/convert.h"
 
 namespace tyto::kernels {
 namespace {

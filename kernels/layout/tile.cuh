@@ -20,12 +20,12 @@ inline LaunchConfig cover_tiles(int64_t n, int64_t channels, int64_t area, Strea
           .stream = stream};
 }
 
-struct TilePlace {
+struct TilePosition {
   int image, channel, pixel;  // where the block's tile begins
 };
 
 // Channels run fastest.
-__device__ inline TilePlace place_of_tile(int channels, int area) {
+__device__ inline TilePosition position_of_tile(int channels, int area) {
   const int across = (channels + kTile - 1) / kTile, down = (area + kTile - 1) / kTile, tile = blockIdx.x;
   return {tile / across / down, tile % across * kTile, tile / across % down * kTile};
 }

@@ -89,8 +89,8 @@ struct Slices {
 };
 
 Slices slices_of(int64_t area) {
-  constexpr int64_t kShortest = 256, kMost = 64;
-  const int64_t length = std::max(kShortest, (area + kMost - 1) / kMost);
+  constexpr int64_t kShortest = 256, kMax = 64;
+  const int64_t length = std::max(kShortest, (area + kMax - 1) / kMax);
   return {static_cast<int>(length), static_cast<int>((area + length - 1) / length)};
 }
 

@@ -56,9 +56,9 @@ __global__ void __launch_bounds__(kColumnBlock)
 template <class T, int N>
 __global__ void __launch_bounds__(kMapBlock)
     adaptive_average_pool_kernel(const T* __restrict__ x, MapSizes sizes, T* __restrict__ y) {
-  const MapPlace place = place_on_map(sizes.channels / N);
-  const int channel = place.pack * N;
-  if (channel >= sizes.channels || place.column >= sizes.out_width || place.row >= sizes.out_height) return;
+  const MapPosition position = position_on_map(sizes.channels / N);
+  const int channel = position.pack * N;
+  if (channel >= sizes.channels || position.column >= sizes.out_width || position.row >= sizes.out_height) return;
   // In 64 bits: a cell's index times the map's size may pass 2^31.
   const auto first = [](int64_t cell, int64_t size, int cells) {
     return static_cast<int>(cell * size / cells);
@@ -66,22 +66,22 @@ __global__ void __launch_bounds__(kMapBlock)
   const auto past = [](int64_t cell, int64_t size, int cells) {
     return static_cast<int>(((cell + 1) * size + cells - 1) / cells);
   };
-  const int top = first(place.row, sizes.height, sizes.out_height);
-  const int bottom = past(place.row, sizes.height, sizes.out_height);
-  const int left = first(place.column, sizes.width, sizes.out_width);
-  const int right = past(place.column, sizes.width, sizes.out_width);
+  const int top = first(position.row, sizes.height, sizes.out_height);
+  const int bottom = past(position.row, sizes.height, sizes.out_height);
+  const int left = first(position.column, sizes.width, sizes.out_width);
+  const int right = past(position.column, sizes.width, sizes.out_width);
   float sum[N] = {};
   for (int r = top; r < bottom; ++r)
     for (int s = left; s < right; ++s) {
       float v[N];
-      load<N>(x + sizes.in(place.image, r, s) + channel, v);
+      load<N>(x + sizes.in(position.image, r, s) + channel, v);
 #pragma unroll
       for (int i = 0; i < N; ++i) sum[i] += v[i];
     }
   const auto count = static_cast<float>((bottom - top) * (right - left));
 #pragma unroll
   for (int i = 0; i < N; ++i) sum[i] /= count;
-  store<N>(sum, y + sizes.out(place.image, place.row, place.column) + channel);
+  store<N>(sum, y + sizes.out(position.image, position.row, position.column) + channel);
 }
 
 template <class T, int N>

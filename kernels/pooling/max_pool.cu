@@ -18,12 +18,12 @@ namespace {
 template <class T, int N, int kKernel>
 __global__ void __launch_bounds__(kMapBlock)
     max_pool_kernel(const T* __restrict__ x, MapSizes sizes, MaxPoolWindow window, T* __restrict__ y) {
-  const MapPlace place = place_on_map(sizes.channels / N);
-  const int channel = place.pack * N;
-  if (channel >= sizes.channels || place.column >= sizes.out_width || place.row >= sizes.out_height) return;
+  const MapPosition position = position_on_map(sizes.channels / N);
+  const int channel = position.pack * N;
+  if (channel >= sizes.channels || position.column >= sizes.out_width || position.row >= sizes.out_height) return;
   const int kernel = kKernel == 0 ? window.kernel : kKernel;
-  const int top = place.row * window.stride - window.padding_top;
-  const int left = place.column * window.stride - window.padding_left;
+  const int top = position.row * window.stride - window.padding_top;
+  const int left = position.column * window.stride - window.padding_left;
   float best[N];
 #pragma unroll
   for (int i = 0; i < N; ++i) best[i] = -INFINITY;
@@ -34,12 +34,12 @@ __global__ void __launch_bounds__(kMapBlock)
     for (int b = 0; b < kernel; ++b) {
       const int column = min(max(left + b, 0), sizes.width - 1);
       float v[N];
-      load<N>(x + sizes.in(place.image, row, column) + channel, v);
+      load<N>(x + sizes.in(position.image, row, column) + channel, v);
 #pragma unroll
       for (int i = 0; i < N; ++i) best[i] = v[i] > best[i] || isnan(v[i]) ? v[i] : best[i];
     }
   }
-  store<N>(best, y + sizes.out(place.image, place.row, place.column) + channel);
+  store<N>(best, y + sizes.out(position.image, position.row, position.column) + channel);
 }
 
 }  // namespace

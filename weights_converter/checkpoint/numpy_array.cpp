@@ -89,19 +89,19 @@ ElementType element_type(std::string_view code) {
 }
 
 // Bytes, or what protocol 2 has for them: _codecs.encode(text, 'latin1').
-std::optional<PicklePlace> place_of(const PickleValue& value) {
-  if (const auto* bytes = value.as<PickleBytes>()) return bytes->place;
+std::optional<PickleRange> range_of(const PickleValue& value) {
+  if (const auto* bytes = value.as<PickleBytes>()) return bytes->range;
   if (const auto* text = value.as<PickleText>())  // of Python 2
-    return text->place && !text->place->utf8 ? text->place : std::nullopt;
+    return text->range && !text->range->utf8 ? text->range : std::nullopt;
   if (class_of(value) == "builtins.bytearray" || class_of(value) == "__builtin__.bytearray") {
     const auto& arguments = value.as<PickleObject>()->arguments->as<PickleTuple>()->items;
-    return arguments.size() == 1 && arguments[0]->as<PickleBytes>() ? place_of(*arguments[0]) : std::nullopt;
+    return arguments.size() == 1 && arguments[0]->as<PickleBytes>() ? range_of(*arguments[0]) : std::nullopt;
   }
   if (class_of(value) != "_codecs.encode") return std::nullopt;
   const auto& arguments = value.as<PickleObject>()->arguments->as<PickleTuple>()->items;
   if (arguments.size() != 2) return std::nullopt;
   const auto *text = arguments[0]->as<PickleText>(), *codec = arguments[1]->as<PickleText>();
-  return text && codec && (codec->text == "latin1" || codec->text == "latin-1") ? text->place : std::nullopt;
+  return text && codec && (codec->text == "latin1" || codec->text == "latin-1") ? text->range : std::nullopt;
 }
 
 std::optional<Shape> shape_of(const PickleValue* value) {
@@ -143,13 +143,13 @@ std::optional<TensorValue> numpy_array_from(const Archive& archive, const Pickle
   array.tensor.shape = *shape;
   const std::string code = type_code(description->type);
   const ElementType type = element_type(code);
-  const auto place = description->elements ? place_of(*description->elements) : std::nullopt;
+  const auto range = description->elements ? range_of(*description->elements) : std::nullopt;
   const int64_t elements = shape->elements();
-  if (!type.dtype || (!place && elements > 0)) {
+  if (!type.dtype || (!range && elements > 0)) {
     array.foreign_type = code.empty() ? "numpy array" : "numpy " + printable(code);
     return array;
   }
-  const PicklePlace at = place.value_or(PicklePlace{});
+  const PickleRange at = range.value_or(PickleRange{});
   const uint64_t bytes = at.bytes,
                  least = at.utf8 ? (bytes + 1) / 2 : bytes;  // two bytes a character at most
   const auto size = static_cast<uint64_t>(type.bytes), count = static_cast<uint64_t>(elements);

@@ -262,19 +262,19 @@ class Machine {
   }
 
   void push_text(uint64_t bytes) {
-    const PicklePlace place{.begin = in_.position(), .bytes = bytes, .utf8 = true};
-    push_new(PickleText{in_.text(bytes), place});
+    const PickleRange range{.begin = in_.position(), .bytes = bytes, .utf8 = true};
+    push_new(PickleText{in_.text(bytes), range});
   }
 
   void push_latin1(uint64_t bytes) {
-    const PicklePlace place{.begin = in_.position(), .bytes = bytes};
-    push_new(PickleText{latin1_to_utf8(in_.text(bytes)), place});
+    const PickleRange range{.begin = in_.position(), .bytes = bytes};
+    push_new(PickleText{latin1_to_utf8(in_.text(bytes)), range});
   }
 
   void push_bytes(uint64_t bytes) {
-    const PicklePlace place{.begin = in_.position(), .bytes = bytes};
+    const PickleRange range{.begin = in_.position(), .bytes = bytes};
     in_.skip(bytes);
-    push_new(PickleBytes{place});
+    push_new(PickleBytes{range});
   }
 
   void protocol() {

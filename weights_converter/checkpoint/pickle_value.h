@@ -23,7 +23,7 @@ struct PickleLong {
   std::string bytes;
 };
 // Where the content of a string or bytes object lies, from the start of the pickle's record.
-struct PicklePlace {
+struct PickleRange {
   uint64_t begin = 0, bytes = 0;
   bool utf8 = false;  // as UTF-8; else as raw bytes, strings of Python 2 included
 };
@@ -31,10 +31,10 @@ struct PicklePlace {
 // limits::kMaxKeptTextBytes.
 struct PickleText {
   std::string text;
-  std::optional<PicklePlace> place = std::nullopt;  // absent where the pickle spells it with escapes
+  std::optional<PickleRange> range = std::nullopt;  // absent where the pickle spells it with escapes
 };
 struct PickleBytes {
-  PicklePlace place;
+  PickleRange range;
 };
 struct PickleTuple {
   PickleItems items;

@@ -1,6 +1,6 @@
 #include "engine/metrics/reid/average_precision.h"
 
-namespace tyto::kernels {
+namespace tyto {
 namespace {
 
 double ratio(int64_t a, int64_t b) { return static_cast<double>(a) / static_cast<double>(b); }
@@ -26,4 +26,4 @@ double inverse_negative_penalty(const int64_t* positions, int64_t hits) {
   return hits == 0 ? 0 : ratio(hits, positions[hits - 1] + 1);
 }
 
-}  // namespace tyto::kernels
+}  // namespace tyto

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace tyto::kernels {
+namespace tyto {
 
 // Mean over the hits of the precision there: (i + 1) / (r + 1) for hit i at position r. torchreid, fast-reid,
 // AGW.
@@ -19,4 +19,4 @@ double average_precision_trapezoid(const int64_t* positions, int64_t hits);
 // Hits over the 1-based rank of the last one; its mean over the queries is mINP (Ye et al., AGW).
 double inverse_negative_penalty(const int64_t* positions, int64_t hits);
 
-}  // namespace tyto::kernels
+}  // namespace tyto

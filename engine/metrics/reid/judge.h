@@ -3,12 +3,12 @@
 
 #include <cstdint>
 
-namespace tyto::kernels {
+namespace tyto {
 
 enum class Judgement : uint8_t {
-  Wrong,  // another identity
-  Good,   // the query's identity
-  Junk,   // not to be ranked
+  Negative,  // another identity
+  Positive,  // the query's identity
+  Junk,      // not to be ranked
 };
 
 enum class CameraRule : uint8_t {
@@ -19,7 +19,7 @@ enum class CameraRule : uint8_t {
 
 // ids, cameras [n] of the gallery; -1: unknown. An unknown identity matches none, an unknown camera is no
 // other's. judgement    [n]
-void judge_cpu(int64_t query_id, int64_t query_camera, const int64_t* ids, const int64_t* cameras, int64_t n,
-               CameraRule rule, Judgement* judgement);
+void judge(int64_t query_id, int64_t query_camera, const int64_t* ids, const int64_t* cameras, int64_t n,
+           CameraRule rule, Judgement* judgement);
 
-}  // namespace tyto::kernels
+}  // namespace tyto

@@ -4,13 +4,13 @@
 
 #include <cstdint>
 
-namespace tyto::kernels {
+namespace tyto {
 
 // scores [n], n < 2^31
 // order  [n] becomes the indices of all scores in ranking order
-void rank_all_cpu(const float* scores, int64_t n, int32_t* order);
+void rank_all(const float* scores, int64_t n, int32_t* order);
 
-// order [k] becomes the first k entries of what rank_all_cpu gives, 0 <= k <= n; takes O(n + k log k).
-void rank_top_cpu(const float* scores, int64_t n, int64_t k, int32_t* order);
+// order [k] becomes the first k entries of what rank_all gives, 0 <= k <= n; takes O(n + k log k).
+void rank_top(const float* scores, int64_t n, int64_t k, int32_t* order);
 
-}  // namespace tyto::kernels
+}  // namespace tyto

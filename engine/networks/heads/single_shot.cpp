@@ -8,8 +8,8 @@
 namespace tyto {
 namespace {
 
-constexpr int kMostBoxes = 1 << 20;
-constexpr double kMostComparisons = 2e9;  // of boxes of an image, in the worst case: some ten seconds
+constexpr int kMaxBoxes = 1 << 20;
+constexpr double kMaxComparisons = 2e9;  // of boxes of an image, in the worst case: some ten seconds
 
 // Of all maps' heads; Error{Format} where they were not made for one number of classes.
 int64_t count_classes(const Graph& g, const HeadMaps& head) {
@@ -37,7 +37,7 @@ int64_t count_classes(const Graph& g, const HeadMaps& head) {
 }
 
 // Suppression compares every candidate with every box kept before it; limits that allow hours of that are refused.
-void check_work(const SelectDetections& p, const ClassScores& scores, const Shape& shape) {
+void check_work(const Nms& p, const ClassScores& scores, const Shape& shape) {
   const auto limited = [](int64_t count, int limit) {
     return static_cast<double>(limit > 0 ? std::min<int64_t>(count, limit) : count);
   };
@@ -46,7 +46,7 @@ void check_work(const SelectDetections& p, const ClassScores& scores, const Shap
   double classes = static_cast<double>(shape[1]);  // that an anchor can score in
   if (scores.function == kernels::ScoreFunction::Softmax)
     classes = std::min(classes, 1 / double{p.score_threshold});
-  if (classes * candidates * kept > kMostComparisons)
+  if (classes * candidates * kept > kMaxComparisons)
     throw Error(ErrorKind::Usage, fmt::format("top_k={} and max_per_class={} allow {:.0e} comparisons of "
                                               "boxes an image ({} anchors, {} classes); "
                                               "lower one of them (0: all) or raise score_threshold={}",
@@ -82,8 +82,8 @@ BoxCoding torchvision_coding() {
 void finish_detector(Graph& g, const HeadMaps& head, const Tensor& anchors, const BoxCoding& coding,
                      const Options& options, const Shape& input) {
   const int64_t classes = count_classes(g, head);
-  const Value locations = g.concat_heads("locations", head.locations, 4);
-  const Value logits = g.concat_heads("logits", head.logits, static_cast<int>(classes));
+  const Value locations = g.concat_maps("locations", head.locations, 4);
+  const Value logits = g.concat_maps("logits", head.logits, static_cast<int>(classes));
   g.output("locations", locations);
   g.output("logits", logits);
 
@@ -100,14 +100,14 @@ void finish_detector(Graph& g, const HeadMaps& head, const Tensor& anchors, cons
                         ? kernels::ScoreFunction::Softmax
                         : kernels::ScoreFunction::Sigmoid;
 
-  SelectDetections select;
+  Nms select;
   select.score_threshold = static_cast<float>(options.number("score_threshold", 0, 1));
-  select.top_k = options.integer("top_k", 0, kMostBoxes);
+  select.top_k = options.integer("top_k", 0, kMaxBoxes);
   select.iou_threshold = static_cast<float>(options.number("iou_threshold", 0, 1));
   select.empty_union = options.choice("empty_union", {"keep", "drop"}) == "keep" ? kernels::EmptyUnion::Keep
                                                                                  : kernels::EmptyUnion::Drop;
-  select.max_per_class = options.integer("max_per_class", 0, kMostBoxes);
-  select.max_detections = options.integer("max_detections", 0, kMostBoxes);
+  select.max_per_class = options.integer("max_per_class", 0, kMaxBoxes);
+  select.max_detections = options.integer("max_detections", 0, kMaxBoxes);
   select.clip = clip == "after";
   select.width = decode.width;
   select.height = decode.height;
@@ -115,8 +115,7 @@ void finish_detector(Graph& g, const HeadMaps& head, const Tensor& anchors, cons
   select.scale_y = coding.pixels ? 1 : height;
   const Value probabilities = g.class_scores(logits, scores);
   check_work(select, scores, g.shape(probabilities));
-  g.output("detections",
-           g.select_detections(g.decode_boxes(locations, anchors, decode), probabilities, select));
+  g.output("detections", g.nms(g.decode_boxes(locations, anchors, decode), probabilities, select));
 }
 
 }  // namespace tyto

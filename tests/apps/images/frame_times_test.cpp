@@ -50,9 +50,9 @@ TEST(FrameTimes, GoOnWhereTheClockJumps) {
 }
 
 TEST(FrameTimes, RiseWhateverTheFileSays) {
-  constexpr int64_t kLeast = std::numeric_limits<int64_t>::min(), kMost = std::numeric_limits<int64_t>::max();
+  constexpr int64_t kMin = std::numeric_limits<int64_t>::min(), kMax = std::numeric_limits<int64_t>::max();
   const std::vector<int64_t> found =
-      times({kMost, kLeast, 2'000'000'000'000'000'000, 0, kMost / 5, -kMost / 5, 9}, kMost);
+      times({kMax, kMin, 2'000'000'000'000'000'000, 0, kMax / 5, -kMax / 5, 9}, kMax);
   for (size_t i = 1; i < found.size(); ++i) EXPECT_GT(found[i], found[i - 1]);
 }
 

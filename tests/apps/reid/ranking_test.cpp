@@ -12,7 +12,6 @@ namespace {
 
 using namespace tyto;
 using namespace tyto::apps;
-using kernels::CameraRule;
 
 // One query (1, 0) and gallery rows (score, 0), whose scores are thus as given.
 FeatureSet one_query(int64_t id, int64_t camera) {

@@ -18,7 +18,6 @@ namespace {
 
 using namespace tyto;
 using namespace tyto::apps;
-using kernels::CameraRule;
 
 // Two queries against three images, whose files are real: plain colours of different shapes.
 class Report : public testing::Test {

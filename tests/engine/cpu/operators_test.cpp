@@ -132,14 +132,14 @@ TEST(CpuUnitSum, EqualsReference) {
   for (const Shape& input : {Shape{1, 1, 1, 1}, {3, 7, 1, 1}, {2, 40, 1, 1}})
     expect_right(input, {}, static_cast<double>(input[1]), [](Graph& g, const Weights&, Value x) {
       const Value row = g.flatten(x);
-      return g.unit_sum("sum", {row, row, g.relu(row)});
+      return g.normalized_sum("sum", {row, row, g.relu(row)});
     });
 }
 
 TEST(CpuUnitSum, OfZerosStaysZero) {
   Graph g;
   const Value row = g.input("input", {2, 5});
-  g.output("y", g.unit_sum("sum", {row, row}));
+  g.output("y", g.normalized_sum("sum", {row, row}));
   expect_cpu_equals_reference(g, Tensor::zeros(DType::F32, {2, 5}), 0);
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/detection/select_detections.h"
+#include "kernels/detection/nms.h"
 #include "support/compare.h"
 
 namespace tyto {
@@ -14,7 +14,7 @@ namespace tyto {
 // outputs: those of a run, `locations` and `logits` among them. Returns `detections`.
 inline Tensor detections_from_heads(const Graph& graph, const std::map<std::string, Tensor>& outputs) {
   const Node &decode = only<DecodeBoxes>(graph), &score = only<ClassScores>(graph),
-             &select = only<SelectDetections>(graph);
+             &select = only<Nms>(graph);
   Graph boxes_graph, scores_graph;
   const Value locations = boxes_graph.input("locations", outputs.at("locations").shape());
   boxes_graph.output("boxes", boxes_graph.decode_boxes(locations, decode.weights[0].load(),
@@ -25,13 +25,12 @@ inline Tensor detections_from_heads(const Graph& graph, const std::map<std::stri
   const Tensor& boxes = on_boxes.run(outputs.at("locations")).at("boxes");
   const Tensor& scores = on_scores.run(outputs.at("logits")).at("scores");
 
-  const auto& op = std::get<SelectDetections>(select.op);
+  const auto& op = std::get<Nms>(select.op);
   const int64_t n = scores.dim(0), classes = scores.dim(1), count = scores.dim(2);
-  std::vector<std::byte> workspace(
-      static_cast<size_t>(kernels::select_detections_workspace(op, n, classes, count, 1)));
+  std::vector<std::byte> workspace(static_cast<size_t>(kernels::nms_workspace(op, n, classes, count, 1)));
   Tensor found(DType::F32, outputs.at("detections").shape());
-  kernels::select_detections_cpu(boxes.as<float>().data(), scores.as<float>().data(), n, classes, count, op,
-                                 1, workspace.data(), found.as<float>().data());
+  kernels::nms_cpu(boxes.as<float>().data(), scores.as<float>().data(), n, classes, count, op, 1,
+                   workspace.data(), found.as<float>().data());
   return found;
 }
 

@@ -93,9 +93,13 @@ TEST(GraphShapes, ViewsAreOfImagesAndFeaturesAreRows) {
   expect_error([&] { g.rescale_bicubic(image, 0.1); }, ErrorKind::Shape,
                {"nothing is left", "[2, 3, 10, 7]"});
   const Value row = g.flatten(image), shorter = g.flatten(g.global_average_pool(image));
-  EXPECT_EQ(g.shape(g.unit_sum("sum", {row, row})), (Shape{2, 210}));
-  expect_error([&] { g.unit_sum("sum", {row, shorter}); }, ErrorKind::Shape, {"sum", "[2, 210]", "[2, 3]"});
-  expect_error([&] { g.unit_sum("sum", {image}); }, ErrorKind::Shape, {"sum", "[2, 3, 10, 7]"});
+  EXPECT_EQ(g.shape(g.normalized_sum("sum", {row, row})), (Shape{2, 210}));
+  expect_error(
+      [&] {
+        g.normalized_sum("sum", {row, shorter});
+      },
+      ErrorKind::Shape, {"sum", "[2, 210]", "[2, 3]"});
+  expect_error([&] { g.normalized_sum("sum", {image}); }, ErrorKind::Shape, {"sum", "[2, 3, 10, 7]"});
 }
 
 TEST(GraphShapes, SummandsAreEqual) {

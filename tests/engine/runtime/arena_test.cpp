@@ -23,24 +23,24 @@ int64_t counted_alive(const std::vector<Lifetime>& values) {
 }
 
 void expect_sound(const std::vector<Lifetime>& values) {
-  const Placement placement = place(values);
-  ASSERT_EQ(placement.offsets.size(), values.size());
-  EXPECT_EQ(placement.bound, counted_alive(values));
-  EXPECT_GE(placement.total, placement.bound);
+  const Placement plan = plan_arena(values);
+  ASSERT_EQ(plan.offsets.size(), values.size());
+  EXPECT_EQ(plan.bound, counted_alive(values));
+  EXPECT_GE(plan.total, plan.bound);
   for (size_t a = 0; a < values.size(); ++a) {
-    const int64_t begin = placement.offsets[a], end = begin + values[a].bytes;
+    const int64_t begin = plan.offsets[a], end = begin + values[a].bytes;
     EXPECT_EQ(begin % 64, 0);
     EXPECT_GE(begin, 0);
-    EXPECT_LE(end, placement.total);
+    EXPECT_LE(end, plan.total);
     for (size_t b = 0; b < a; ++b) {
       const bool alive_together = values[a].first <= values[b].last && values[b].first <= values[a].last;
-      const bool apart = end <= placement.offsets[b] || placement.offsets[b] + values[b].bytes <= begin;
+      const bool apart = end <= plan.offsets[b] || plan.offsets[b] + values[b].bytes <= begin;
       EXPECT_TRUE(!alive_together || apart) << a << " and " << b;
     }
   }
 }
 
-TEST(Placement, NoTwoValuesThatLiveTogetherOverlap) {
+TEST(ArenaPlan, NoTwoValuesThatLiveTogetherOverlap) {
   std::mt19937 random(1);
   for (int round = 0; round < 200; ++round) {
     std::vector<Lifetime> values(random() % 40);
@@ -54,30 +54,30 @@ TEST(Placement, NoTwoValuesThatLiveTogetherOverlap) {
   }
 }
 
-TEST(Placement, AChainOfEqualSizesReachesTheBound) {
+TEST(ArenaPlan, AChainOfEqualSizesReachesTheBound) {
   std::vector<Lifetime> chain;
   for (int step = 0; step < 20; ++step) chain.push_back({1000, step, step + 1});
   expect_sound(chain);
-  EXPECT_EQ(place(chain).total, 2 * aligned(1000));
+  EXPECT_EQ(plan_arena(chain).total, 2 * aligned(1000));
 }
 
-TEST(Placement, FillsAGapBetweenLargerValues) {
+TEST(ArenaPlan, FillsAGapBetweenLargerValues) {
   // 0 and 2 live throughout; 1 dies and 3 takes its place.
   const std::vector<Lifetime> values = {{512, 0, 9}, {256, 0, 4}, {128, 0, 9}, {256, 5, 9}};
   expect_sound(values);
-  EXPECT_EQ(place(values).total, place(values).bound);
+  EXPECT_EQ(plan_arena(values).total, plan_arena(values).bound);
 }
 
-TEST(Placement, OfNothingIsEmpty) {
-  EXPECT_EQ(place({}).total, 0);
-  EXPECT_EQ(place({{0, 0, 3}}).total, 0);
+TEST(ArenaPlan, OfNothingIsEmpty) {
+  EXPECT_EQ(plan_arena({}).total, 0);
+  EXPECT_EQ(plan_arena({{0, 0, 3}}).total, 0);
 }
 
-TEST(Placement, CountsInMoreThan32Bits) {
+TEST(ArenaPlan, CountsInMoreThan32Bits) {
   const int64_t large = int64_t{3} << 30;
   const std::vector<Lifetime> values = {{large, 0, 1}, {large, 0, 1}, {large, 1, 2}};
   expect_sound(values);
-  EXPECT_EQ(place(values).total, 3 * large);
+  EXPECT_EQ(plan_arena(values).total, 3 * large);
 }
 
 }  // namespace

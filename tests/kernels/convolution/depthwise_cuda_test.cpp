@@ -57,7 +57,7 @@ TYPED_TEST(DepthwiseConvolutionTest, EqualsTheReferenceForEveryWindow) {
   const std::vector<DepthwiseConvolution> windows = {
       {3, 1, 1, 1, 1}, {3, 2, 1, 1, 1}, {3, 2, 0, 0, 1}, {5, 1, 2, 2, 1}, {5, 2, 2, 2, 1},
       {5, 2, 1, 1, 1}, {3, 1, 2, 2, 2}, {1, 1, 0, 0, 1}, {7, 3, 3, 2, 1}, {3, 3, 1, 0, 1}};
-  for (const MapShape& shape : unkind_maps())
+  for (const MapShape& shape : awkward_shapes())
     for (DepthwiseConvolution op : windows) {
       compare<TypeParam>(shape, op, true);
       op.activation = Activation::Relu6;

@@ -24,7 +24,7 @@ struct MapShape {
 };
 
 // One element, primes, a pack, one past a pack, one past a tile, none.
-inline std::vector<MapShape> unkind_maps() {
+inline std::vector<MapShape> awkward_shapes() {
   return {{1, 1, 1, 1},  {2, 5, 7, 3},   {1, 4, 4, 8},  {3, 1, 9, 17}, {1, 13, 2, 33},
           {2, 3, 3, 16}, {1, 16, 8, 64}, {2, 6, 5, 40}, {0, 3, 3, 4},  {2, 1, 1, 24}};
 }
@@ -33,7 +33,7 @@ inline std::vector<MapShape> unkind_maps() {
 inline constexpr MapShape kManyImages[] = {{257, 3, 1, 8}, {257, 1, 5, 1}};
 
 template <class T>
-std::vector<T> without_first(std::vector<T> values, int64_t count) {
+std::vector<T> drop_first(std::vector<T> values, int64_t count) {
   values.erase(values.begin(), values.begin() + count);
   return values;
 }
@@ -70,7 +70,7 @@ class NhwcBatch {
   }
   T* data() { return device_.data() + offset_; }
   const std::vector<float>& values() const { return values_; }
-  std::vector<float> download() const { return floats(without_first(device_.download(), offset_)); }
+  std::vector<float> download() const { return floats(drop_first(device_.download(), offset_)); }
 
  private:
   MapShape shape_;
@@ -88,7 +88,7 @@ class NhwcResult {
 
   Nhwc<T> write() { return {data(), shape_.n, shape_.height, shape_.width, shape_.channels}; }
   T* data() { return device_.data() + offset_; }
-  std::vector<float> download() const { return floats(without_first(device_.download(), offset_)); }
+  std::vector<float> download() const { return floats(drop_first(device_.download(), offset_)); }
 
  private:
   MapShape shape_;

@@ -3,7 +3,9 @@
 #include "kernels/common/device_error.h"
 #include "kernels/cuda/nhwc_batch.h"
 #include "kernels/cuda/profile_batch.h"
-#include "kernels/layout/channels_last.h"
+#include "kernels/layout/convert.h"
+#include "kernels/layout/nchw_to_nhwc.h"
+#include "kernels/layout/nhwc_to_nchw.h"
 #include "kernels/layout/pad.h"
 
 namespace tyto::kernels {
@@ -15,7 +17,7 @@ TYPED_TEST_SUITE(LayoutTest, ElementTypes);
 
 // Tiles of 32 by 32, one more and one less, in both directions.
 std::vector<MapShape> tiled_maps() {
-  std::vector<MapShape> maps = unkind_maps();
+  std::vector<MapShape> maps = awkward_shapes();
   for (int64_t area : {31, 33, 64})
     for (int64_t channels : {31, 32, 65}) maps.push_back({2, 1, area, channels});
   return maps;
@@ -28,7 +30,7 @@ void compare_channels_last(const MapShape& shape, int64_t padding, int64_t offse
   const std::vector<float> planes = random_floats(shape.elements(), 1);
   const DeviceArray<float> in(planes);
   NhwcResult<T> y(out, offset);
-  channels_last<T>(in.data(), channels, y.write(), nullptr);
+  nchw_to_nhwc<T>(in.data(), channels, y.write(), nullptr);
   const std::vector<float> got = y.download(), expected = floats(rounded<T>(planes));
   size_t at = 0;
   for_each_element(out, [&](int64_t i, int64_t r, int64_t s, int64_t c) {
@@ -51,7 +53,7 @@ template <class T, class U>
 void compare_channel_planes(const MapShape& shape) {
   const NhwcBatch<T> x(shape);
   DeviceArray<U> planes(shape.elements());
-  channel_planes<T, U>(x.read(), planes.data(), nullptr);
+  nhwc_to_nchw<T, U>(x.read(), planes.data(), nullptr);
   const std::vector<float> got = floats(planes.download());
   for_each_element(shape, [&](int64_t i, int64_t r, int64_t s, int64_t c) {
     const int64_t at = ((i * shape.channels + c) * shape.height + r) * shape.width + s;
@@ -72,7 +74,7 @@ void compare_convert(int64_t count, int64_t skip) {
   const DeviceArray<From> in(from);
   DeviceArray<To> out(count);
   convert<From, To>(in.data() + skip, count, out.data(), nullptr);
-  ASSERT_EQ(floats(out.download()), without_first(floats(rounded<To>(floats(from))), skip))
+  ASSERT_EQ(floats(out.download()), drop_first(floats(rounded<To>(floats(from))), skip))
       << count << " from " << skip;
 }
 
@@ -113,7 +115,7 @@ void compare_pad(const MapShape& shape, const Border& border, int64_t offset = 0
 }
 
 TYPED_TEST(LayoutTest, PadShiftsAndFillsWithZeros) {
-  for (const MapShape& shape : unkind_maps())
+  for (const MapShape& shape : awkward_shapes())
     for (const Border& border :
          {Border{0, 0, 1, 1}, Border{2, 1, 0, 3}, Border{0, 0, 0, 0}, Border{-1, 0, 2, 0}})
       compare_pad<TypeParam>(shape, border);
@@ -121,8 +123,8 @@ TYPED_TEST(LayoutTest, PadShiftsAndFillsWithZeros) {
 }
 
 TEST(Layout, RefusesMoreThanAnIndexHolds) {
-  EXPECT_THROW(channels_last<float>(nullptr, 1, {nullptr, 1, 1 << 16, 1 << 15, 1}, nullptr), DeviceError);
-  EXPECT_THROW((channel_planes<float, float>({nullptr, 1, 1 << 16, 1 << 15, 1}, nullptr, nullptr)),
+  EXPECT_THROW(nchw_to_nhwc<float>(nullptr, 1, {nullptr, 1, 1 << 16, 1 << 15, 1}, nullptr), DeviceError);
+  EXPECT_THROW((nhwc_to_nchw<float, float>({nullptr, 1, 1 << 16, 1 << 15, 1}, nullptr, nullptr)),
                DeviceError);
   EXPECT_THROW(pad<float>({}, 0, 0, {nullptr, 1, 1 << 16, 1 << 15, 1}, nullptr), DeviceError);
 }

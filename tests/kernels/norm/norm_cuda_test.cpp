@@ -87,7 +87,7 @@ void compare_instance_norm(const MapShape& shape, int64_t count, float mean_of_x
 }
 
 TYPED_TEST(NormTest, InstanceNormNormalizesTheFirstChannelsAndPassesTheRest) {
-  for (const MapShape& shape : unkind_maps())
+  for (const MapShape& shape : awkward_shapes())
     for (int64_t count : {int64_t{0}, shape.channels / 2, shape.channels})
       compare_instance_norm<TypeParam>(shape, count, 0.5f, Activation::None, Into::Another);
 }
@@ -131,7 +131,7 @@ void compare_affine(const MapShape& shape, Into into) {
 }
 
 TYPED_TEST(NormTest, ChannelAffineScalesShiftsAndActivates) {
-  for (const MapShape& shape : unkind_maps())
+  for (const MapShape& shape : awkward_shapes())
     for (Into into : kEverywhere) compare_affine<TypeParam>(shape, into);
 }
 
@@ -149,7 +149,7 @@ void compare_scale_channels(const MapShape& shape, Into into) {
 }
 
 TYPED_TEST(NormTest, ScaleChannelsMultipliesByTheImagesOwnScales) {
-  for (const MapShape& shape : unkind_maps())
+  for (const MapShape& shape : awkward_shapes())
     for (Into into : kEverywhere) compare_scale_channels<TypeParam>(shape, into);
 }
 
@@ -177,7 +177,7 @@ void compare_l2_normalize(const MapShape& shape, const std::vector<float>& value
 }
 
 TYPED_TEST(NormTest, L2NormalizeDividesEachPixelByItsLength) {
-  std::vector<MapShape> shapes = unkind_maps();
+  std::vector<MapShape> shapes = awkward_shapes();
   // What a warp holds in registers, and more than that.
   for (int64_t channels : {508, 512, 511, 516, 523}) shapes.push_back({1, 1, 3, channels});
   for (const MapShape& shape : shapes)

@@ -52,7 +52,7 @@ void compare_max_pool(const MapShape& shape, const MaxPoolWindow& window, bool c
 }
 
 TYPED_TEST(MaxPoolTest, EqualsTheReferenceForEveryWindow) {
-  for (const MapShape& shape : unkind_maps())
+  for (const MapShape& shape : awkward_shapes())
     for (const MaxPoolWindow& window :
          {MaxPoolWindow{2, 2, 0, 0}, MaxPoolWindow{3, 2, 1, 1}, MaxPoolWindow{3, 1, 1, 1},
           MaxPoolWindow{3, 2, 0, 1}, MaxPoolWindow{4, 3, 2, 1}, MaxPoolWindow{1, 2, 0, 0}})
@@ -108,7 +108,7 @@ void compare_average_pool(const MapShape& shape, int64_t height, int64_t width, 
 }
 
 TYPED_TEST(AdaptiveAveragePoolTest, EqualsTheReferenceOntoEveryGrid) {
-  for (const MapShape& shape : unkind_maps()) {
+  for (const MapShape& shape : awkward_shapes()) {
     compare_average_pool<TypeParam>(shape, 1, 1);
     compare_average_pool<TypeParam>(shape, 1, 2);
     compare_average_pool<TypeParam>(shape, 7, 7);

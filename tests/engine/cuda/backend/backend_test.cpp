@@ -448,8 +448,8 @@ Graph overflowing(Result result) {
   Value x = g.input("input", {1, 8, 4, 4});
   for (const char* layer : {"a", "b", "c"}) x = g.relu(g.conv2d(x, w.scope(layer), {.kernel = 1}));
   x = g.max_pool(x, {});
-  g.output("y", result == Result::Features ? g.unit_sum("y", {g.flatten(x), g.flatten(x)})
-                : result == Result::Head   ? g.concat_heads("y", {x}, 4)
+  g.output("y", result == Result::Features ? g.normalized_sum("y", {g.flatten(x), g.flatten(x)})
+                : result == Result::Head   ? g.concat_maps("y", {x}, 4)
                                            : x);
   return optimise(g);
 }

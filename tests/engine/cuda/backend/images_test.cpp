@@ -63,12 +63,12 @@ TEST_P(Images, HaveTheCpusBitsByEveryRule) {
         ASSERT_TRUE(plan.preprocesses());
         for (size_t count : {size_t{3}, size_t{0}, size_t{1}}) {
           const std::span<const Image> some = std::span(images).first(count);
-          const std::vector<Geometry> placed = plan.submit(some, rule);
+          const std::vector<Geometry> geometries = plan.submit(some, rule);
           EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, some))) << to_json(rule) << count;
-          ASSERT_EQ(placed.size(), count);
+          ASSERT_EQ(geometries.size(), count);
           Preprocessor preprocessor(rule);
           std::vector<float> row(size_t{3} * rule.height * rule.width);
-          for (size_t i = 0; i < count; ++i) EXPECT_EQ(placed[i], preprocessor.run(images[i], row));
+          for (size_t i = 0; i < count; ++i) EXPECT_EQ(geometries[i], preprocessor.run(images[i], row));
         }
       }
 }
@@ -81,13 +81,13 @@ TEST_F(Emulated, ImagesBeyondOnePieceGoInSeveral) {
   const Preprocessing rule = {.height = 4, .width = 4, .resampling = Resampling::CvBilinear};
   const std::vector<Image> images = {flat_picture(3000, 3000, 10), flat_picture(3000, 3000, 20),
                                      flat_picture(3000, 3000, 30)};
-  ASSERT_GT(3 * images[0].rgb.size(), static_cast<size_t>(cuda::ImageUpload::kMostStaged));
+  ASSERT_GT(3 * images[0].rgb.size(), static_cast<size_t>(cuda::ImageUpload::kMaxStaged));
   Plan plan = identity_plan(context, rule);
   plan.submit(images, rule);
   EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, images)));
 
   const std::vector<Image> huge = {picture(1), flat_picture(5000, 5000, 40), picture(2)};
-  ASSERT_GT(huge[1].rgb.size(), static_cast<size_t>(cuda::ImageUpload::kMostStaged));
+  ASSERT_GT(huge[1].rgb.size(), static_cast<size_t>(cuda::ImageUpload::kMaxStaged));
   plan.submit(huge, rule);
   EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, huge)));
 }

@@ -6,7 +6,7 @@
 
 namespace {
 
-using namespace tyto::kernels;
+using namespace tyto;
 
 const std::vector<int64_t> kHits = {0, 1, 3, 6};  // ranks 1, 2, 4, 7
 

@@ -7,14 +7,13 @@
 #include <random>
 #include <set>
 
+#include "engine/metrics/reid/evaluation.h"
 #include "engine/metrics/reid/rank.h"
-#include "engine/pipelines/retrieval.h"
 #include "kernels/retrieval/normalize_rows.h"
 
 namespace {
 
 using namespace tyto;
-using kernels::CameraRule;
 
 struct Data {
   Tensor features;
@@ -60,7 +59,7 @@ TEST(EvaluationGolden, OrderOfTheFirstQuery) {
                 [](int64_t query, std::span<const float> scores) {
                   if (query != 0) return;
                   std::vector<int32_t> order(scores.size());
-                  kernels::rank_all_cpu(scores.data(), 12, order.data());
+                  rank_all(scores.data(), 12, order.data());
                   EXPECT_EQ(order, (std::vector<int32_t>{9, 10, 7, 8, 4, 6, 5, 2, 3, 1, 0, 11}));
                 });
 }

@@ -13,9 +13,9 @@
 
 namespace {
 
+using tyto::rank_all;
+using tyto::rank_top;
 using tyto::kernels::normalize_rows_cpu;
-using tyto::kernels::rank_all_cpu;
-using tyto::kernels::rank_top_cpu;
 
 const float kNaN = std::numeric_limits<float>::quiet_NaN();
 const float kInfinity = std::numeric_limits<float>::infinity();
@@ -46,7 +46,7 @@ TEST(Rank, OrdersByFallingScoreThenRisingIndexWithNaNLast) {
     for (unsigned seed = 0; seed < 5; ++seed) {
       const auto scores = ugly_scores(n, seed);
       std::vector<int32_t> order(scores.size());
-      rank_all_cpu(scores.data(), n, order.data());
+      rank_all(scores.data(), n, order.data());
       EXPECT_EQ(order, order_by_definition(scores)) << n << " scores, seed " << seed;
     }
 }
@@ -56,7 +56,7 @@ TEST(Rank, TopKIsTheBeginningOfTheWhole) {
   const auto whole = order_by_definition(scores);
   for (const int k : {0, 1, 2, 10, 502, 503}) {
     std::vector<int32_t> top(k);
-    rank_top_cpu(scores.data(), 503, k, top.data());
+    rank_top(scores.data(), 503, k, top.data());
     EXPECT_TRUE(std::equal(top.begin(), top.end(), whole.begin())) << "k = " << k;
   }
 }

@@ -1,4 +1,4 @@
-#include "kernels/detection/select_detections.h"
+#include "kernels/detection/nms.h"
 
 #include <gtest/gtest.h>
 
@@ -22,24 +22,22 @@ struct Batch {
   int64_t count() const { return n == 0 ? 0 : static_cast<int64_t>(boxes.size()) / 4 / n; }
 };
 
-std::vector<float> select_on_cpu(const Batch& b, const SelectDetections& p) {
-  const int64_t bytes = select_detections_workspace(p, b.n, b.classes, b.count(), 1);
+std::vector<float> select_on_cpu(const Batch& b, const Nms& p) {
+  const int64_t bytes = nms_workspace(p, b.n, b.classes, b.count(), 1);
   std::vector<int64_t> workspace(static_cast<size_t>(bytes / 8 + 1));
   std::vector<float> rows(
       static_cast<size_t>(b.n * detection_capacity(p, b.classes, b.count()) * kDetectionRow));
-  select_detections_cpu(b.boxes.data(), b.scores.data(), b.n, b.classes, b.count(), p, 1, workspace.data(),
-                        rows.data());
+  nms_cpu(b.boxes.data(), b.scores.data(), b.n, b.classes, b.count(), p, 1, workspace.data(), rows.data());
   return rows;
 }
 
 // Returns how many were found.
-int64_t expect_same_as_cpu(const Batch& b, const SelectDetections& p) {
+int64_t expect_same_as_cpu(const Batch& b, const Nms& p) {
   const std::vector<float> want = select_on_cpu(b, p);
   const DeviceArray<float> boxes(b.boxes), scores(b.scores);
-  DeviceArray<char> workspace(select_detections_workspace_cuda(p, b.n, b.classes, b.count()));
+  DeviceArray<char> workspace(nms_workspace_cuda(p, b.n, b.classes, b.count()));
   DeviceArray<float> rows(static_cast<int64_t>(want.size()));
-  select_detections(boxes.data(), scores.data(), b.n, b.classes, b.count(), p, workspace.data(), rows.data(),
-                    nullptr);
+  nms(boxes.data(), scores.data(), b.n, b.classes, b.count(), p, workspace.data(), rows.data(), nullptr);
   EXPECT_EQ(bits(rows.download()), bits(want))
       << b.n << " x " << b.classes << " classes x " << b.count() << " boxes, top_k " << p.top_k;
   int64_t found = 0;
@@ -52,7 +50,7 @@ Batch random_batch(int64_t n, int64_t classes, int64_t count) {
   return {n, classes, crowded_boxes(numbers, n * count), numbers.vector(n * classes * count, 0, 1)};
 }
 
-const std::vector<SelectDetections> kSettings = {
+const std::vector<Nms> kSettings = {
     {.score_threshold = 0.3f},
     {.score_threshold = 0.3f, .top_k = 7, .max_detections = 11},
     {.score_threshold = 0.01f, .top_k = 40, .iou_threshold = 0.2f, .max_per_class = 3},
@@ -67,14 +65,14 @@ const std::vector<SelectDetections> kSettings = {
     {.score_threshold = 0.2f, .iou_threshold = 0.9f, .max_per_class = 33},
 };
 
-TEST(SelectDetections, HasTheBitsOfTheCpuForEverySetOfLimits) {
-  for (const SelectDetections& p : kSettings)
+TEST(Nms, HasTheBitsOfTheCpuForEverySetOfLimits) {
+  for (const Nms& p : kSettings)
     for (int64_t n : {0, 1, 3})
       for (int64_t classes : {1, 5})
         for (int64_t count : {0, 1, 31, 32, 33, 200}) expect_same_as_cpu(random_batch(n, classes, count), p);
 }
 
-TEST(SelectDetections, MergesTheTilesOfAClass) {
+TEST(Nms, MergesTheTilesOfAClass) {
   for (int64_t count : {4095, 4096, 4097, 8193, 13000}) {
     const Batch batch = random_batch(1, 2, count);
     expect_same_as_cpu(batch, {.score_threshold = 0.97f});
@@ -83,23 +81,23 @@ TEST(SelectDetections, MergesTheTilesOfAClass) {
   }
 }
 
-TEST(SelectDetections, TakesEveryBoxWhereNothingIsLimited) {
+TEST(Nms, TakesEveryBoxWhereNothingIsLimited) {
   EXPECT_GT(expect_same_as_cpu(random_batch(1, 1, 5000), {.score_threshold = -1, .iou_threshold = 0.9f}),
             3000);
   EXPECT_EQ(expect_same_as_cpu(random_batch(1, 2, 700), {.score_threshold = -1, .iou_threshold = 1}), 1400);
 }
 
-TEST(SelectDetections, OfAHundredThousandBoxes) {
+TEST(Nms, OfAHundredThousandBoxes) {
   const Batch batch = random_batch(1, 1, 100'003);
   expect_same_as_cpu(batch, {.score_threshold = 0.995f});
   expect_same_as_cpu(batch, {.score_threshold = 0.9f, .top_k = 300, .max_detections = 100});
 }
 
-TEST(SelectDetections, OfManyClasses) {
+TEST(Nms, OfManyClasses) {
   expect_same_as_cpu(random_batch(2, 90, 37), {.score_threshold = 0.5f, .top_k = 20, .max_detections = 25});
 }
 
-TEST(SelectDetections, OfNothingAboveTheThresholdIsEmpty) {
+TEST(Nms, OfNothingAboveTheThresholdIsEmpty) {
   EXPECT_EQ(expect_same_as_cpu({1, 1, {0, 0, 1, 1}, {0.5f}}, {.score_threshold = 0.5f}), 0);
   EXPECT_EQ(expect_same_as_cpu(random_batch(2, 3, 50), {.score_threshold = 1}), 0);
   EXPECT_EQ(expect_same_as_cpu(random_batch(2, 0, 50), {}), 0);
@@ -113,7 +111,7 @@ std::vector<float> boxes_in_a_row(int count) {
   return boxes;
 }
 
-TEST(SelectDetections, OrdersEqualScoresByClassThenByBox) {
+TEST(Nms, OrdersEqualScoresByClassThenByBox) {
   for (int count : {3, 300, 5000})
     for (int top_k : {0, 2, 170}) {
       const Batch batch = {1, 3, boxes_in_a_row(count),
@@ -126,26 +124,26 @@ TEST(SelectDetections, OrdersEqualScoresByClassThenByBox) {
   expect_same_as_cpu(batch, {.score_threshold = 0.3f, .top_k = 900, .max_detections = 1500});
 }
 
-TEST(SelectDetections, AZeroOfEitherSignIsOneScore) {
+TEST(Nms, AZeroOfEitherSignIsOneScore) {
   EXPECT_EQ(
       expect_same_as_cpu({1, 2, boxes_in_a_row(3), {-0.0f, 0, -0.0f, 0, -0.0f, 0}}, {.score_threshold = -1}),
       6);
 }
 
-TEST(SelectDetections, OfEqualBoxesOneStays) {
+TEST(Nms, OfEqualBoxesOneStays) {
   Batch batch = {1, 1, {}, std::vector<float>(500, 0.9f)};
   for (int i = 0; i < 500; ++i) batch.boxes.insert(batch.boxes.end(), {0.1f, 0.2f, 0.5f, 0.6f});
   EXPECT_EQ(expect_same_as_cpu(batch, {.max_detections = 100}), 1);
 }
 
-TEST(SelectDetections, AnOverlapOfExactlyTheThresholdStays) {
+TEST(Nms, AnOverlapOfExactlyTheThresholdStays) {
   const Batch batch = {1, 1, {0, 0, 1, 1, 0.5f, 0, 1.5f, 1}, {0.9f, 0.8f}};
   const float third = 0.5f / 1.5f;
   EXPECT_EQ(expect_same_as_cpu(batch, {.iou_threshold = third}), 2);
   EXPECT_EQ(expect_same_as_cpu(batch, {.iou_threshold = std::nextafter(third, 0.0f)}), 1);
 }
 
-TEST(SelectDetections, NaNNeverWinsAndNeverSuppresses) {
+TEST(Nms, NaNNeverWinsAndNeverSuppresses) {
   const float nan = std::numeric_limits<float>::quiet_NaN(),
               infinity = std::numeric_limits<float>::infinity();
   EXPECT_EQ(expect_same_as_cpu({1,
@@ -161,7 +159,7 @@ TEST(SelectDetections, NaNNeverWinsAndNeverSuppresses) {
       batch.boxes[numbers.next() % batch.boxes.size()] = odd;
       batch.scores[numbers.next() % batch.scores.size()] = odd;
     }
-  for (SelectDetections p : kSettings)
+  for (Nms p : kSettings)
     for (EmptyUnion rule : {EmptyUnion::Keep, EmptyUnion::Drop}) {
       p.empty_union = rule;
       expect_same_as_cpu(batch, p);
@@ -169,7 +167,7 @@ TEST(SelectDetections, NaNNeverWinsAndNeverSuppresses) {
   expect_same_as_cpu(batch, {.score_threshold = nan});
 }
 
-TEST(SelectDetections, BoxesWithoutAreaFollowTheProjectsRule) {
+TEST(Nms, BoxesWithoutAreaFollowTheProjectsRule) {
   const Batch empty = {1, 1, {0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f}, {0.9f, 0.8f}};
   EXPECT_EQ(expect_same_as_cpu(empty, {.empty_union = EmptyUnion::Keep}), 2);
   EXPECT_EQ(expect_same_as_cpu(empty, {.empty_union = EmptyUnion::Drop}), 1);
@@ -177,7 +175,7 @@ TEST(SelectDetections, BoxesWithoutAreaFollowTheProjectsRule) {
   EXPECT_EQ(expect_same_as_cpu(one, {.empty_union = EmptyUnion::Drop}), 2);
 }
 
-TEST(SelectDetections, ClippingComesAfterSuppressionAndAfterTheLimitOfAClass) {
+TEST(Nms, ClippingComesAfterSuppressionAndAfterTheLimitOfAClass) {
   // Outside the image the first two differ; clipped they are the same box. The third is nowhere in the image.
   const Batch batch = {1,
                        1,
@@ -188,9 +186,9 @@ TEST(SelectDetections, ClippingComesAfterSuppressionAndAfterTheLimitOfAClass) {
   EXPECT_EQ(expect_same_as_cpu(batch, {.clip = true, .max_detections = 2}), 2);
 }
 
-TEST(SelectDetections, RefusesWhatItsIndicesCannotHold) {
-  EXPECT_THROW(select_detections_workspace_cuda({}, 1, 1, int64_t{1} << 31), DeviceError);
-  EXPECT_THROW(select_detections_workspace_cuda({}, 1, 1 << 12, 1 << 20), DeviceError);
+TEST(Nms, RefusesWhatItsIndicesCannotHold) {
+  EXPECT_THROW(nms_workspace_cuda({}, 1, 1, int64_t{1} << 31), DeviceError);
+  EXPECT_THROW(nms_workspace_cuda({}, 1, 1 << 12, 1 << 20), DeviceError);
 }
 
 // Scores of which about one in a hundred passes, as SSD300 with VOC's and COCO's classes gives them.
@@ -202,7 +200,7 @@ void profile(int64_t classes, int top_k) {
   EXPECT_GT(expect_same_as_cpu(batch, {.top_k = top_k, .max_detections = 200}), 100);
 }
 
-TEST(Profile, SelectDetections) { profile(20, 200); }
+TEST(Profile, Nms) { profile(20, 200); }
 TEST(Profile, SelectDetectionsOfNinetyClasses) { profile(90, 400); }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "kernels/detection/select_detections.h"
+#include "kernels/detection/nms.h"
 
 #include <gtest/gtest.h>
 
@@ -15,15 +15,13 @@ namespace {
 using Row = std::array<float, kDetectionRow>;
 
 std::vector<std::vector<Row>> select(const std::vector<float>& boxes, const std::vector<float>& scores,
-                                     int64_t n, int64_t classes, const SelectDetections& p, int threads = 2) {
+                                     int64_t n, int64_t classes, const Nms& p, int threads = 2) {
   const int64_t count = n == 0 ? 0 : static_cast<int64_t>(boxes.size()) / 4 / n;
   const int64_t capacity = detection_capacity(p, classes, count);
   // Exactly as many bytes as asked for, so that the sanitizers see a write beyond.
-  std::vector<int64_t> workspace(
-      static_cast<size_t>((select_detections_workspace(p, n, classes, count, threads) + 7) / 8));
+  std::vector<int64_t> workspace(static_cast<size_t>((nms_workspace(p, n, classes, count, threads) + 7) / 8));
   std::vector<float> rows(static_cast<size_t>(n * capacity * kDetectionRow), 77);
-  select_detections_cpu(boxes.data(), scores.data(), n, classes, count, p, threads, workspace.data(),
-                        rows.data());
+  nms_cpu(boxes.data(), scores.data(), n, classes, count, p, threads, workspace.data(), rows.data());
   std::vector<std::vector<Row>> found(static_cast<size_t>(n));
   for (int64_t image = 0; image < n; ++image) {
     bool over = false;
@@ -66,7 +64,7 @@ double overlap_of(const float* a, const float* b) {
 
 // One image, in doubles, everything compared with everything.
 std::vector<Row> reference(const float* boxes, const float* scores, int64_t classes, int64_t count,
-                           const SelectDetections& p) {
+                           const Nms& p) {
   std::vector<Found> all;
   for (int64_t c = 0; c < classes; ++c) {
     std::vector<Found> candidates, kept;
@@ -97,8 +95,8 @@ std::vector<Row> reference(const float* boxes, const float* scores, int64_t clas
   return rows;
 }
 
-TEST(SelectDetections, EqualsTheReferenceForEverySetOfLimits) {
-  const std::vector<SelectDetections> settings = {
+TEST(Nms, EqualsTheReferenceForEverySetOfLimits) {
+  const std::vector<Nms> settings = {
       {.score_threshold = 0.3f},
       {.score_threshold = 0.3f, .top_k = 7, .max_detections = 11},
       {.score_threshold = 0.01f, .top_k = 40, .iou_threshold = 0.2f, .max_per_class = 3},
@@ -112,7 +110,7 @@ TEST(SelectDetections, EqualsTheReferenceForEverySetOfLimits) {
       {.score_threshold = 0, .iou_threshold = 1, .max_detections = 1},
       {.score_threshold = 0.1f, .clip = true, .width = 0.3f, .height = 0.4f, .max_detections = 9},
   };
-  for (const SelectDetections& p : settings)
+  for (const Nms& p : settings)
     for (int64_t n : {0, 1, 3})
       for (int64_t count : {1, 2, 31, 200})
         for (int64_t classes : {1, 5}) {
@@ -128,12 +126,12 @@ TEST(SelectDetections, EqualsTheReferenceForEverySetOfLimits) {
         }
 }
 
-TEST(SelectDetections, OfNothingAboveTheThresholdIsEmpty) {
+TEST(Nms, OfNothingAboveTheThresholdIsEmpty) {
   EXPECT_TRUE(select({0, 0, 1, 1}, {0.5f}, 1, 1, {.score_threshold = 0.5f})[0].empty());  // more, not as much
   EXPECT_TRUE(select({}, {}, 1, 3, {})[0].empty());
 }
 
-TEST(SelectDetections, OfEqualBoxesOneStays) {
+TEST(Nms, OfEqualBoxesOneStays) {
   std::vector<float> boxes, scores;
   for (int i = 0; i < 500; ++i) {
     boxes.insert(boxes.end(), {0.1f, 0.2f, 0.5f, 0.6f});
@@ -144,7 +142,7 @@ TEST(SelectDetections, OfEqualBoxesOneStays) {
   EXPECT_EQ(found[0][0], (Row{0.1f, 0.2f, 0.5f, 0.6f, 0.9f, 1}));
 }
 
-TEST(SelectDetections, OrdersHundredsOfEqualScoresByClassThenByBox) {
+TEST(Nms, OrdersHundredsOfEqualScoresByClassThenByBox) {
   std::vector<float> boxes;
   for (int i = 0; i < 300; ++i)
     for (float v : {0.0f, 0.0f, 1.0f, 1.0f}) boxes.push_back(v + 2 * static_cast<float>(i));
@@ -159,7 +157,7 @@ TEST(SelectDetections, OrdersHundredsOfEqualScoresByClassThenByBox) {
   }
 }
 
-TEST(SelectDetections, OrdersEqualScoresByClassThenByBox) {
+TEST(Nms, OrdersEqualScoresByClassThenByBox) {
   const std::vector<float> boxes = {0, 0, 1, 1, 2, 0, 3, 1, 4, 0, 5, 1};
   const auto found = select(boxes, std::vector<float>(6, 0.5f), 1, 2, {});
   std::vector<std::pair<float, float>> order;  // label, x1
@@ -167,14 +165,14 @@ TEST(SelectDetections, OrdersEqualScoresByClassThenByBox) {
   EXPECT_EQ(order, (std::vector<std::pair<float, float>>{{1, 0}, {1, 2}, {1, 4}, {2, 0}, {2, 2}, {2, 4}}));
 }
 
-TEST(SelectDetections, AmongEqualScoresTheLowerBoxesAreTheTop) {
+TEST(Nms, AmongEqualScoresTheLowerBoxesAreTheTop) {
   const std::vector<float> boxes = {0, 0, 1, 1, 2, 0, 3, 1, 4, 0, 5, 1};
   const auto found = select(boxes, {0.5f, 0.5f, 0.5f}, 1, 1, {.top_k = 2});
   ASSERT_EQ(found[0].size(), 2u);
   EXPECT_EQ(found[0][1][0], 2);
 }
 
-TEST(SelectDetections, AnOverlapOfExactlyTheThresholdStays) {
+TEST(Nms, AnOverlapOfExactlyTheThresholdStays) {
   // Two unit boxes that share half of each: 0.5 / 1.5. As a float quotient, exactly.
   const std::vector<float> boxes = {0, 0, 1, 1, 0.5f, 0, 1.5f, 1};
   const float third = 0.5f / 1.5f;
@@ -182,11 +180,11 @@ TEST(SelectDetections, AnOverlapOfExactlyTheThresholdStays) {
   EXPECT_EQ(select(boxes, {0.9f, 0.8f}, 1, 1, {.iou_threshold = std::nextafter(third, 0.0f)})[0].size(), 1u);
 }
 
-TEST(SelectDetections, ClassesDoNotSuppressOneAnother) {
+TEST(Nms, ClassesDoNotSuppressOneAnother) {
   EXPECT_EQ(select({0, 0, 1, 1}, {0.9f, 0.8f}, 1, 2, {})[0].size(), 2u);
 }
 
-TEST(SelectDetections, NaNNeverWinsAndNeverSuppresses) {
+TEST(Nms, NaNNeverWinsAndNeverSuppresses) {
   const float nan = std::numeric_limits<float>::quiet_NaN(),
               infinity = std::numeric_limits<float>::infinity();
   const std::vector<float> boxes = {0, 0, 1, 1, 0, 0, nan, 1, -infinity, 0, 1, 1, 0, 0, 1, 1};
@@ -195,7 +193,7 @@ TEST(SelectDetections, NaNNeverWinsAndNeverSuppresses) {
   EXPECT_EQ(found[0][0], (Row{0, 0, 1, 1, 0.7f, 1}));
 }
 
-TEST(SelectDetections, BoxesWithoutAreaFollowTheProjectsRule) {
+TEST(Nms, BoxesWithoutAreaFollowTheProjectsRule) {
   const std::vector<float> boxes = {0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f};
   EXPECT_EQ(select(boxes, {0.9f, 0.8f}, 1, 1, {.empty_union = EmptyUnion::Keep})[0].size(), 2u);
   EXPECT_EQ(select(boxes, {0.9f, 0.8f}, 1, 1, {.empty_union = EmptyUnion::Drop})[0].size(), 1u);
@@ -204,7 +202,7 @@ TEST(SelectDetections, BoxesWithoutAreaFollowTheProjectsRule) {
   EXPECT_EQ(select(one, {0.9f, 0.8f}, 1, 1, {.empty_union = EmptyUnion::Drop})[0].size(), 2u);
 }
 
-TEST(SelectDetections, ClippingComesAfterSuppression) {
+TEST(Nms, ClippingComesAfterSuppression) {
   // Outside the image the two differ; clipped they are the same box.
   const std::vector<float> boxes = {0.5f, 0.5f, 5, 5, 0.5f, 0.5f, 1.5f, 1.5f, 2, 2, 3, 3};
   const auto found = select(boxes, {0.9f, 0.8f, 0.7f}, 1, 1, {.clip = true});

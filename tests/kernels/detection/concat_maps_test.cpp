@@ -1,4 +1,4 @@
-#include "kernels/detection/concat_heads.h"
+#include "kernels/detection/concat_maps.h"
 
 #include <gtest/gtest.h>
 
@@ -21,7 +21,7 @@ std::vector<float> expected(std::vector<BlockedBatch>& maps, int64_t values) {
   return rows;
 }
 
-TEST(ConcatHeads, JoinsMapsOfAnyLayoutsInTheOrderOfPermuteAndConcatenate) {
+TEST(ConcatMaps, JoinsMapsOfAnyLayoutsInTheOrderOfPermuteAndConcatenate) {
   const std::vector<BatchShape> shapes = {{2, 12, 5, 7}, {2, 24, 3, 3}, {2, 36, 1, 2}, {2, 4, 1, 1}};
   for (size_t first = 0; first < blocks().size(); ++first) {
     std::vector<BlockedBatch> maps;
@@ -33,15 +33,15 @@ TEST(ConcatHeads, JoinsMapsOfAnyLayoutsInTheOrderOfPermuteAndConcatenate) {
     std::vector<ChannelBlocks<const float>> views;
     for (const BlockedBatch& map : maps) views.push_back(map.read());
     std::vector<float> rows(want.size(), -9);
-    concat_heads_cpu(views, rows.data());
+    concat_maps_cpu(views, rows.data());
     EXPECT_EQ(rows, want);
   }
 }
 
-TEST(ConcatHeads, OfAnEmptyBatchWritesNothing) {
+TEST(ConcatMaps, OfAnEmptyBatchWritesNothing) {
   const BlockedBatch map({0, 8, 3, 3}, 8);
   const std::vector<ChannelBlocks<const float>> views = {map.read()};
-  concat_heads_cpu(views, nullptr);
+  concat_maps_cpu(views, nullptr);
 }
 
 }  // namespace

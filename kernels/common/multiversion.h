@@ -2,4 +2,4 @@
 // when the program starts. All give the same bits where no multiply-add is fused (-ffp-contract=off).
 #pragma once
 
-#define TYTO_EVERY_VECTOR_WIDTH __attribute__((target_clones("avx512f", "avx2", "default")))
+#define TYTO_MULTIVERSION __attribute__((target_clones("avx512f", "avx2", "default")))

@@ -1,9 +1,9 @@
 // The heads' maps joined. An image's pixels, channels fastest, are an image's rows already: every map is one run of
-// numbers to be moved to its place, converted to float on the way. All maps in one launch, because most are tiny
+// numbers to be moved, converted to float on the way. All maps in one launch, because most are tiny
 // (SSD300: 38 x 38 down to 1 x 1) and a launch costs more than moving them.
 //
 // Cost: each number read once and written once, four a thread.
-#include "kernels/detection/concat_heads.h"
+#include "kernels/detection/concat_maps.h"
 
 #include <algorithm>
 
@@ -19,10 +19,10 @@ constexpr int kTile = kBlock * kPerThread;  // numbers that a block moves, all o
 
 template <class T>
 struct Heads {
-  const T* data[kMostHeads];
-  int size[kMostHeads];         // numbers an image
-  int first_block[kMostHeads];  // that works on the map
-  int64_t place[kMostHeads];    // in an image's rows
+  const T* data[kMaxMaps];
+  int size[kMaxMaps];         // numbers an image
+  int first_block[kMaxMaps];  // that works on the map
+  int64_t offset[kMaxMaps];    // in an image's rows
   int64_t image_size;           // numbers in an image's rows
   int maps;
 };
@@ -30,13 +30,13 @@ struct Heads {
 // `packs`: sizes and places are all multiples of four, the pointers aligned to match.
 template <class T, bool packs>
 __global__ void __launch_bounds__(kBlock)
-    concat_heads_kernel(Heads<T> heads, int64_t n, float* __restrict__ rows) {
+    concat_maps_kernel(Heads<T> heads, int64_t n, float* __restrict__ rows) {
   int map = 0;
   while (map + 1 < heads.maps && static_cast<int>(blockIdx.x) >= heads.first_block[map + 1]) ++map;
   const int size = heads.size[map], tile = (blockIdx.x - heads.first_block[map]) * kTile;
   for (int64_t image = blockIdx.y; image < n; image += gridDim.y) {
     const T* from = heads.data[map] + image * size;
-    float* to = rows + image * heads.image_size + heads.place[map];
+    float* to = rows + image * heads.image_size + heads.offset[map];
     if constexpr (packs) {
       const int i = tile + threadIdx.x * kPerThread;
       if (i >= size) continue;
@@ -56,9 +56,9 @@ __global__ void __launch_bounds__(kBlock)
 }  // namespace
 
 template <class T>
-void concat_heads(std::span<const Nhwc<const T>> maps, float* rows, Stream stream) {
-  if (maps.size() > kMostHeads)
-    throw DeviceError(std::to_string(maps.size()) + " heads to join, at most " + std::to_string(kMostHeads));
+void concat_maps(std::span<const Nhwc<const T>> maps, float* rows, Stream stream) {
+  if (maps.size() > kMaxMaps)
+    throw DeviceError(std::to_string(maps.size()) + " heads to join, at most " + std::to_string(kMaxMaps));
   Heads<T> heads = {};
   bool packs = packable<kPerThread>(0, rows);
   int64_t blocks = 0, n = 0;
@@ -68,25 +68,25 @@ void concat_heads(std::span<const Nhwc<const T>> maps, float* rows, Stream strea
     heads.data[at] = map.data;
     heads.size[at] = checked_int(size + kTile, "a head's image") - kTile;  // indices run on to the tile's end
     heads.first_block[at] = checked_int(blocks, "the heads' blocks");
-    heads.place[at] = heads.image_size;
+    heads.offset[at] = heads.image_size;
     heads.image_size += size;
     packs = packs && packable<kPerThread>(size, map.data);
     blocks += (size + kTile - 1) / kTile;
     n = map.n;
   }
-  constexpr int64_t kMostOfGridY = 65535;
+  constexpr int64_t kMaxGridY = 65535;
   const LaunchConfig config = {.grid = {static_cast<unsigned>(checked_int(blocks, "the heads' blocks")),
-                                        static_cast<unsigned>(std::min(n, kMostOfGridY))},
+                                        static_cast<unsigned>(std::min(n, kMaxGridY))},
                                .block = kBlock,
                                .stream = stream};
   if (packs)
-    launch<concat_heads_kernel<T, true>>(config, heads, n, rows);
+    launch<concat_maps_kernel<T, true>>(config, heads, n, rows);
   else
-    launch<concat_heads_kernel<T, false>>(config, heads, n, rows);
+    launch<concat_maps_kernel<T, false>>(config, heads, n, rows);
 }
 
-template void concat_heads(std::span<const Nhwc<const float>>, float*, Stream);
-template void concat_heads(std::span<const Nhwc<const Half>>, float*, Stream);
-template void concat_heads(std::span<const Nhwc<const BFloat16>>, float*, Stream);
+template void concat_maps(std::span<const Nhwc<const float>>, float*, Stream);
+template void concat_maps(std::span<const Nhwc<const Half>>, float*, Stream);
+template void concat_maps(std::span<const Nhwc<const BFloat16>>, float*, Stream);
 
 }  // namespace tyto::kernels

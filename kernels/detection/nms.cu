@@ -8,21 +8,21 @@
 //   suppress       a block a list: what is kept, and of that what is shown
 //   write_rows     the classes' lists to an image's rows
 //
-// Merging is counting: the place of a key among several sorted runs is its place in its own plus the numbers of smaller
+// Merging is counting: the rank of a key among several sorted runs is its rank in its own plus the numbers of smaller
 // keys in the others, found by bisection; each thread gives up as soon as its key is out of the race. So nothing is
 // sorted twice and no launch depends on a count that only the device knows.
 //
 // Cost for SSD300, 20 classes x 8732 boxes of which 1 in 100 passes: 0.7 MB of scores read an image, then sorts of
 // some 64 keys a tile and suppression among a hundred boxes a class, on 60 and on 20 blocks. Bound by latency, not
 // by memory.
-#include "kernels/detection/select_detections.h"
+#include "kernels/detection/nms.h"
 
 #include "kernels/common/elements.cuh"
 #include "kernels/common/launch.h"
 #include "kernels/common/rank_key.h"
 #include "kernels/common/reduce.cuh"
 #include "kernels/detection/bitonic_sort.cuh"
-#include "kernels/detection/select_detections_math.h"
+#include "kernels/detection/nms_math.h"
 #include "kernels/detection/sorted_runs.cuh"
 
 namespace tyto::kernels {
@@ -47,7 +47,7 @@ struct Workspace {
   float* kept_boxes;     // [lists, kept, 4]
   uint64_t* runs;        // [lists, tiles, run]    keys of score and box index
   uint64_t* candidates;  // [lists, candidates]    likewise
-  uint64_t* shown;       // [lists, kept]          keys of score and class * kept + place among the kept boxes
+  uint64_t* shown;       // [lists, kept]          keys of score and class * kept + rank among the kept boxes
   int* run_lengths;      // [lists, tiles]
   int* shown_lengths;    // [lists]
 };
@@ -81,10 +81,10 @@ __device__ void find_candidates(const float* __restrict__ boxes, const float* __
     const int i = k * kSortBlock + thread;
     const bool passes = score[k] > threshold && is_finite(load_box(boxes, first + i));
     const unsigned passing = __ballot_sync(kFullWarp, passes);
-    int place = 0;
-    if (lane == 0 && passing != 0) place = atomicAdd(found, __popc(passing));
-    place = __shfl_sync(kFullWarp, place, 0) + __popc(passing & lanes_before(lane));
-    if (passes) keys[place] = rank_key(score[k], first + i);
+    int rank = 0;
+    if (lane == 0 && passing != 0) rank = atomicAdd(found, __popc(passing));
+    rank = __shfl_sync(kFullWarp, rank, 0) + __popc(passing & lanes_before(lane));
+    if (passes) keys[rank] = rank_key(score[k], first + i);
   }
 }
 
@@ -119,9 +119,9 @@ __global__ void __launch_bounds__(kMergeBlock) merge_tiles_kernel(Sizes sizes, W
   const SortedRuns runs = tiles_of(w, sizes, list);
   uint64_t* candidates = w.candidates + list * sizes.candidates;
   for (int i = threadIdx.x; i < runs.lengths[tile]; i += kMergeBlock) {
-    const int place = place_among(runs, tile, i, sizes.candidates);
-    if (place >= sizes.candidates) break;  // so are those behind
-    candidates[place] = runs.run(tile)[i];
+    const int rank = rank_among(runs, tile, i, sizes.candidates);
+    if (rank >= sizes.candidates) break;  // so are those behind
+    candidates[rank] = runs.run(tile)[i];
   }
 }
 
@@ -140,7 +140,7 @@ __device__ Candidate candidate(const uint64_t* keys, int i, int count, const flo
 // so far and with its share of one another; then every warp, for itself, goes through the 32 in order. Only what was
 // kept is ever compared with: a tenth of all pairs where a tenth is kept.
 __global__ void __launch_bounds__(kSuppressBlock, 4)
-    suppress_kernel(const float* __restrict__ boxes, Sizes sizes, SelectDetections p, Workspace w) {
+    suppress_kernel(const float* __restrict__ boxes, Sizes sizes, Nms p, Workspace w) {
   constexpr int kWarps = kSuppressBlock / kWarp;
   TYTO_SHARED_ARRAY(float, tiles, 2 * kWarp * 4);     // the boxes that are being looked at, and the next
   TYTO_SHARED_ARRAY(unsigned, suppressed, kWarps);    // by a warp's share of the kept: a bit a candidate
@@ -187,13 +187,13 @@ __global__ void __launch_bounds__(kSuppressBlock, 4)
       left &= ~(suppressed_by[best] | 1u << best);
     }
     if (warp == 0) {
-      const int place = kept + __popc(stays & lanes_before(lane));
-      const bool is_kept = (stays >> lane & 1) != 0 && place < sizes.kept;
-      if (is_kept) store_box(mine.box, kept_boxes, place);
+      const int rank = kept + __popc(stays & lanes_before(lane));
+      const bool is_kept = (stays >> lane & 1) != 0 && rank < sizes.kept;
+      if (is_kept) store_box(mine.box, kept_boxes, rank);
       const unsigned showing = __ballot_sync(kFullWarp, is_kept && is_shown(mine.box, p));
       if (showing >> lane & 1)
         shown[shown_count + __popc(showing & lanes_before(lane))] =
-            rank_key(rank_key_score(mine.key), class_index * sizes.kept + place);
+            rank_key(rank_key_score(mine.key), class_index * sizes.kept + rank);
       shown_count += __popc(showing);
     }
     kept += __popc(stays);
@@ -203,7 +203,7 @@ __global__ void __launch_bounds__(kSuppressBlock, 4)
 
 // A block a list. A row is 24 bytes, and neighbours in a list are none in the result.
 __global__ void __launch_bounds__(kMergeBlock)
-    write_rows_kernel(Sizes sizes, SelectDetections p, Workspace w, float* __restrict__ detections) {
+    write_rows_kernel(Sizes sizes, Nms p, Workspace w, float* __restrict__ detections) {
   const int class_index = blockIdx.x % sizes.classes;
   const int64_t image = blockIdx.x / sizes.classes, first_list = image * sizes.classes;
   const SortedRuns runs = {w.shown + first_list * sizes.kept, w.shown_lengths + first_list, sizes.classes,
@@ -215,16 +215,16 @@ __global__ void __launch_bounds__(kMergeBlock)
   for (; at < end; at += step) rows[at] = nothing(at % kDetectionRow);
 
   for (int i = threadIdx.x; i < runs.lengths[class_index]; i += kMergeBlock) {
-    const int place = place_among(runs, class_index, i, sizes.rows);
-    if (place >= sizes.rows) break;  // so are those behind
+    const int rank = rank_among(runs, class_index, i, sizes.rows);
+    if (rank >= sizes.rows) break;  // so are those behind
     const uint64_t key = runs.run(class_index)[i];
     const Box box = load_box(w.kept_boxes, first_list * sizes.kept + rank_key_index(key));
     write_detection(box, rank_key_score(key), class_index + 1, p,
-                    rows + static_cast<int64_t>(place) * kDetectionRow);
+                    rows + static_cast<int64_t>(rank) * kDetectionRow);
   }
 }
 
-Sizes sizes_of(const SelectDetections& p, int64_t classes, int64_t count) {
+Sizes sizes_of(const Nms& p, int64_t classes, int64_t count) {
   const int64_t candidates = limited(count, p.top_k);
   return {.classes = checked_int(classes, "the classes"),
           .count = checked_int(count, "an image's boxes"),
@@ -267,15 +267,15 @@ Workspace carve(Carver& carver, const Sizes& sizes, int64_t lists) {
 
 }  // namespace
 
-int64_t select_detections_workspace_cuda(const SelectDetections& p, int64_t n, int64_t classes,
+int64_t nms_workspace_cuda(const Nms& p, int64_t n, int64_t classes,
                                          int64_t count) {
   Carver carver(nullptr);
   carve(carver, sizes_of(p, classes, count), n * classes);
   return carver.bytes();
 }
 
-void select_detections(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count,
-                       const SelectDetections& p, void* workspace, float* detections, Stream stream) {
+void nms(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count,
+                       const Nms& p, void* workspace, float* detections, Stream stream) {
   const Sizes sizes = sizes_of(p, classes, count);
   const int64_t lists = n * classes;
   if (lists == 0 || count == 0) return;

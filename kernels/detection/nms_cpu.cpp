@@ -1,11 +1,11 @@
-#include "kernels/detection/select_detections.h"
+#include "kernels/detection/nms.h"
 
 #include <omp.h>
 
 #include <algorithm>
 #include <span>
 
-#include "kernels/detection/select_detections_math.h"
+#include "kernels/detection/nms_math.h"
 
 namespace tyto::kernels {
 namespace {
@@ -22,7 +22,7 @@ bool better(const Candidate& a, const Candidate& b) {
 
 // One image and class: its best candidates to the front of `found`, in order.
 std::span<const Candidate> best_candidates(std::span<const Box> boxes, const float* scores, int32_t label,
-                                           const SelectDetections& p, Candidate* found) {
+                                           const Nms& p, Candidate* found) {
   Candidate* end = found;
   for (size_t i = 0; i < boxes.size(); ++i)
     if (scores[i] > p.score_threshold && is_finite(boxes[i]))
@@ -33,7 +33,7 @@ std::span<const Candidate> best_candidates(std::span<const Box> boxes, const flo
 }
 
 // Each candidate is compared with those kept before it alone: work in proportion to what is found.
-int64_t suppress(std::span<const Box> boxes, std::span<const Candidate> candidates, const SelectDetections& p,
+int64_t suppress(std::span<const Box> boxes, std::span<const Candidate> candidates, const Nms& p,
                  Candidate* kept) {
   int64_t count = 0;
   const int64_t most = limited(static_cast<int64_t>(candidates.size()), p.max_per_class);
@@ -48,8 +48,8 @@ int64_t suppress(std::span<const Box> boxes, std::span<const Candidate> candidat
 }
 
 // One image's kept candidates, in order, as rows.
-void write_rows(std::span<const Box> boxes, std::span<const Candidate> kept, const SelectDetections& p,
-                int64_t rows, float* row) {
+void write_rows(std::span<const Box> boxes, std::span<const Candidate> kept, const Nms& p, int64_t rows,
+                float* row) {
   const float* const end = row + rows * kDetectionRow;
   for (const Candidate& c : kept) {
     if (row == end) break;
@@ -63,19 +63,18 @@ void write_rows(std::span<const Box> boxes, std::span<const Candidate> kept, con
 
 }  // namespace
 
-int64_t detection_capacity(const SelectDetections& p, int64_t classes, int64_t count) {
+int64_t detection_capacity(const Nms& p, int64_t classes, int64_t count) {
   return limited(classes * most_per_class(p, count), p.max_detections);
 }
 
-int64_t select_detections_workspace(const SelectDetections& p, int64_t n, int64_t classes, int64_t count,
-                                    int threads) {
+int64_t nms_workspace(const Nms& p, int64_t n, int64_t classes, int64_t count, int threads) {
   const int64_t lists = n * classes;
   return lists * static_cast<int64_t>(sizeof(int64_t)) +
          (lists * most_per_class(p, count) + threads * count) * static_cast<int64_t>(sizeof(Candidate));
 }
 
-void select_detections_cpu(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count,
-                           const SelectDetections& p, int threads, void* workspace, float* detections) {
+void nms_cpu(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count, const Nms& p,
+             int threads, void* workspace, float* detections) {
   const int64_t most = most_per_class(p, count), rows = detection_capacity(p, classes, count);
   int64_t* const counts = static_cast<int64_t*>(workspace);               // [n, classes]
   auto* const kept = reinterpret_cast<Candidate*>(counts + n * classes);  // [n, classes, most]

@@ -3,7 +3,7 @@
 #include "kernels/common/device_error.h"
 #include "kernels/cuda/nhwc_batch.h"
 #include "kernels/cuda/profile_batch.h"
-#include "kernels/elementwise/finish.h"
+#include "kernels/elementwise/epilogue.h"
 
 namespace tyto::kernels {
 namespace {
@@ -35,8 +35,8 @@ void compare(const MapShape& shape, bool has_bias, bool has_residual, Activation
   NhwcBatch<T> x(shape, 1);
   const NhwcBatch<T> residual(shape, 2), bias({1, 1, 1, shape.channels}, 3);
   NhwcResult<T> y(shape);
-  finish<T>(x.read(), has_bias ? bias.read().data : nullptr, has_residual ? residual.read().data : nullptr,
-            activation, in_place ? x.data() : y.data(), nullptr);
+  epilogue<T>(x.read(), has_bias ? bias.read().data : nullptr, has_residual ? residual.read().data : nullptr,
+              activation, in_place ? x.data() : y.data(), nullptr);
   const std::vector<float> got = in_place ? x.download() : y.download();
   size_t at = 0;
   for_each_element(shape, [&](int64_t i, int64_t r, int64_t s, int64_t c) {
@@ -49,7 +49,7 @@ void compare(const MapShape& shape, bool has_bias, bool has_residual, Activation
 }
 
 TYPED_TEST(FinishTest, AddsResidualAndBiasThenActivates) {
-  for (const MapShape& shape : unkind_maps())
+  for (const MapShape& shape : awkward_shapes())
     for (bool bias : {false, true})
       for (bool residual : {false, true})
         for (Activation activation : {Activation::None, Activation::Relu, Activation::Relu6,
@@ -65,8 +65,8 @@ TYPED_TEST(FinishTest, RunsInPlace) {
 TYPED_TEST(FinishTest, MayOverwriteTheResidual) {
   NhwcBatch<TypeParam> x({1, 3, 3, 8}, 1), residual({1, 3, 3, 8}, 2);
   NhwcResult<TypeParam> y({1, 3, 3, 8});
-  finish<TypeParam>(x.read(), nullptr, residual.data(), Activation::Relu, y.data(), nullptr);
-  finish<TypeParam>(x.read(), nullptr, residual.data(), Activation::Relu, residual.data(), nullptr);
+  epilogue<TypeParam>(x.read(), nullptr, residual.data(), Activation::Relu, y.data(), nullptr);
+  epilogue<TypeParam>(x.read(), nullptr, residual.data(), Activation::Relu, residual.data(), nullptr);
   EXPECT_EQ(residual.download(), y.download());
 }
 
@@ -75,7 +75,7 @@ TYPED_TEST(FinishTest, TakesUnalignedMaps) {
   for (int64_t offset : {int64_t{0}, kUnaligned}) {
     const NhwcBatch<TypeParam> x(shape, 1, offset);
     NhwcResult<TypeParam> y(shape, kUnaligned - offset);
-    finish<TypeParam>(x.read(), nullptr, nullptr, Activation::None, y.data(), nullptr);
+    epilogue<TypeParam>(x.read(), nullptr, nullptr, Activation::None, y.data(), nullptr);
     EXPECT_EQ(y.download(), x.values());
   }
 }
@@ -85,15 +85,15 @@ TEST(Finish, NaNStaysNaN) {
   for (Activation activation :
        {Activation::Relu, Activation::Relu6, Activation::HardSigmoid, Activation::HardSwish}) {
     NhwcResult<float> y({1, 1, 1, 4});
-    finish<float>(x.read(), nullptr, nullptr, activation, y.data(), nullptr);
+    epilogue<float>(x.read(), nullptr, nullptr, activation, y.data(), nullptr);
     for (float v : y.download()) EXPECT_TRUE(std::isnan(v));
   }
 }
 
 TEST(Finish, RefusesMoreThanAnIndexHolds) {
-  EXPECT_THROW(
-      finish<float>({nullptr, 1, 1 << 16, 1 << 15, 1}, nullptr, nullptr, Activation::None, nullptr, nullptr),
-      DeviceError);
+  EXPECT_THROW(epilogue<float>({nullptr, 1, 1 << 16, 1 << 15, 1}, nullptr, nullptr, Activation::None, nullptr,
+                               nullptr),
+               DeviceError);
 }
 
 TEST(Profile, Finish) { compare<__half>({profile_batch(), 28, 28, 128}, true, true, Activation::Relu6); }

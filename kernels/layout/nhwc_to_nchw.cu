@@ -2,7 +2,7 @@
 // both orders at once. Bound by memory.
 #include "kernels/common/elements.cuh"
 #include "kernels/common/launch.h"
-#include "kernels/layout/channels_last.h"
+#include "kernels/layout/nhwc_to_nchw.h"
 #include "kernels/layout/tile.cuh"
 
 namespace tyto::kernels {
@@ -10,23 +10,23 @@ namespace {
 
 template <class T, class U>
 __global__ void __launch_bounds__(kTile* kTileRows)
-    channel_planes_kernel(const T* __restrict__ x, int channels, int area, U* __restrict__ planes) {
+    nhwc_to_nchw_kernel(const T* __restrict__ x, int channels, int area, U* __restrict__ planes) {
   TYTO_SHARED_ARRAY(float, tile, kTileWords);
-  const TilePlace place = place_of_tile(channels, area);
-  const int column = threadIdx.x, c = place.channel + column;
+  const TilePosition position = position_of_tile(channels, area);
+  const int column = threadIdx.x, c = position.channel + column;
 #pragma unroll
   for (int row = threadIdx.y; row < kTile; row += kTileRows) {
-    const int p = place.pixel + row;
+    const int p = position.pixel + row;
     if (c < channels && p < area)
-      tile[row * (kTile + 1) + column] = as_float(x[(place.image * area + p) * channels + c]);
+      tile[row * (kTile + 1) + column] = as_float(x[(position.image * area + p) * channels + c]);
   }
   __syncthreads();
-  const int pixel = place.pixel + column;
+  const int pixel = position.pixel + column;
 #pragma unroll
   for (int row = threadIdx.y; row < kTile; row += kTileRows) {
-    const int channel = place.channel + row;
+    const int channel = position.channel + row;
     if (channel < channels && pixel < area)
-      planes[(place.image * channels + channel) * area + pixel] =
+      planes[(position.image * channels + channel) * area + pixel] =
           from_float<U>(tile[column * (kTile + 1) + row]);
   }
 }
@@ -34,20 +34,20 @@ __global__ void __launch_bounds__(kTile* kTileRows)
 }  // namespace
 
 template <class T, class U>
-void channel_planes(Nhwc<const T> x, U* planes, Stream stream) {
+void nhwc_to_nchw(Nhwc<const T> x, U* planes, Stream stream) {
   if (checked_int(x.elements(), "activations") == 0) return;
   const int64_t area = x.height * x.width;
   if (x.channels == 1 || area == 1)
     convert(x.data, x.elements(), planes, stream);
   else
-    launch<channel_planes_kernel<T, U>>(cover_tiles(x.n, x.channels, area, stream), x.data,
+    launch<nhwc_to_nchw_kernel<T, U>>(cover_tiles(x.n, x.channels, area, stream), x.data,
                                         static_cast<int>(x.channels), static_cast<int>(area), planes);
 }
 
-template void channel_planes<float, float>(Nhwc<const float>, float*, Stream);
-template void channel_planes<Half, Half>(Nhwc<const Half>, Half*, Stream);
-template void channel_planes<Half, float>(Nhwc<const Half>, float*, Stream);
-template void channel_planes<BFloat16, BFloat16>(Nhwc<const BFloat16>, BFloat16*, Stream);
-template void channel_planes<BFloat16, float>(Nhwc<const BFloat16>, float*, Stream);
+template void nhwc_to_nchw<float, float>(Nhwc<const float>, float*, Stream);
+template void nhwc_to_nchw<Half, Half>(Nhwc<const Half>, Half*, Stream);
+template void nhwc_to_nchw<Half, float>(Nhwc<const Half>, float*, Stream);
+template void nhwc_to_nchw<BFloat16, BFloat16>(Nhwc<const BFloat16>, BFloat16*, Stream);
+template void nhwc_to_nchw<BFloat16, float>(Nhwc<const BFloat16>, float*, Stream);
 
 }  // namespace tyto::kernels

@@ -1,6 +1,6 @@
 // y = activation(x + residual + bias): a thread moves 16 bytes of each. Bound by memory: x, the residual and y once
 // each; the bias stays in L1.
-#include "kernels/elementwise/finish.h"
+#include "kernels/elementwise/epilogue.h"
 
 #include "kernels/common/elements.cuh"
 #include "kernels/common/launch.h"
@@ -13,7 +13,7 @@ constexpr int kBlock = 256;
 // x, residual and y may be one array: each element is read by the thread that writes it.
 template <class T, int N>
 __global__ void __launch_bounds__(kBlock)
-    finish_kernel(const T* x, const T* __restrict__ bias, const T* residual, Activation activation,
+    epilogue_kernel(const T* x, const T* __restrict__ bias, const T* residual, Activation activation,
                   unsigned packs, unsigned row_packs, T* y) {
   const unsigned pack = blockIdx.x * kBlock + threadIdx.x;
   if (pack >= packs) return;
@@ -35,12 +35,12 @@ __global__ void __launch_bounds__(kBlock)
 }  // namespace
 
 template <class T>
-void finish(Nhwc<const T> x, const T* bias, const T* residual, Activation activation, T* y, Stream stream) {
+void epilogue(Nhwc<const T> x, const T* bias, const T* residual, Activation activation, T* y, Stream stream) {
   const int elements = checked_int(x.elements(), "activations");
   // Without a bias nothing depends on the channel: all is one row.
   const int64_t row = bias ? x.channels : elements;
   const auto go = [&]<int N>() {
-    launch<finish_kernel<T, N>>({.grid = blocks_for(elements / N, kBlock), .block = kBlock, .stream = stream},
+    launch<epilogue_kernel<T, N>>({.grid = blocks_for(elements / N, kBlock), .block = kBlock, .stream = stream},
                                 x.data, bias, residual, activation, static_cast<unsigned>(elements / N),
                                 static_cast<unsigned>(row / N), y);
   };
@@ -50,9 +50,9 @@ void finish(Nhwc<const T> x, const T* bias, const T* residual, Activation activa
     go.template operator()<1>();
 }
 
-template void finish<float>(Nhwc<const float>, const float*, const float*, Activation, float*, Stream);
-template void finish<Half>(Nhwc<const Half>, const Half*, const Half*, Activation, Half*, Stream);
-template void finish<BFloat16>(Nhwc<const BFloat16>, const BFloat16*, const BFloat16*, Activation, BFloat16*,
+template void epilogue<float>(Nhwc<const float>, const float*, const float*, Activation, float*, Stream);
+template void epilogue<Half>(Nhwc<const Half>, const Half*, const Half*, Activation, Half*, Stream);
+template void epilogue<BFloat16>(Nhwc<const BFloat16>, const BFloat16*, const BFloat16*, Activation, BFloat16*,
                                Stream);
 
 }  // namespace tyto::kernels

@@ -7,8 +7,8 @@
 #include <cstdint>
 
 #include "kernels/common/host_device.h"
-#include "kernels/detection/overlap.h"
-#include "kernels/detection/select_detections.h"
+#include "kernels/detection/iou.h"
+#include "kernels/detection/nms.h"
 
 namespace tyto::kernels {
 
@@ -17,7 +17,7 @@ inline int64_t limited(int64_t count, int limit) {
 }
 
 // Boxes that suppression leaves of a class of one image.
-inline int64_t most_per_class(const SelectDetections& p, int64_t count) {
+inline int64_t most_per_class(const Nms& p, int64_t count) {
   return limited(limited(count, p.top_k), p.max_per_class);
 }
 
@@ -25,24 +25,24 @@ TYTO_HOST_DEVICE inline bool is_finite(const Box& b) {
   return std::isfinite(b.x1) && std::isfinite(b.y1) && std::isfinite(b.x2) && std::isfinite(b.y2);
 }
 
-TYTO_HOST_DEVICE inline bool suppresses(const Box& kept, const Box& candidate, const SelectDetections& p) {
-  const float iou = overlap(kept, candidate);
-  return iou > p.iou_threshold || (p.empty_union == EmptyUnion::Drop && std::isnan(iou));
+TYTO_HOST_DEVICE inline bool suppresses(const Box& kept, const Box& candidate, const Nms& p) {
+  const float overlap = iou(kept, candidate);
+  return overlap > p.iou_threshold || (p.empty_union == EmptyUnion::Drop && std::isnan(overlap));
 }
 
 // The part of the box that may be shown.
-TYTO_HOST_DEVICE inline Box clipped(const Box& b, const SelectDetections& p) {
+TYTO_HOST_DEVICE inline Box clipped(const Box& b, const Nms& p) {
   if (!p.clip) return b;
   return {std::clamp(b.x1, 0.0f, p.width), std::clamp(b.y1, 0.0f, p.height), std::clamp(b.x2, 0.0f, p.width),
           std::clamp(b.y2, 0.0f, p.height)};
 }
 
-TYTO_HOST_DEVICE inline bool is_shown(const Box& b, const SelectDetections& p) {
+TYTO_HOST_DEVICE inline bool is_shown(const Box& b, const Nms& p) {
   return !p.clip || area(clipped(b, p)) > 0;
 }
 
-TYTO_HOST_DEVICE inline void write_detection(const Box& b, float score, int32_t label,
-                                             const SelectDetections& p, float* row) {
+TYTO_HOST_DEVICE inline void write_detection(const Box& b, float score, int32_t label, const Nms& p,
+                                             float* row) {
   const Box shown = clipped(b, p);
   row[0] = shown.x1 * p.scale_x;
   row[1] = shown.y1 * p.scale_y;

@@ -14,12 +14,12 @@ namespace tyto::kernels {
 // rows: cells row by row, the cell's anchors fastest; channel = anchor * values + value. The permute, view and
 // concatenate that ends ssd.pytorch's and torchvision's heads.
 // rows  [n, sum over k of height_k * width_k * anchors_k, values]
-void concat_heads_cpu(std::span<const ChannelBlocks<const float>> maps, float* rows);
+void concat_maps_cpu(std::span<const ChannelBlocks<const float>> maps, float* rows);
 
-inline constexpr int kMostHeads = 16;  // maps that one call joins on CUDA
+inline constexpr int kMaxMaps = 16;  // maps that one call joins on CUDA
 
-// The same of device memory, in one launch. At most kMostHeads maps of less than 2^31 elements an image each.
+// The same of device memory, in one launch. At most kMaxMaps maps of less than 2^31 elements an image each.
 template <class T>
-void concat_heads(std::span<const Nhwc<const T>> maps, float* rows, Stream stream);
+void concat_maps(std::span<const Nhwc<const T>> maps, float* rows, Stream stream);
 
 }  // namespace tyto::kernels

@@ -1,4 +1,4 @@
-#include "kernels/detection/concat_heads.h"
+#include "kernels/detection/concat_maps.h"
 
 namespace tyto::kernels {
 namespace {
@@ -13,7 +13,7 @@ void copy_cell(const ChannelBlocks<const float>& map, int64_t image, int64_t cel
 
 }  // namespace
 
-void concat_heads_cpu(std::span<const ChannelBlocks<const float>> maps, float* rows) {
+void concat_maps_cpu(std::span<const ChannelBlocks<const float>> maps, float* rows) {
   int64_t image_size = 0;  // numbers an image
   for (const auto& map : maps) image_size += map.area() * map.channels;
   int64_t begin = 0;

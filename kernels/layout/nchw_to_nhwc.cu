@@ -5,7 +5,7 @@
 // bound by memory.
 #include "kernels/common/elements.cuh"
 #include "kernels/common/launch.h"
-#include "kernels/layout/channels_last.h"
+#include "kernels/layout/nchw_to_nhwc.h"
 #include "kernels/layout/tile.cuh"
 
 namespace tyto::kernels {
@@ -29,32 +29,32 @@ __global__ void __launch_bounds__(kBlock)
 
 template <class T>
 __global__ void __launch_bounds__(kTile* kTileRows)
-    channels_last_kernel(const float* __restrict__ planes, int channels, int out_channels, int area,
+    nchw_to_nhwc_kernel(const float* __restrict__ planes, int channels, int out_channels, int area,
                          T* __restrict__ out) {
   TYTO_SHARED_ARRAY(float, tile, kTileWords);
-  const TilePlace place = place_of_tile(out_channels, area);
-  const int column = threadIdx.x, pixel = place.pixel + column;
+  const TilePosition position = position_of_tile(out_channels, area);
+  const int column = threadIdx.x, pixel = position.pixel + column;
 #pragma unroll
   for (int row = threadIdx.y; row < kTile; row += kTileRows) {
-    const int c = place.channel + row;
+    const int c = position.channel + row;
     if (pixel < area)
       tile[row * (kTile + 1) + column] =
-          c < channels ? planes[(place.image * channels + c) * area + pixel] : 0.0f;
+          c < channels ? planes[(position.image * channels + c) * area + pixel] : 0.0f;
   }
   __syncthreads();
-  const int c = place.channel + column;
+  const int c = position.channel + column;
 #pragma unroll
   for (int row = threadIdx.y; row < kTile; row += kTileRows) {
-    const int p = place.pixel + row;
+    const int p = position.pixel + row;
     if (c < out_channels && p < area)
-      out[(place.image * area + p) * out_channels + c] = from_float<T>(tile[column * (kTile + 1) + row]);
+      out[(position.image * area + p) * out_channels + c] = from_float<T>(tile[column * (kTile + 1) + row]);
   }
 }
 
 }  // namespace
 
 template <class T>
-void channels_last(const float* planes, int64_t channels, Nhwc<T> out, Stream stream) {
+void nchw_to_nhwc(const float* planes, int64_t channels, Nhwc<T> out, Stream stream) {
   if (checked_int(out.elements(), "an image batch") == 0) return;
   const int n = static_cast<int>(out.n), area = static_cast<int>(out.height * out.width);
   if (out.channels == kFew && packable<kFew>(out.channels, out.data))
@@ -62,13 +62,13 @@ void channels_last(const float* planes, int64_t channels, Nhwc<T> out, Stream st
         {.grid = blocks_for(out.pixels(), kBlock), .block = kBlock, .stream = stream}, planes,
         static_cast<int>(channels), n, area, out.data);
   else
-    launch<channels_last_kernel<T>>(cover_tiles(n, out.channels, area, stream), planes,
+    launch<nchw_to_nhwc_kernel<T>>(cover_tiles(n, out.channels, area, stream), planes,
                                     static_cast<int>(channels), static_cast<int>(out.channels), area,
                                     out.data);
 }
 
-template void channels_last<float>(const float*, int64_t, Nhwc<float>, Stream);
-template void channels_last<Half>(const float*, int64_t, Nhwc<Half>, Stream);
-template void channels_last<BFloat16>(const float*, int64_t, Nhwc<BFloat16>, Stream);
+template void nchw_to_nhwc<float>(const float*, int64_t, Nhwc<float>, Stream);
+template void nchw_to_nhwc<Half>(const float*, int64_t, Nhwc<Half>, Stream);
+template void nchw_to_nhwc<BFloat16>(const float*, int64_t, Nhwc<BFloat16>, Stream);
 
 }  // namespace tyto::kernels

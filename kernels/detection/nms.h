@@ -13,7 +13,7 @@ enum class EmptyUnion : uint8_t {
   Drop,  // the one with the lower score goes: ssd.pytorch
 };
 
-struct SelectDetections {
+struct Nms {
   float score_threshold = 0.01f;  // a candidate scores more
   int top_k = 0;                  // candidates of a class, the best; 0: all
   float iou_threshold = 0.45f;    // suppressed: overlaps a better box of its class by more
@@ -28,11 +28,10 @@ struct SelectDetections {
 inline constexpr int kDetectionRow = 6;  // x1, y1, x2, y2, score, label
 
 // Rows an image for these parameters: the most that can be found.
-int64_t detection_capacity(const SelectDetections&, int64_t classes, int64_t count);
+int64_t detection_capacity(const Nms&, int64_t classes, int64_t count);
 
-// Bytes of workspace for select_detections_cpu with so many threads.
-int64_t select_detections_workspace(const SelectDetections&, int64_t n, int64_t classes, int64_t count,
-                                    int threads);
+// Bytes of workspace for nms_cpu with so many threads.
+int64_t nms_workspace(const Nms&, int64_t n, int64_t classes, int64_t count, int threads);
 
 // Boxes with a coordinate that is not finite and scores that are NaN are no candidates; a score of -0 is 0. Order
 // everywhere: score falling, then class rising, then box index rising. Overlap: intersection over union in float, of
@@ -41,15 +40,15 @@ int64_t select_detections_workspace(const SelectDetections&, int64_t n, int64_t 
 // boxes       [n, count, 4]          x1, y1, x2, y2
 // scores      [n, classes, count]    class c has label c + 1
 // detections  [n, detection_capacity(), kDetectionRow]  rows after the last are zero with label -1
-void select_detections_cpu(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count,
-                           const SelectDetections&, int threads, void* workspace, float* detections);
+void nms_cpu(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count, const Nms&,
+             int threads, void* workspace, float* detections);
 
-// Bytes of workspace for select_detections.
-int64_t select_detections_workspace_cuda(const SelectDetections&, int64_t n, int64_t classes, int64_t count);
+// Bytes of workspace for nms.
+int64_t nms_workspace_cuda(const Nms&, int64_t n, int64_t classes, int64_t count);
 
 // The same rows. Device pointers, boxes and workspace aligned to 16 bytes. At most four launches, no host
 // synchronisation; n * classes * count / 4096 < 2^31, classes * min(count, top_k, max_per_class) < 2^31.
-void select_detections(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count,
-                       const SelectDetections&, void* workspace, float* detections, Stream stream);
+void nms(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count, const Nms&,
+         void* workspace, float* detections, Stream stream);
 
 }  // namespace tyto::kernels

@@ -1,4 +1,4 @@
-#include "kernels/detection/concat_heads.h"
+#include "kernels/detection/concat_maps.h"
 
 #include <gtest/gtest.h>
 
@@ -42,7 +42,7 @@ void expect_joined(int64_t n, const std::vector<Size>& sizes) {
             want.push_back(to_float(values[k][static_cast<size_t>(at)]));
           }
   DeviceArray<float> rows(static_cast<int64_t>(want.size()));
-  concat_heads<T>(maps, rows.data(), nullptr);
+  concat_maps<T>(maps, rows.data(), nullptr);
   EXPECT_EQ(rows.download(), want);
 }
 
@@ -54,16 +54,16 @@ TYPED_TEST(ConcatHeadsTest, JoinsMapsInTheOrderOfPermuteAndConcatenate) {
     expect_joined<TypeParam>(n, {{1, 1, 1}});
     expect_joined<TypeParam>(n, {{2, 2, 0}});
   }
-  expect_joined<TypeParam>(2, std::vector<Size>(kMostHeads, Size{1, 3, 5}));
+  expect_joined<TypeParam>(2, std::vector<Size>(kMaxMaps, Size{1, 3, 5}));
 }
 
-TEST(ConcatHeads, OfTooManyOrNoMaps) {
-  const std::vector<Nhwc<const float>> maps(kMostHeads + 1);
-  EXPECT_THROW(concat_heads<float>(maps, nullptr, nullptr), DeviceError);
-  concat_heads<float>({}, nullptr, nullptr);
+TEST(ConcatMaps, OfTooManyOrNoMaps) {
+  const std::vector<Nhwc<const float>> maps(kMaxMaps + 1);
+  EXPECT_THROW(concat_maps<float>(maps, nullptr, nullptr), DeviceError);
+  concat_maps<float>({}, nullptr, nullptr);
 }
 
-TEST(Profile, ConcatHeads) {
+TEST(Profile, ConcatMaps) {
   for (int64_t values : {4, 21})
     expect_joined<Half>(profile_batch(), {{38, 38, 4 * values},
                                           {19, 19, 6 * values},

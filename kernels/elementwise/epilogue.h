@@ -14,6 +14,6 @@ namespace tyto::kernels {
 // residual and bias may be null: then they add nothing.
 // x.elements() < 2^31, else DeviceError.
 template <class T>
-void finish(Nhwc<const T> x, const T* bias, const T* residual, Activation activation, T* y, Stream stream);
+void epilogue(Nhwc<const T> x, const T* bias, const T* residual, Activation activation, T* y, Stream stream);
 
 }  // namespace tyto::kernels

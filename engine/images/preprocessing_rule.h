@@ -1,0 +1,51 @@
+// How a decoded image becomes a network's input: the rule that a model file names.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "kernels/image/normalize.h"
+#include "kernels/image/resize.h"
+
+namespace tyto {
+
+using kernels::ChannelOrder;
+using kernels::Resampling;
+
+enum class Fit : uint8_t {
+  Stretch,     // to height x width, aspect ratio not kept
+  Letterbox,   // the largest size of the same aspect ratio that fits, centred on `fill`
+  CenterCrop,  // torchvision's Resize(shorter_side), then CenterCrop((height, width))
+};
+
+struct Preprocessing {
+  int height = 224, width = 224;  // of the network's input
+  Resampling resampling = Resampling::PilBilinear;
+  Fit fit = Fit::Stretch;
+  int shorter_side = 256;  // CenterCrop only
+  int fill = 0;            // Letterbox only: 0..255, in all three channels
+  ChannelOrder channels = ChannelOrder::RGB;
+  // value = (pixel * scale - mean) / std, in float; mean and std in the network's channel order. A scale of
+  // 1.0f / 255 is carried out as pixel / 255, which is what torchvision's ToTensor computes.
+  float scale = 1.0f / 255;
+  std::array<float, 3> mean = {0, 0, 0};
+  std::array<float, 3> std = {1, 1, 1};
+
+  bool operator==(const Preprocessing&) const = default;
+};
+
+// The JSON object that a model file carries, for example
+//   {"size": [256, 128], "resize": "pil-bicubic", "fit": "stretch", "channels": "RGB", "scale": "1/255",
+//    "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+// "resize": pil-bilinear, pil-bicubic, pil-lanczos, opencv-bilinear, torch-bilinear (of floats, after normalisation);
+// "fit": stretch, letterbox (with "fill"),
+// center-crop (with "shorter_side"); "scale": "1/255" or a number. from_json(to_json(rule)) == rule.
+std::string to_json(const Preprocessing&);
+std::string summary(const Preprocessing&);  // "pil-bicubic, letterbox to 300 x 300"
+// Strict: a missing or unknown key or an impossible value is Error{Format}, which names it.
+Preprocessing preprocessing_from_json(const std::string& json);
+
+void check_rule(const Preprocessing&);  // Error{Format} for an impossible one
+
+}  // namespace tyto
