@@ -4,15 +4,16 @@
 //   common/       launches, element types, layouts of maps, warp and block reductions, tensor-core tiles
 //   layout/       between NCHW and NHWC, between element types, borders of zeros
 //   elementwise/  residual, bias and activation; a count of what is not finite
-//   convolution/  depthwise convolution
+//   convolution/  depthwise convolution, the gathering half of a transposed one
 //   norm/         instance norm, per-channel affine maps, unit length over channels
-//   pooling/      adaptive average and max pooling
+//   pooling/      adaptive average, generalised-mean and max pooling
 //   detection/    heads, box decoding, class scores, non-maximum suppression
 //   image/        Pillow's and OpenCV's resampling bit for bit, normalisation, flips, torch's bicubic
 //   retrieval/    rows of unit length
 #pragma once
 
 #include "kernels/common/channel_blocks.h"
+#include "kernels/convolution/col2im.h"
 #include "kernels/convolution/depthwise.h"
 #include "kernels/detection/class_scores.h"
 #include "kernels/detection/concat_maps.h"
@@ -33,5 +34,6 @@
 #include "kernels/norm/l2_normalize.h"
 #include "kernels/norm/norm.h"
 #include "kernels/pooling/adaptive_average_pool.h"
+#include "kernels/pooling/gem_pool.h"
 #include "kernels/pooling/max_pool.h"
 #include "kernels/retrieval/normalize_rows.h"

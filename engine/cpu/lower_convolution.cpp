@@ -134,6 +134,43 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
   store(id, result);
 }
 
+void Lowering::lower(const ConvTranspose2d& op, const Node& node, int id) {
+  const Shape& w = node.weights[0].shape();
+  const bool biased = node.weights.size() > 1;
+  const memory::desc bias_layout = biased ? plain(node.weights[1].shape()) : memory::desc();
+  // oneDNN's weights are [groups, K/groups, C/groups, kernel, kernel]; PyTorch has C before K.
+  const memory::dim in = w[0] / op.groups, out = w[1], taps = w[2] * w[3];
+  memory::dims dims = {op.groups, out, in, w[2], w[3]},
+               strides = {in * out * taps, taps, out * taps, w[3], 1};
+  if (op.groups == 1) {
+    dims.erase(dims.begin());
+    strides.erase(strides.begin());
+  }
+  const memory::dim after = op.padding - op.output_padding;
+  dnnl::post_ops ops;
+  append_activation(ops, op.activation);
+  const dnnl::deconvolution_forward::primitive_desc pd({dnnl::prop_kind::forward_inference,
+                                                        dnnl::algorithm::deconvolution_direct,
+                                                        any_layout(graph_.shape(node.inputs[0])),
+                                                        {dims, activation_type(), memory::format_tag::any},
+                                                        bias_layout,
+                                                        any_layout(node.shape),
+                                                        {op.stride, op.stride},
+                                                        {op.dilation - 1, op.dilation - 1},
+                                                        {op.padding, op.padding},
+                                                        {after, after}},
+                                                       attributes(ops), engine_);
+  const TensorRef source = in_layout(node.inputs[0], pd.src_desc()), result = new_tensor(pd.dst_desc());
+  Arguments arguments = {
+      {DNNL_ARG_SRC, bind(source)},
+      {DNNL_ARG_DST, bind(result)},
+      {DNNL_ARG_WEIGHTS, pack(node.weights[0], {dims, memory::data_type::f32, strides}, pd.weights_desc())}};
+  if (biased) arguments.emplace_back(DNNL_ARG_BIAS, pack(node.weights[1], bias_layout, pd.bias_desc()));
+  add_primitive(node, pd.impl_info_str(), dnnl::deconvolution_forward(pd), pd.scratchpad_desc(),
+                std::move(arguments), std::array{source, result});
+  store(id, result);
+}
+
 void Lowering::lower(const Linear& op, const Node& node, int id) {
   // As a 1x1 convolution over one image of N x 1 pixels, which row-major [N, C] is in NHWC: unlike oneDNN's
   // matrix product, its convolutions give a row the same bits whatever its place in the batch.

@@ -3,6 +3,7 @@
 
 #include "engine/cpu/lowering.h"
 #include "kernels/pooling/adaptive_average_pool.h"
+#include "kernels/pooling/gem_pool.h"
 
 namespace tyto::cpu {
 
@@ -42,6 +43,21 @@ void Lowering::lower(const AdaptiveAveragePool& op, const Node& node, int id) {
         from.data = floats(source);
         to.data = floats(target);
         kernels::adaptive_average_pool_cpu(as_const(from), to);
+      },
+      std::array{x, result});
+  store(id, result);
+}
+
+void Lowering::lower(const GemPool& op, const Node& node, int id) {
+  const TensorRef x = as_blocks(node.inputs[0]);
+  const TensorRef result = new_tensor(with_area(x.layout, 1, 1));
+  add_step(
+      {node.name, "gem_pool", "tyto", layout_name(result.layout), node.shape},
+      [source = bind(x), target = bind(result), from = blocks(x), to = blocks(result), op,
+       power = positive_number(node.weights[0])](dnnl::stream&) mutable {
+        from.data = floats(source);
+        to.data = floats(target);
+        kernels::gem_pool_cpu(as_const(from), power, op, to);
       },
       std::array{x, result});
   store(id, result);

@@ -8,6 +8,7 @@
 
 #include "engine/cuda/runtime.h"
 #include "engine/images/image_fit.h"
+#include "engine/images/preprocessing.h"
 
 namespace tyto::cuda {
 

@@ -5,6 +5,7 @@
 
 #include "engine/cuda/convolution_spec.h"
 #include "engine/cuda/lowering.h"
+#include "kernels/convolution/col2im.h"
 #include "kernels/convolution/depthwise.h"
 #include "kernels/layout/pad.h"
 
@@ -31,6 +32,22 @@ std::vector<float> taps_first(const Tensor& w) {
   for (int64_t c = 0; c < channels; ++c)
     for (int64_t i = 0; i < area; ++i)
       out[static_cast<size_t>(i * channels + c)] = w.as<float>()[static_cast<size_t>(c * area + i)];
+  return out;
+}
+
+// A transposed convolution's [C, K/groups, R, S] -> [R * S * K, channels], channels beyond C and those of other groups being
+// zero.
+std::vector<float> taps_by_channels(const Tensor& w, int groups, int64_t channels) {
+  const int64_t in = w.dim(0), out_group = w.dim(1), taps = w.dim(2) * w.dim(3), outputs = out_group * groups;
+  std::vector<float> out(static_cast<size_t>(taps * outputs * channels), 0.0f);
+  const auto values = w.as<float>();
+  for (int64_t c = 0; c < in; ++c)
+    for (int64_t k = 0; k < out_group; ++k)
+      for (int64_t tap = 0; tap < taps; ++tap) {
+        const int64_t output = c / (in / groups) * out_group + k;
+        out[static_cast<size_t>((tap * outputs + output) * channels + c)] =
+            values[static_cast<size_t>((c * out_group + k) * taps + tap)];
+      }
   return out;
 }
 
@@ -93,6 +110,38 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
                      m->at(y), m->workspace, s);
   });
   if (!fuses(op.activation)) add_activation(node, op.activation, y);
+  store(id, y);
+}
+
+// A matrix product gives each input pixel's window of the output, and our kernel adds the windows up: every multiplication
+// counts, which those with the zeros of a dilated input would not. Groups are zeros in the weights.
+void Lowering::lower(const ConvTranspose2d& op, const Node& node, int id) {
+  const TensorRef x = stored(node.inputs[0]);
+  MatrixProductSpec spec;
+  spec.precision = precision_;
+  spec.rows = x.shape[0] * x.shape[2] * x.shape[3];
+  spec.inputs = x.channels;
+  spec.outputs = int64_t{op.kernel} * op.kernel * node.shape[1];
+  auto product = std::make_shared<MatrixProduct>(libraries_, spec);
+  reserve_workspace(product->workspace_bytes());
+  const DeviceBuffer* weights =
+      pack(node.weights[0], fmt::format("taps by channels, {} groups, {}", op.groups, x.channels), type_,
+           [&](const Tensor& w) { return taps_by_channels(w, op.groups, x.channels); });
+  const TensorRef columns = new_tensor({x.shape[0], spec.outputs, x.shape[2], x.shape[3]});
+  add_step({node.name, "matrix product", product->algorithm(), "rows", columns.shape}, std::array{x, columns},
+           [=, m = addresses_](cudaStream_t s) {
+             product->run(m->at(x), weights->data(), nullptr, m->at(columns), m->workspace, s);
+           });
+  const DeviceBuffer* bias = node.weights.size() > 1 ? pack(node.weights[1], type_) : nullptr;
+  const TensorRef y = new_tensor(node.shape);
+  const kernels::Col2Im windows = {op.kernel, op.stride, op.padding, op.dilation, op.activation};
+  add_step(node, "tyto col2im", std::array{columns, y}, [=, m = addresses_](cudaStream_t s) {
+    with_element_type(y.type, [&]<class T>() {
+      kernels::col2im<T>(m->images<const T>(columns),
+                         bias ? reinterpret_cast<const T*>(bias->data()) : nullptr, windows, m->images<T>(y),
+                         s);
+    });
+  });
   store(id, y);
 }
 

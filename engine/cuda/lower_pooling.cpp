@@ -3,6 +3,7 @@
 
 #include "engine/cuda/lowering.h"
 #include "kernels/pooling/adaptive_average_pool.h"
+#include "kernels/pooling/gem_pool.h"
 #include "kernels/pooling/max_pool.h"
 
 namespace tyto::cuda {
@@ -25,6 +26,16 @@ void Lowering::lower(const AdaptiveAveragePool& op, const Node& node, int id) {
     with_element_type(x.type, [&]<class T>() {
       kernels::adaptive_average_pool<T>(m->images<const T>(x), m->images<T>(y), s);
     });
+  });
+  store(id, y);
+}
+
+void Lowering::lower(const GemPool& op, const Node& node, int id) {
+  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node.shape);
+  const float power = positive_number(node.weights[0]);
+  add_step(node, "tyto", std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
+    with_element_type(
+        x.type, [&]<class T>() { kernels::gem_pool<T>(m->images<const T>(x), power, op, m->at<T>(y), s); });
   });
   store(id, y);
 }

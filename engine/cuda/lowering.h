@@ -77,25 +77,9 @@ class Lowering {
   Lowered lower(const std::function<DeviceBuffer(int64_t)>& allocate);
 
  private:
-  void lower(const Input&, const Node&, int id);
-  void lower(const Conv2d&, const Node&, int id);
-  void lower(const Linear&, const Node&, int id);
-  void lower(const BatchNorm&, const Node&, int id);
-  void lower(const InstanceNorm&, const Node&, int id);
-  void lower(const Add&, const Node&, int id);
-  void lower(const Activate&, const Node&, int id);
-  void lower(const MaxPool&, const Node&, int id);
-  void lower(const AdaptiveAveragePool&, const Node&, int id);
-  void lower(const Flatten&, const Node&, int id);
-  void lower(const ScaleChannels&, const Node&, int id);
-  void lower(const L2Normalize&, const Node&, int id);
-  void lower(const ConcatMaps&, const Node&, int id);
-  void lower(const DecodeBoxes&, const Node&, int id);
-  void lower(const ClassScores&, const Node&, int id);
-  void lower(const Nms&, const Node&, int id);
-  void lower(const FlipHorizontal&, const Node&, int id);
-  void lower(const RescaleBicubic&, const Node&, int id);
-  void lower(const NormalizedSum&, const Node&, int id);
+#define TYTO_LOWER(Operator, name) void lower(const Operator&, const Node&, int id);
+  TYTO_OPERATORS(TYTO_LOWER)
+#undef TYTO_LOWER
   void lower_depthwise(const Conv2d&, const Node&, int id);
   void lower_output(size_t index);
 

@@ -12,36 +12,13 @@ std::string layer(const Weights& w) {
   return w.path().empty() ? "" : w.path().substr(0, w.path().size() - 1);
 }
 
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-
 }  // namespace
 
 std::string_view name_of(const Operator& op) {
-  return std::visit(Overloaded{
-                        [](const Input&) { return "input"; },
-                        [](const Conv2d&) { return "conv2d"; },
-                        [](const Linear&) { return "linear"; },
-                        [](const BatchNorm&) { return "batch_norm"; },
-                        [](const InstanceNorm&) { return "instance_norm"; },
-                        [](const Add&) { return "add"; },
-                        [](const Activate&) { return "activate"; },
-                        [](const MaxPool&) { return "max_pool"; },
-                        [](const AdaptiveAveragePool&) { return "adaptive_average_pool"; },
-                        [](const Flatten&) { return "flatten"; },
-                        [](const ScaleChannels&) { return "scale_channels"; },
-                        [](const ConcatMaps&) { return "concat_maps"; },
-                        [](const L2Normalize&) { return "l2_normalize"; },
-                        [](const DecodeBoxes&) { return "decode_boxes"; },
-                        [](const ClassScores&) { return "class_scores"; },
-                        [](const Nms&) { return "nms"; },
-                        [](const FlipHorizontal&) { return "flip_horizontal"; },
-                        [](const RescaleBicubic&) { return "rescale_bicubic"; },
-                        [](const NormalizedSum&) { return "normalized_sum"; },
-                    },
-                    op);
+#define TYTO_NAME(Operator, name) name,
+  static constexpr std::string_view kNames[] = {TYTO_OPERATORS(TYTO_NAME)};
+#undef TYTO_NAME
+  return kNames[op.index()];
 }
 
 std::string_view name_of(Activation activation) {
@@ -84,6 +61,11 @@ Value Graph::append(Node node) {
   node.shape = infer_shape(*this, node);
   nodes_.push_back(std::move(node));
   return {static_cast<int>(nodes_.size()) - 1};
+}
+
+Value Graph::apply(const Operator& op, std::vector<Value> inputs, std::vector<Weight> weights) {
+  const std::string name = fmt::format("{} after {}", name_of(op), node(inputs[0]).name);
+  return append({.op = op, .inputs = std::move(inputs), .weights = std::move(weights), .name = name});
 }
 
 Value Graph::input(const std::string& name, const Shape& shape) {
@@ -149,9 +131,7 @@ Value Graph::concat_maps(const std::string& name, const std::vector<Value>& maps
 }
 
 Value Graph::decode_boxes(Value offsets, const Tensor& anchors, const DecodeBoxes& op) {
-  const Weight constant(std::make_shared<Tensor>(anchors), "anchors", anchors.shape(),
-                        [anchors] { return anchors; });
-  return append({.op = op, .inputs = {offsets}, .weights = {constant}, .name = "boxes"});
+  return append({.op = op, .inputs = {offsets}, .weights = {constant("anchors", anchors)}, .name = "boxes"});
 }
 
 Value Graph::class_scores(Value logits, const ClassScores& op) {

@@ -27,6 +27,9 @@ class Graph {
  public:
   Value input(const std::string& name, const Shape& shape);
 
+  // Any operator; its comment says which inputs and weights it takes. Those below add what builders would repeat.
+  Value apply(const Operator& op, std::vector<Value> inputs, std::vector<Weight> weights = {});
+
   // "weight" [outputs, C/groups, kernel, kernel] and "bias" [outputs] under w.
   enum class Bias { IfPresent, Required };
   Value conv2d(Value x, const Weights& w, const Conv2d& op, Bias bias = Bias::IfPresent,

@@ -11,6 +11,7 @@
 #include "kernels/detection/decode_boxes.h"
 #include "kernels/detection/nms.h"
 #include "kernels/norm/l2_normalize.h"
+#include "kernels/pooling/gem_pool.h"
 
 namespace tyto {
 
@@ -32,6 +33,18 @@ struct Conv2d {
   int kernel = 1;
   int stride = 1;
   Padding padding;
+  int dilation = 1;
+  int groups = 1;
+  Activation activation = Activation::None;
+};
+
+// PyTorch's ConvTranspose2d. Input: x [N, C, H, W]. Weights: weight [C, K/groups, kernel, kernel], optionally bias [K].
+// Output: [N, K, (H - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1, ...].
+struct ConvTranspose2d {
+  int kernel = 2;
+  int stride = 2;
+  int padding = 0;
+  int output_padding = 0;  // rows at the bottom and columns at the right that the windows may not reach
   int dilation = 1;
   int groups = 1;
   Activation activation = Activation::None;
@@ -78,6 +91,9 @@ struct AdaptiveAveragePool {
   int height = 1, width = 1;
 };
 
+// Input: x [N, C, H, W]. Weights: power [1], positive: learned, or a constant(). Output: [N, C, 1, 1].
+using kernels::GemPool;
+
 struct Flatten {};  // [N, C, H, W] -> [N, C*H*W] in that order
 
 // Inputs: x [N, C, H, W], scales [N, C, 1, 1]. Squeeze-and-excitation's last step.
@@ -109,9 +125,43 @@ struct RescaleBicubic {  // kernels/image/bicubic.h
 // Inputs: features [N, D] each. Output: their sum in F32, each row divided by its length; a row of zeros stays.
 struct NormalizedSum {};
 
-using Operator = std::variant<Input, Conv2d, Linear, BatchNorm, InstanceNorm, Add, Activate, MaxPool,
-                              AdaptiveAveragePool, Flatten, ScaleChannels, ConcatMaps, L2Normalize,
-                              DecodeBoxes, ClassScores, Nms, FlipHorizontal, RescaleBicubic, NormalizedSum>;
+// The table: operator and its name in messages and reports. It makes the variant, the names, and what each backend and
+// the reference declare; what none of them defines does not compile.
+#define TYTO_OPERATORS(X)                         \
+  X(Input, "input")                               \
+  X(Conv2d, "conv2d")                             \
+  X(ConvTranspose2d, "conv_transpose2d")          \
+  X(Linear, "linear")                             \
+  X(BatchNorm, "batch_norm")                      \
+  X(InstanceNorm, "instance_norm")                \
+  X(Add, "add")                                   \
+  X(Activate, "activate")                         \
+  X(MaxPool, "max_pool")                          \
+  X(AdaptiveAveragePool, "adaptive_average_pool") \
+  X(GemPool, "gem_pool")                          \
+  X(Flatten, "flatten")                           \
+  X(ScaleChannels, "scale_channels")              \
+  X(ConcatMaps, "concat_maps")                    \
+  X(L2Normalize, "l2_normalize")                  \
+  X(DecodeBoxes, "decode_boxes")                  \
+  X(ClassScores, "class_scores")                  \
+  X(Nms, "nms")                                   \
+  X(FlipHorizontal, "flip_horizontal")            \
+  X(RescaleBicubic, "rescale_bicubic")            \
+  X(NormalizedSum, "normalized_sum")
+
+namespace detail {
+
+template <class, class... Operators>  // without the first, after which the table's commas stand
+struct VariantOf {
+  using type = std::variant<Operators...>;
+};
+
+}  // namespace detail
+
+#define TYTO_ALTERNATIVE(Operator, name) , Operator
+using Operator = detail::VariantOf<void TYTO_OPERATORS(TYTO_ALTERNATIVE)>::type;
+#undef TYTO_ALTERNATIVE
 
 std::string_view name_of(const Operator&);
 std::string_view name_of(Activation);

@@ -48,6 +48,21 @@ struct Inference {
     return out;
   }
 
+  Shape operator()(const ConvTranspose2d& op) const {
+    const Shape& x = image();
+    const Shape& w = node.weights[0].shape();
+    if (x[1] != w[0] || w[0] % op.groups != 0)
+      fail(fmt::format("weight {} in {} group(s) does not fit input {}", w.str(), op.groups, x.str()));
+    const auto grown = [&](int64_t size) {
+      return (size - 1) * op.stride - 2 * op.padding + int64_t{op.dilation} * (op.kernel - 1) +
+             op.output_padding + 1;
+    };
+    const Shape out = {x[0], w[1] * op.groups, grown(x[2]), grown(x[3])};
+    if (x[2] < 1 || x[3] < 1 || out[2] < 1 || out[3] < 1)
+      fail(fmt::format("nothing is left of {} behind a padding of {}", x.str(), op.padding));
+    return out;
+  }
+
   Shape operator()(const Linear&) const {
     const Shape& x = in(0);
     const Shape& w = node.weights[0].shape();
@@ -95,6 +110,14 @@ struct Inference {
     const Shape& x = image();
     if (x[2] < 1 || x[3] < 1) fail(fmt::format("cannot average the empty {}", x.str()));
     return {x[0], x[1], op.height, op.width};
+  }
+
+  Shape operator()(const GemPool&) const {
+    const Shape& x = image();
+    if (x[2] < 1 || x[3] < 1) fail(fmt::format("cannot pool the empty {}", x.str()));
+    if (node.weights[0].shape() != Shape{1})
+      fail(fmt::format("its power is {}, not one number", node.weights[0].shape().str()));
+    return {x[0], x[1], 1, 1};
   }
 
   Shape operator()(const Flatten&) const {

@@ -32,6 +32,19 @@ Tensor load_finite(const TensorSource& source, const std::string& name) {
 
 }  // namespace
 
+Weight constant(const std::string& name, const Tensor& values) {
+  return {std::make_shared<Tensor>(values), name, values.shape(), [values] { return values; }};
+}
+
+float positive_number(const Weight& weight) {
+  const Tensor values = weight.load();
+  const float value = values.as<float>()[0];
+  if (!(value > 0))
+    throw Error(ErrorKind::Format,
+                fmt::format("'{}' is {}, where a positive number is needed", weight.key(), value));
+  return value;
+}
+
 bool fits(const TensorSpec& spec, const std::vector<int64_t>& dims) {
   if (!spec.foreign_type.empty() || spec.shape.rank() != dims.size()) return false;
   for (size_t i = 0; i < dims.size(); ++i)

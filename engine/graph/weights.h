@@ -35,6 +35,12 @@ class Weight {
   std::function<Tensor()> load_;
 };
 
+// A weight that no checkpoint holds.
+Weight constant(const std::string& name, const Tensor& values);
+
+// The value of a weight [1]. Error{Format} names the weight where it is not positive.
+float positive_number(const Weight& weight);
+
 // Whether a tensor is of a type that can be read and of these sizes.
 bool fits(const TensorSpec& spec, const std::vector<int64_t>& dims);
 

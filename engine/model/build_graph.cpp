@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/model/model_file.h"
 #include "engine/networks/network.h"
 
 namespace tyto {
@@ -15,7 +16,7 @@ Graph build_graph(const Model& model, const Shape& input, const std::map<std::st
     const Network& network = find_network(model.info().network);
     std::map<std::string, std::string> options = set;
     options.insert(model.info().options.begin(), model.info().options.end());
-    network.build(graph, Weights(model.tensors()), Options(network, options), input);
+    network.build(graph, Weights(tensors_of(model)), Options(network, options), input);
   } catch (const Error& e) {
     const std::string origin = model.path().string(), what = e.what();
     throw Error(e.kind() == ErrorKind::Usage && set.empty() ? ErrorKind::Format : e.kind(),

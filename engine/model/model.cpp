@@ -19,7 +19,7 @@ const std::filesystem::path& Model::path() const { return file_->path(); }
 
 Shape Model::input_shape(int64_t batch) const { return {batch, 3, height_, width_}; }
 
-std::shared_ptr<const TensorSource> Model::tensors() const { return file_; }
+std::shared_ptr<const TensorSource> tensors_of(const Model& model) { return model.file_; }
 
 bool Model::intact() const {
   return sha256_of_file(file_->path(), file_->data_begin()) == info_.tensors_sha256;

@@ -1,6 +1,7 @@
 // A dense array of doubles, [N, C, H, W] or of another rank.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "tyto/tensor.h"
@@ -18,5 +19,15 @@ struct Array {
     return const_cast<Array*>(this)->at(n, c, y, x);
   }
 };
+
+inline Array zeros(const Shape& shape) {
+  return {shape, std::vector<double>(static_cast<size_t>(shape.elements()))};
+}
+
+inline Array array_of(const Tensor& t) {
+  const Tensor f = t.to_f32();
+  const auto values = std::as_const(f).as<float>();
+  return {t.shape(), {values.begin(), values.end()}};
+}
 
 }  // namespace tyto

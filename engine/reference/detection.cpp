@@ -1,17 +1,14 @@
-#include "engine/reference/detection.h"
-
+// Heads, boxes and non-maximum suppression.
 #include <algorithm>
 #include <array>
 #include <cmath>
+
+#include "engine/reference/operators.h"
 
 namespace tyto {
 namespace {
 
 using Corners = std::array<double, 4>;  // x1, y1, x2, y2
-
-Array zeros(const Shape& shape) {
-  return {shape, std::vector<double>(static_cast<size_t>(shape.elements()))};
-}
 
 double area(const Corners& b) { return (b[2] - b[0]) * (b[3] - b[1]); }
 
@@ -52,11 +49,11 @@ std::vector<Found> suppress(const std::vector<Found>& candidates, const Nms& op)
 
 }  // namespace
 
-Array concat_maps_reference(const std::vector<const Array*>& maps, const ConcatMaps& op, const Shape& shape) {
-  Array rows = zeros(shape);
+Array reference(const ConcatMaps& op, const Call& call) {
+  Array rows = call.result();
   size_t at = 0;
-  for (int64_t n = 0; n < shape[0]; ++n)
-    for (const Array* map : maps)
+  for (int64_t n = 0; n < rows.shape[0]; ++n)
+    for (const Array* map : call.in)
       for (int64_t y = 0; y < map->shape[2]; ++y)
         for (int64_t x = 0; x < map->shape[3]; ++x)
           for (int64_t anchor = 0; anchor < map->shape[1] / op.values; ++anchor)
@@ -65,9 +62,10 @@ Array concat_maps_reference(const std::vector<const Array*>& maps, const ConcatM
   return rows;
 }
 
-Array decode_boxes_reference(const Array& offsets, const std::vector<double>& anchors,
-                             const DecodeBoxes& op) {
-  Array boxes = zeros(offsets.shape);
+Array reference(const DecodeBoxes& op, const Call& call) {
+  const Array& offsets = call.x();
+  const std::vector<double> anchors = call.values(0);
+  Array boxes = call.result();
   const double extent[2] = {op.width, op.height};
   for (size_t i = 0; i < boxes.values.size(); i += 4) {
     const double *d = &offsets.values[i], *a = &anchors[i % anchors.size()];
@@ -84,8 +82,9 @@ Array decode_boxes_reference(const Array& offsets, const std::vector<double>& an
   return boxes;
 }
 
-Array class_scores_reference(const Array& logits, const ClassScores& op, const Shape& shape) {
-  Array scores = zeros(shape);
+Array reference(const ClassScores& op, const Call& call) {
+  const Array& logits = call.x();
+  Array scores = call.result();
   const int64_t classes = logits.shape[2], count = logits.shape[1];
   for (int64_t i = 0; i < logits.shape[0] * count; ++i) {
     const double* z = &logits.values[static_cast<size_t>(i * classes)];
@@ -101,8 +100,10 @@ Array class_scores_reference(const Array& logits, const ClassScores& op, const S
   return scores;
 }
 
-Array nms_reference(const Array& boxes, const Array& scores, const Nms& op, const Shape& shape) {
-  Array rows = zeros(shape);
+Array reference(const Nms& op, const Call& call) {
+  const Array &boxes = call.x(), &scores = *call.in[1];
+  Array rows = call.result();
+  const Shape& shape = rows.shape;
   const int64_t classes = scores.shape[1], count = scores.shape[2];
   for (int64_t n = 0; n < shape[0]; ++n) {
     std::vector<Found> all;

@@ -1,7 +1,8 @@
-#include "engine/reference/views.h"
-
+// Views of an image, and features summed over them.
 #include <algorithm>
 #include <cmath>
+
+#include "engine/reference/operators.h"
 
 namespace tyto {
 namespace {
@@ -15,10 +16,6 @@ double keys(double distance) {
   return 0;
 }
 
-Array empty(const Shape& shape) {
-  return {shape, std::vector<double>(static_cast<size_t>(shape.elements()))};
-}
-
 // Calls f(n, c, i, j) for every element.
 template <class F>
 void for_each_element(const Shape& shape, const F& f) {
@@ -30,17 +27,19 @@ void for_each_element(const Shape& shape, const F& f) {
 
 }  // namespace
 
-Array flip_horizontal_reference(const Array& x, const FlipHorizontal&) {
-  Array y = empty(x.shape);
+Array reference(const FlipHorizontal&, const Call& call) {
+  const Array& x = call.x();
+  Array y = call.result();
   for_each_element(x.shape, [&](int64_t n, int64_t c, int64_t i, int64_t j) {
     y.at(n, c, i, j) = x.at(n, c, i, x.shape[3] - 1 - j);
   });
   return y;
 }
 
-Array rescale_bicubic_reference(const Array& x, const RescaleBicubic& op, const Shape& shape) {
-  Array y = empty(shape);
-  for_each_element(shape, [&](int64_t n, int64_t c, int64_t i, int64_t j) {
+Array reference(const RescaleBicubic& op, const Call& call) {
+  const Array& x = call.x();
+  Array y = call.result();
+  for_each_element(y.shape, [&](int64_t n, int64_t c, int64_t i, int64_t j) {
     const double down = (static_cast<double>(i) + 0.5) / op.factor - 0.5,
                  across = (static_cast<double>(j) + 0.5) / op.factor - 0.5;
     double sum = 0;
@@ -54,7 +53,8 @@ Array rescale_bicubic_reference(const Array& x, const RescaleBicubic& op, const 
   return y;
 }
 
-Array normalized_sum_reference(const std::vector<const Array*>& features) {
+Array reference(const NormalizedSum&, const Call& call) {
+  const std::vector<const Array*>& features = call.in;
   Array y = *features[0];
   for (size_t f = 1; f < features.size(); ++f)
     for (size_t i = 0; i < y.values.size(); ++i) y.values[i] += features[f]->values[i];

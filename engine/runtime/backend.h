@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/graph/graph.h"
+#include "tyto/context.h"
 #include "tyto/plan.h"
 
 namespace tyto {
@@ -39,6 +40,8 @@ class Backend {
   virtual std::unique_ptr<Executable> compile(const Graph& graph, Precision precision) = 0;
   virtual std::vector<std::pair<std::string, std::string>> describe() const = 0;
 };
+
+Backend& backend_of(Context& context);
 
 std::unique_ptr<Backend> make_cpu_backend(int threads, int64_t memory_limit);
 

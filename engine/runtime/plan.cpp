@@ -6,6 +6,7 @@
 #include "engine/images/preprocessing.h"
 #include "engine/model/build_graph.h"
 #include "engine/runtime/backend.h"
+#include "engine/runtime/plan_graph.h"
 
 namespace tyto {
 
@@ -34,12 +35,14 @@ Plan::Plan(const Model& model, Context& context, const Shape& input, const PlanO
     : Plan(optimise(build_graph(model, input, options.set), options.outputs), context, options.precision) {}
 
 Plan::Plan(const Graph& graph, Context& context, Precision precision)
-    : executable_(context.backend().compile(graph, precision)) {  // which looks at the memory limit
+    : executable_(backend_of(context).compile(graph, precision)) {  // which looks at the memory limit
   for (const Node& node : graph.nodes())
     if (std::holds_alternative<Input>(node.op)) input_shape_ = node.shape;
   for (const auto& [name, value] : graph.outputs())
     outputs_.emplace(name, Tensor(DType::F32, graph.shape(value)));
 }
+
+Plan plan_graph(const Graph& graph, Context& context, Precision precision) { return {graph, context, precision}; }
 
 Plan::~Plan() = default;
 Plan::Plan(Plan&&) noexcept = default;
@@ -61,15 +64,16 @@ void Plan::submit(const Tensor& input) {
   ++waiting_;
 }
 
-std::vector<Geometry> Plan::submit(std::span<const Image> images, const Preprocessing& rule) {
-  if (input_shape_.rank() != 4 || static_cast<int64_t>(images.size()) > input_shape_[0] ||
-      input_shape_ != Shape{input_shape_[0], 3, rule.height, rule.width})
+std::vector<Geometry> submit_images(Plan& plan, std::span<const Image> images, const Preprocessing& rule) {
+  const Shape& input = plan.input_shape_;
+  if (input.rank() != 4 || static_cast<int64_t>(images.size()) > input[0] ||
+      input != Shape{input[0], 3, rule.height, rule.width})
     throw Error(ErrorKind::Shape, fmt::format("{} images of {} x {} do not fit an input of {}", images.size(),
-                                              rule.height, rule.width, input_shape_.str()));
+                                              rule.height, rule.width, input.str()));
   for (const Image& image : images) check_image(image);
-  check_room();
-  std::vector<Geometry> geometries = executable_->submit_images(images, rule);
-  ++waiting_;
+  plan.check_room();
+  std::vector<Geometry> geometries = plan.executable_->submit_images(images, rule);
+  ++plan.waiting_;
   return geometries;
 }
 

@@ -96,6 +96,28 @@ std::vector<OperatorCase> operator_cases() {
          const Padding uneven = {2, 0, 0, 2};
          return g.relu(g.add(g.conv2d(x, w, {.kernel = 3, .padding = uneven, .groups = 24}), x));
        }},
+      {"transposed convolution, groups, odd padding, ReLU",
+       {2, 24, 6, 5},
+       108,
+       1,
+       {{"weight", {24, 10, 3, 3}}, {"bias", {20}}},
+       [](Graph& g, const Weights& w, Value x) {
+         const ConvTranspose2d op = {.kernel = 3,
+                                     .stride = 2,
+                                     .padding = 1,
+                                     .output_padding = 1,
+                                     .groups = 2,
+                                     .activation = Activation::Relu};
+         return g.apply(op, {x}, {w("weight", {24, 10, 3, 3}), w("bias", {20})});
+       }},
+      {"transposed convolution that doubles a map",
+       {1, 16, 9, 7},
+       16,
+       1,
+       {{"weight", {16, 24, 2, 2}}},
+       [](Graph& g, const Weights& w, Value x) {
+         return g.apply(ConvTranspose2d{}, {x}, {w("weight", {16, 24, 2, 2})});
+       }},
       {"linear",
        {5, 512},
        512,
@@ -124,6 +146,15 @@ std::vector<OperatorCase> operator_cases() {
        {},
        [](Graph& g, const Weights&, Value x) {
          return g.adaptive_average_pool(x, {5, 3});
+       }},
+      {"generalised-mean pool",
+       {2, 24, 13, 10},
+       130,
+       1,
+       {},
+       [](Graph& g, const Weights&, Value x) {
+         const float power = 3;
+         return g.apply(GemPool{}, {x}, {constant("power", Tensor::of<float>({1}, {&power, 1}))});
        }},
       {"hard swish and squeeze-and-excitation",
        {2, 24, 9, 7},

@@ -110,7 +110,7 @@ std::vector<SelfTestResult> test_preprocessing(Context& context) {
           .height = 32, .width = 40, .resampling = resampling, .fit = fit, .shorter_side = 30, .fill = 114};
       Graph graph;
       graph.output("image", graph.input("input", {1, 3, rule.height, rule.width}));
-      const auto executable = context.backend().compile(graph, Precision::Fp32);
+      const auto executable = backend_of(context).compile(graph, Precision::Fp32);
       if (!executable->preprocesses()) return {};  // then it is done by the CPU
       Outputs got;
       got.emplace("image", Tensor(DType::F32, {1, 3, rule.height, rule.width}));
@@ -163,7 +163,7 @@ std::vector<SelfTestResult> self_test(Context& context, Precision precision) {
     const Value x = graph.input("input", c.input);
     graph.output("output", c.build(graph, Weights(invent(c.weights)), x));
     const Tensor input = noise(c.input, 1, -1, 1);
-    const auto compared = compare(run_on(context.backend(), optimise(graph), precision, input),
+    const auto compared = compare(run_on(backend_of(context), optimise(graph), precision, input),
                                   run_reference(graph, input), precision, c.name, {c.terms, c.layers});
     results.insert(results.end(), compared.begin(), compared.end());
   }
@@ -182,7 +182,7 @@ std::vector<SelfTestResult> self_test(const Model& model, Context& context, Prec
   graph = drop_dead(graph, outputs);
   const Tensor input = noise(shape, 1, -1, 1);
   const Graph optimised = optimise(graph);
-  const Run run = run_on(context.backend(), optimised, precision, input);
+  const Run run = run_on(backend_of(context), optimised, precision, input);
   const std::string& name = model.info().network;
   if (context.device_kind() == "cpu")
     return compare(run, run_reference(graph, input, poll), precision, name, accumulation_depth(graph));
@@ -193,7 +193,7 @@ std::vector<SelfTestResult> self_test(const Model& model, Context& context, Prec
   std::string layer;
   for (SelfTestResult& result : results) {
     if (result.passed()) continue;
-    if (layer.empty()) layer = first_wrong_layer(graph, *cpu, context.backend(), precision, input);
+    if (layer.empty()) layer = first_wrong_layer(graph, *cpu, backend_of(context), precision, input);
     result.first_wrong_layer = layer;
   }
   return results;

@@ -40,7 +40,6 @@ class Context {
   Context& operator=(const Context&) = delete;
 
   const ContextOptions& options() const { return options_; }
-  Backend& backend() { return *backend_; }
 
   // What is used, as (name, value): device, instruction set, threads, library versions.
   std::vector<std::pair<std::string, std::string>> describe() const;
@@ -48,6 +47,8 @@ class Context {
   std::string device_kind() const;
 
  private:
+  friend Backend& backend_of(Context& context);
+
   ContextOptions options_;
   std::unique_ptr<Backend> backend_;
 };

@@ -2,15 +2,13 @@
 #pragma once
 
 #include <map>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "tyto/context.h"
-#include "tyto/image.h"
+#include "tyto/image_pipeline.h"
 #include "tyto/model.h"
-#include "tyto/plan.h"
 
 namespace tyto {
 
@@ -27,43 +25,33 @@ struct Detection {
 struct DetectOptions {
   Precision precision = Precision::Fp32;
   int batch = 8;
-  std::map<std::string, std::string>
-      set;  // the network's options in place of the model file's: score_threshold=0.3
+  // The network's options in place of the model file's: score_threshold=0.3
+  std::map<std::string, std::string> set;
 };
 
 // Post-processing (scores, decoding, non-maximum suppression) is part of the network, by the thresholds and
 // limits of its project, which the model file keeps as options. With one batch size an image's detections are
 // identical whatever stands beside it. A network whose layers overflow gives no NaN that would show: a ReLU makes
 // them zeros; `tyto selftest MODEL` tells. Serves one thread at a time; model and context must outlive it.
-class Detector {
+class Detector : public ImagePipeline {
  public:
   // Error{Unsupported} where the network has no output `detections`, Error{Usage} for impossible options.
-  Detector(const Model& model, Context& context, DetectOptions options = {});
-  ~Detector();
+  Detector(const Model& model, Context& context, const DetectOptions& options = {});
 
-  int classes() const;                       // of the logits, background included
-  const std::string& name(int label) const;  // the model file's class name, else "class 7"
+  int classes() const { return static_cast<int>(names_.size()); }  // of the logits, background included
+  const std::string& name(int label) const;                        // the model file's class name, else "class 7"
 
-  // input: F32 [batch, 3, H, W], preprocessed, rows beyond images.size() being zero. images: how each of the
-  // first rows was made. Error{Shape} for any other. Returns one list an image, by falling score.
-  std::vector<std::vector<Detection>> run(const Tensor& input, std::span<const Geometry> images);
-
-  // The same in two halves, as Plan's; from a preprocessed input, or from at most `batch` images, which may go when
-  // the call returns.
-  void submit(const Tensor& input, std::span<const Geometry> images);
-  void submit(std::span<const Image> images);
+  // One list an image of the batch, by falling score.
   std::vector<std::vector<Detection>> collect();
-  int in_flight() const;
 
-  // Whether the device preprocesses images faster than threads that prepare inputs for submit() would.
-  bool preprocesses() const;
-
-  // Preprocesses by the model's rule, in batches.
+  // A preprocessed batch, and images in as many batches as they need.
+  std::vector<std::vector<Detection>> run(const Tensor& input, std::span<const Geometry> images);
   std::vector<std::vector<Detection>> detect(std::span<const Image> images);
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  Detector(const Model& model, Context& context, const DetectOptions& options, const Graph& graph);
+
+  std::vector<std::string> names_;  // of all classes
 };
 
 }  // namespace tyto

@@ -34,13 +34,14 @@ class Model {
   const ModelInfo& info() const { return info_; }
   const std::filesystem::path& path() const;
   Shape input_shape(int64_t batch) const;  // [batch, 3, height, width] of the preprocessing rule
-  std::shared_ptr<const TensorSource> tensors() const;
 
   // Whether the tensors' bytes still have the SHA-256 they were written with; reads the whole file.
   bool intact() const;
   void verify() const;  // Error{Format} where they have not
 
  private:
+  friend std::shared_ptr<const TensorSource> tensors_of(const Model& model);
+
   std::shared_ptr<const SafetensorsFile> file_;
   ModelInfo info_;
   int64_t height_ = 0, width_ = 0;

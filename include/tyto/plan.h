@@ -47,7 +47,6 @@ class Plan {
  public:
   // input: [N, 3, H, W]. Error{Shape} names the layer that does not fit, Error{Memory} what was asked for.
   Plan(const Model& model, Context& context, const Shape& input, const PlanOptions& options = {});
-  Plan(const Graph& optimised, Context& context, Precision precision);  // of one input
   ~Plan();
   Plan(Plan&&) noexcept;
 
@@ -64,16 +63,16 @@ class Plan {
   const std::map<std::string, Tensor>& collect();  // Error{Usage} where nothing was submitted
   int in_flight() const;
 
-  // Whether the device makes the input from images itself, in time that the network leaves it.
+  // Whether the device can preprocess images itself, which a pipeline then leaves to it.
   bool preprocesses() const;
-  // Only there: submits the images, at most as many as the input has rows, preprocessed by the rule, whose size is
-  // the input's; the other rows are zero. The images may go when the call returns. Where each went is returned.
-  // Error{Shape} for an image that is none; then nothing is submitted.
-  std::vector<Geometry> submit(std::span<const Image> images, const Preprocessing& rule);
 
   const PlanReport& report() const;
 
  private:
+  friend Plan plan_graph(const Graph& graph, Context& context, Precision precision);
+  friend std::vector<Geometry> submit_images(Plan& plan, std::span<const Image> images, const Preprocessing& rule);
+
+  Plan(const Graph& graph, Context& context, Precision precision);
   void check_room() const;  // Error{Usage} where as many wait as may be in flight
 
   Shape input_shape_;

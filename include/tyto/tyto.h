@@ -14,6 +14,7 @@
 #include "tyto/error.h"
 #include "tyto/feature_extractor.h"
 #include "tyto/image.h"
+#include "tyto/image_pipeline.h"
 #include "tyto/model.h"
 #include "tyto/plan.h"
 #include "tyto/tensor.h"

@@ -5,8 +5,10 @@
 
 #include <cstdint>
 
+#include "kernels/common/elements.cuh"
 #include "kernels/common/launch.h"
 #include "kernels/common/reduce.cuh"
+#include "kernels/common/stream.h"
 
 namespace tyto::kernels {
 
@@ -26,6 +28,40 @@ template <int N>
 LaunchConfig cover_columns(int64_t n, int64_t channels, Stream stream) {
   const int64_t chunks = (channels + kColumnChannels<N> - 1) / kColumnChannels<N>;
   return {.grid = blocks_for(n * chunks, 1), .block = kColumnBlock, .stream = stream};
+}
+
+// The sum of f(value) over an image's pixels, by the whole block and always in the same order: lanes add with shuffles,
+// the warps through shared memory. x: the image's first pixel; first: the block's first channel; partial: shared,
+// [kColumnWarps * kColumnChannels<N>]. Thread t < kColumnChannels<N> gets that of channel first + t, where there is one.
+template <int N, class T, class F>
+__device__ inline float column_sum(const T* x, int area, int channels, int first, float* partial, const F& f) {
+  constexpr int kPacks = kColumnPacks<N>, kChannels = kColumnChannels<N>;
+  const int thread = threadIdx.x, pack = thread % kPacks, channel = first + pack * N;
+  float sum[N] = {};
+  if (channel < channels) {
+#pragma unroll 4
+    for (int p = thread / kPacks; p < area; p += kColumnBlock / kPacks) {
+      float v[N];
+      load<N>(x + p * channels + channel, v);
+#pragma unroll
+      for (int i = 0; i < N; ++i) sum[i] += f(v[i]);
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < N; ++i)
+#pragma unroll
+    for (int distance = kWarp / 2; distance >= kPacks; distance /= 2)
+      sum[i] += __shfl_xor_sync(kFullWarp, sum[i], distance);
+  if (thread % kWarp < kPacks)
+#pragma unroll
+    for (int i = 0; i < N; ++i) partial[thread / kWarp * kChannels + pack * N + i] = sum[i];
+  __syncthreads();
+
+  float total = 0;
+  if (thread >= kChannels || first + thread >= channels) return total;
+#pragma unroll
+  for (int warp = 0; warp < kColumnWarps; ++warp) total += partial[warp * kChannels + thread];
+  return total;
 }
 
 }  // namespace tyto::kernels

@@ -1,8 +1,10 @@
 // NHWC to NCHW through tiles of shared memory; both sides are coalesced. A single channel, or single pixels, are in
 // both orders at once. Bound by memory.
+#include "kernels/layout/nhwc_to_nchw.h"
+
 #include "kernels/common/elements.cuh"
 #include "kernels/common/launch.h"
-#include "kernels/layout/nhwc_to_nchw.h"
+#include "kernels/layout/convert.h"
 #include "kernels/layout/tile.cuh"
 
 namespace tyto::kernels {

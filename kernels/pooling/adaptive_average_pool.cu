@@ -19,37 +19,13 @@ namespace {
 template <class T, int N>
 __global__ void __launch_bounds__(kColumnBlock)
     global_average_pool_kernel(const T* __restrict__ x, int area, int channels, T* __restrict__ y) {
-  constexpr int kPacks = kColumnPacks<N>, kChannels = kColumnChannels<N>;
+  constexpr int kChannels = kColumnChannels<N>;
   TYTO_SHARED_ARRAY(float, partial, kColumnWarps* kChannels);
-  const int chunks = (channels + kChannels - 1) / kChannels;
+  const int chunks = (channels + kChannels - 1) / kChannels, thread = threadIdx.x;
   const int image = blockIdx.x / chunks, first = blockIdx.x % chunks * kChannels;
-  const int thread = threadIdx.x, pack = thread % kPacks, channel = first + pack * N;
-
-  float sum[N] = {};
-  if (channel < channels) {
-    const T* from = x + image * area * channels + channel;
-#pragma unroll 4
-    for (int p = thread / kPacks; p < area; p += kColumnBlock / kPacks) {
-      float v[N];
-      load<N>(from + p * channels, v);
-#pragma unroll
-      for (int i = 0; i < N; ++i) sum[i] += v[i];
-    }
-  }
-#pragma unroll
-  for (int i = 0; i < N; ++i)
-#pragma unroll
-    for (int distance = kWarp / 2; distance >= kPacks; distance /= 2)
-      sum[i] += __shfl_xor_sync(kFullWarp, sum[i], distance);
-  if (thread % kWarp < kPacks)
-#pragma unroll
-    for (int i = 0; i < N; ++i) partial[thread / kWarp * kChannels + pack * N + i] = sum[i];
-  __syncthreads();
-
+  const float total =
+      column_sum<N>(x + image * area * channels, area, channels, first, partial, [](float v) { return v; });
   if (thread >= kChannels || first + thread >= channels) return;
-  float total = 0;
-#pragma unroll
-  for (int warp = 0; warp < kColumnWarps; ++warp) total += partial[warp * kChannels + thread];
   y[image * channels + first + thread] = from_float<T>(total / static_cast<float>(area));
 }
 

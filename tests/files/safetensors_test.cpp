@@ -8,9 +8,9 @@
 #include <fstream>
 #include <random>
 
-#include "support/compare.h"
 #include "support/errors.h"
-#include "support/random_weights.h"
+#include "support/random_values.h"
+#include "support/same_bits.h"
 #include "support/temporary_folder.h"
 
 namespace tyto {

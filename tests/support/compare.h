@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <map>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "engine/reference/reference.h"
 #include "engine/runtime/backend.h"
 #include "engine/self_test/tolerance.h"
+#include "support/same_bits.h"
 
 namespace tyto {
 
@@ -30,10 +30,6 @@ inline double relative_error(const Tensor& got, const Tensor& want) {
     scale = std::max(scale, std::abs(b));
   }
   return difference == 0 ? 0 : difference / scale;
-}
-
-inline bool same_bits(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())) == 0;
 }
 
 inline std::map<std::string, Tensor> room_for_outputs(const Graph& graph) {

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "files/sha256.h"
+#include "engine/model/model_file.h"
 #include "support/compare.h"
 #include "support/errors.h"
 #include "support/shapes_only.h"
@@ -54,10 +55,10 @@ TEST_F(Recognise, AResnetByItsTensorsAlone) {
   EXPECT_EQ(result.recognition.ignored, (std::vector<std::string>{"bn1.num_batches_tracked"}));
   const Model model(folder / "model.safetensors");
   const auto source = invent(small_resnet_layout());
-  EXPECT_EQ(model.tensors()->names(), source->names());
+  EXPECT_EQ(tensors_of(model)->names(), source->names());
   EXPECT_TRUE(model.intact());
   for (const std::string& name : source->names())
-    EXPECT_TRUE(same_bits(model.tensors()->read(name), source->read(name))) << name;
+    EXPECT_TRUE(same_bits(tensors_of(model)->read(name), source->read(name))) << name;
 }
 
 TEST_F(Recognise, AResnetWithoutItsClassifier) {
@@ -89,7 +90,7 @@ TEST_F(Recognise, NamesTensorsThatNothingUsesUnlessTheyAreAllowed) {
   const ConvertOptions allowed{.wanted = {.network = "resnet", .allow_unused = true}};
   const Converted result = converted(allowed);
   EXPECT_EQ(result.recognition.unused, (std::vector<std::string>{"attention.weight"}));
-  EXPECT_FALSE(Model(folder / "model.safetensors").tensors()->find("attention.weight"));
+  EXPECT_FALSE(tensors_of(Model(folder / "model.safetensors"))->find("attention.weight"));
 }
 
 TEST_F(Recognise, AllowUnusedNeedsNoNetworksName) {
@@ -117,7 +118,7 @@ TEST_F(Recognise, ANetworkBehindATrainersPrefixAndWrappersOfItsParts) {
   const Recognition r = converted().recognition;
   EXPECT_EQ(r.prefix, "net.");
   EXPECT_EQ(r.wrappers, (std::vector<std::string>{"_orig_mod.", "_checkpoint_wrapped_module.", "module."}));
-  EXPECT_EQ(Model(folder / "model.safetensors").tensors()->names(), invent(small_resnet_layout())->names());
+  EXPECT_EQ(tensors_of(Model(folder / "model.safetensors"))->names(), invent(small_resnet_layout())->names());
 }
 
 TEST_F(Recognise, NamesThePrefixesOfTwoCopiesAndTakesTheOneThatIsChosen) {
@@ -132,7 +133,7 @@ TEST_F(Recognise, NamesThePrefixesOfTwoCopiesAndTakesTheOneThatIsChosen) {
     const Converted result = converted({.wanted = {.prefix = prefix}});
     EXPECT_EQ(result.recognition.outside.size(), 1 + small_resnet_layout().size());
     const auto of_file = invent(layout);
-    EXPECT_TRUE(same_bits(Model(folder / "model.safetensors").tensors()->read("fc.weight"),
+    EXPECT_TRUE(same_bits(tensors_of(Model(folder / "model.safetensors"))->read("fc.weight"),
                           of_file->read("encoder_q.fc.weight")));
   }
   expect_error([&] { converted({.wanted = {.prefix = "encoderq"}}); }, ErrorKind::Usage,

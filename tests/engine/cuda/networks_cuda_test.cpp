@@ -144,7 +144,7 @@ class Networks : public testing::TestWithParam<Case> {
     const Shape& shape = graph.nodes()[0].shape;
     const Tensor first = noise(shape, 1), second = noise(shape, 2, 0, 3);
 
-    Runner ours(graph, gpu.backend(), precision);
+    Runner ours(graph, backend_of(gpu), precision);
     const Outputs cold = ours.run(first), other = ours.run(second);  // the second run is captured
     expect_same_bits(ours.run(first), cold, "from the captured graph");
     ASSERT_GE(ours.executable().in_flight(), 2);
@@ -153,7 +153,7 @@ class Networks : public testing::TestWithParam<Case> {
     expect_same_bits(ours.collect(), cold, "two in flight, the first");
     expect_same_bits(ours.collect(), other, "two in flight, the second");
 
-    Runner reference(graph, cpu.backend(), Precision::Fp32);
+    Runner reference(graph, backend_of(cpu), Precision::Fp32);
     const Outputs want = reference.run(first), want_other = reference.run(second);
     const Sums sums(graph);
     const double tolerance =

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "errors.h"
+#include "support/errors.h"
 
 namespace tyto {
 namespace {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "engine/model/model_file.h"
 #include "support/errors.h"
 #include "support/small_resnet.h"
 #include "support/temporary_folder.h"
@@ -35,7 +36,7 @@ TEST(Model, ReadsBackWhatWasWritten) {
   EXPECT_EQ(model.info().class_names, info.class_names);
   EXPECT_EQ(model.info().preprocessing, info.preprocessing);
   EXPECT_EQ(model.input_shape(5), (Shape{5, 3, kSmallHeight, kSmallWidth}));
-  EXPECT_EQ(model.tensors()->names(), invent(small_resnet_layout())->names());
+  EXPECT_EQ(tensors_of(model)->names(), invent(small_resnet_layout())->names());
 }
 
 TEST(Model, IsWrittenWithEqualBytesTwice) {

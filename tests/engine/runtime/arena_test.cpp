@@ -23,7 +23,7 @@ int64_t counted_alive(const std::vector<Lifetime>& values) {
 }
 
 void expect_sound(const std::vector<Lifetime>& values) {
-  const Placement plan = plan_arena(values);
+  const ArenaPlan plan = plan_arena(values);
   ASSERT_EQ(plan.offsets.size(), values.size());
   EXPECT_EQ(plan.bound, counted_alive(values));
   EXPECT_GE(plan.total, plan.bound);

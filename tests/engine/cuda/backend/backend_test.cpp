@@ -78,7 +78,7 @@ TEST_F(Emulated, ANetworkEqualsTheReferenceInBatches) {
   const auto want = run_reference(graph, input);
   std::map<Precision, std::unique_ptr<Executable>> alive;  // all, so that what they share must fit all
   for (Precision precision : {Precision::Fp32, Precision::Tf32, Precision::Fp16, Precision::Bf16})
-    alive[precision] = context.backend().compile(graph, precision);
+    alive[precision] = backend_of(context).compile(graph, precision);
   for (const auto& [precision, executable] : alive) {
     auto got = room_for_outputs(graph);
     executable->submit(input);
@@ -113,8 +113,8 @@ float result_of(Executable& executable, const Graph& graph) {
 TEST_F(Emulated, ModelsWhoseTensorsHaveTheSameNamesShareNone) {
   Context context(on("cuda:0"));
   const Graph three = one_weight(3), five = one_weight(5);
-  const auto a = context.backend().compile(three, Precision::Fp32),
-             b = context.backend().compile(five, Precision::Fp32);
+  const auto a = backend_of(context).compile(three, Precision::Fp32),
+             b = backend_of(context).compile(five, Precision::Fp32);
   EXPECT_EQ(result_of(*a, three), 3);
   EXPECT_EQ(result_of(*b, five), 5);
 }
@@ -127,7 +127,7 @@ TEST_F(Emulated, AWeightInTwoLayoutsIsThereTwice) {
   const Value x = graph.conv2d(graph.input("input", {1, 1, 5, 5}), w.scope("shared"), {.kernel = 3});
   graph.output("y", graph.conv2d(x, w.scope("shared"), {.kernel = 3, .groups = 8}));
   const Tensor input = noise({1, 1, 5, 5}, 1);
-  const auto executable = context.backend().compile(graph, Precision::Fp32);
+  const auto executable = backend_of(context).compile(graph, Precision::Fp32);
   auto got = room_for_outputs(graph);
   executable->submit(input);
   executable->collect(got);
@@ -139,7 +139,7 @@ TEST_F(Emulated, WeightsAreRoundedToNearest) {
   Context context(on("cuda:0"));
   for (const auto& [precision, ulp] : {std::pair(Precision::Fp16, 0x1p-10f), {Precision::Bf16, 0x1p-7f}}) {
     const Graph graph = one_weight(1 + 0.75f * ulp);
-    const auto executable = context.backend().compile(graph, precision);
+    const auto executable = backend_of(context).compile(graph, precision);
     EXPECT_EQ(result_of(*executable, graph), 1 + ulp) << name_of(precision);
   }
 }
@@ -462,7 +462,7 @@ TEST_F(Emulated, AnOverflowOfFp16IsFoundAndItsLayerNamed) {
     const Graph graph = overflowing(result);
     auto outputs = room_for_outputs(graph);
     const auto run = [&](Precision precision) {
-      const auto executable = context.backend().compile(graph, precision);
+      const auto executable = backend_of(context).compile(graph, precision);
       for (int i = 0; i < 3; ++i) {  // the captured graph, too
         executable->submit(input);
         executable->collect(outputs);
@@ -480,7 +480,7 @@ TEST_F(Emulated, AnOverflowIsFoundOnAnotherGpuThanTheCallers) {
   ASSERT_EQ(cudaSetDevice(0), cudaSuccess);
   Context context(on("cuda:1"));
   const Graph graph = overflowing(Result::Map);
-  const auto executable = context.backend().compile(graph, Precision::Fp16);
+  const auto executable = backend_of(context).compile(graph, Precision::Fp16);
   Tensor input(DType::F32, {1, 8, 4, 4});
   std::ranges::fill(input.as<float>(), 1.0f);
   auto outputs = room_for_outputs(graph);
@@ -497,7 +497,7 @@ TEST_F(Emulated, WeightsBeyondFp16AreNamed) {
       std::make_shared<MemorySource>(std::vector<std::pair<std::string, Tensor>>{{"big.weight", t}}, "big"));
   g.output("y", g.conv2d(g.input("input", {1, 1, 2, 2}), w.scope("big"), {.kernel = 1}));
   Context context(on("cuda:0"));
-  const std::string message = error_of([&] { context.backend().compile(g, Precision::Fp16); });
+  const std::string message = error_of([&] { backend_of(context).compile(g, Precision::Fp16); });
   EXPECT_NE(message.find("big.weight"), std::string::npos) << message;
   EXPECT_NE(message.find("65504"), std::string::npos) << message;
 }

@@ -7,6 +7,7 @@
 #include "engine/cuda/backend/device.h"
 #include "engine/cuda/image_upload.h"
 #include "engine/images/preprocessing.h"
+#include "engine/runtime/plan_graph.h"
 #include "support/compare.h"
 #include "support/random_weights.h"
 #include "support/small_resnet.h"
@@ -21,7 +22,7 @@ constexpr int64_t kRows = 3;
 Plan identity_plan(Context& context, const Preprocessing& rule) {
   Graph graph;
   graph.output("image", graph.input("input", {kRows, 3, rule.height, rule.width}));
-  return {graph, context, Precision::Fp32};
+  return plan_graph(graph, context, Precision::Fp32);
 }
 
 // What the CPU makes of the images; the other rows zero.
@@ -63,7 +64,7 @@ TEST_P(Images, HaveTheCpusBitsByEveryRule) {
         ASSERT_TRUE(plan.preprocesses());
         for (size_t count : {size_t{3}, size_t{0}, size_t{1}}) {
           const std::span<const Image> some = std::span(images).first(count);
-          const std::vector<Geometry> geometries = plan.submit(some, rule);
+          const std::vector<Geometry> geometries = submit_images(plan, some, rule);
           EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, some))) << to_json(rule) << count;
           ASSERT_EQ(geometries.size(), count);
           Preprocessor preprocessor(rule);
@@ -83,12 +84,12 @@ TEST_F(Emulated, ImagesBeyondOnePieceGoInSeveral) {
                                      flat_picture(3000, 3000, 30)};
   ASSERT_GT(3 * images[0].rgb.size(), static_cast<size_t>(cuda::ImageUpload::kMaxStaged));
   Plan plan = identity_plan(context, rule);
-  plan.submit(images, rule);
+  submit_images(plan, images, rule);
   EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, images)));
 
   const std::vector<Image> huge = {picture(1), flat_picture(5000, 5000, 40), picture(2)};
   ASSERT_GT(huge[1].rgb.size(), static_cast<size_t>(cuda::ImageUpload::kMaxStaged));
-  plan.submit(huge, rule);
+  submit_images(plan, huge, rule);
   EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, huge)));
 }
 
@@ -100,7 +101,7 @@ TEST_F(Emulated, ImagesMayGoWhenTheyAreSubmitted) {
   for (uint32_t i = 0; i < 2; ++i) {
     std::vector<Image> images = {picture(i + 1), picture(i + 2, 20, 30)};
     want.push_back(on_cpu(rule, images));
-    plan.submit(images, rule);
+    submit_images(plan, images, rule);
     for (Image& image : images) std::ranges::fill(image.rgb, uint8_t{0});
   }
   for (const Tensor& expected : want) EXPECT_TRUE(same_bits(plan.collect().at("image"), expected));
@@ -113,7 +114,7 @@ TEST_F(Emulated, ImagesOnAnotherGpuThanTheCallersHaveTheCpusBits) {
   const Preprocessing rule = {.height = 9, .width = 8};
   Plan plan = identity_plan(context, rule);
   const std::vector<Image> images = {picture(1), picture(2, 20, 30)};
-  plan.submit(images, rule);
+  submit_images(plan, images, rule);
   EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, images)));
 }
 
@@ -137,11 +138,11 @@ TEST_F(Emulated, AnImageThatIsNoneIsRefusedAndTheNextBatchRuns) {
   Plan plan = identity_plan(context, rule);
   std::vector<Image> images = {picture(1), picture(2)};
   images[1].rgb.pop_back();
-  EXPECT_NE(error_of([&] { plan.submit(images, rule); }).find("40 x 50"), std::string::npos);
+  EXPECT_NE(error_of([&] { submit_images(plan, images, rule); }).find("40 x 50"), std::string::npos);
   const std::vector<Image> many(kRows + 1, picture(1));
-  EXPECT_NE(error_of([&] { plan.submit(many, rule); }).find("4 images"), std::string::npos);
+  EXPECT_NE(error_of([&] { submit_images(plan, many, rule); }).find("4 images"), std::string::npos);
   images[1] = picture(2);
-  plan.submit(images, rule);
+  submit_images(plan, images, rule);
   EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, images)));
 }
 

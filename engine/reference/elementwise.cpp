@@ -1,0 +1,49 @@
+// What looks at one value at a time.
+#include <algorithm>
+
+#include "engine/reference/operators.h"
+
+namespace tyto {
+
+double activated(double v, Activation activation) {
+  switch (activation) {
+    case Activation::None:
+      break;
+    case Activation::Relu:
+      return std::max(v, 0.0);
+    case Activation::Relu6:
+      return std::clamp(v, 0.0, 6.0);
+    case Activation::HardSigmoid:
+      return std::clamp(v / 6 + 0.5, 0.0, 1.0);
+    case Activation::HardSwish:
+      return v * std::clamp(v / 6 + 0.5, 0.0, 1.0);
+  }
+  return v;
+}
+
+Array reference(const Add& op, const Call& call) {
+  Array y = call.result();
+  for (size_t i = 0; i < y.values.size(); ++i)
+    y.values[i] = activated(call.in[0]->values[i] + call.in[1]->values[i], op.activation);
+  return y;
+}
+
+Array reference(const Activate& op, const Call& call) {
+  Array y = call.result();
+  for (size_t i = 0; i < y.values.size(); ++i) y.values[i] = activated(call.x().values[i], op.activation);
+  return y;
+}
+
+Array reference(const Flatten&, const Call& call) { return {call.node.shape, call.x().values}; }
+
+Array reference(const ScaleChannels&, const Call& call) {
+  Array y = call.result();
+  for (int64_t n = 0; n < y.shape[0]; ++n)
+    for (int64_t c = 0; c < y.shape[1]; ++c)
+      for (int64_t i = 0; i < y.shape[2]; ++i)
+        for (int64_t j = 0; j < y.shape[3]; ++j)
+          y.at(n, c, i, j) = call.x().at(n, c, i, j) * call.in[1]->at(n, c, 0, 0);
+  return y;
+}
+
+}  // namespace tyto
