@@ -67,7 +67,8 @@ Detector::Detector(const Model& model, Context& context, const DetectOptions& op
     : Detector(model, context, options, detector_graph(model, options)) {}
 
 Detector::Detector(const Model& model, Context& context, const DetectOptions& options, const Graph& graph)
-    : ImagePipeline(plan_graph(optimise(graph, {kOutput}), context, options.precision), model.info().preprocessing),
+    : ImagePipeline(plan_graph(optimise(graph, {kOutput}), context, options.precision),
+                    model.info().preprocessing),
       names_(class_names(model, graph)) {}
 
 const std::string& Detector::name(int label) const { return names_.at(static_cast<size_t>(label)); }
@@ -85,7 +86,8 @@ std::vector<std::vector<Detection>> Detector::run(const Tensor& input, std::span
 std::vector<std::vector<Detection>> Detector::detect(std::span<const Image> images) {
   std::vector<std::vector<Detection>> found;
   run_all(images, [&](size_t, const Result& batch) {
-    for (auto& image : detections_of(batch.outputs.at(kOutput), batch.images)) found.push_back(std::move(image));
+    for (auto& image : detections_of(batch.outputs.at(kOutput), batch.images))
+      found.push_back(std::move(image));
   });
   return found;
 }

@@ -13,7 +13,8 @@ const char* const kOutput = "features";
 }  // namespace
 
 FeatureExtractor::FeatureExtractor(const Model& model, Context& context, const ExtractOptions& options)
-    : ImagePipeline(plan_graph(feature_graph(model, options), context, options.precision), model.info().preprocessing) {}
+    : ImagePipeline(plan_graph(feature_graph(model, options), context, options.precision),
+                    model.info().preprocessing) {}
 
 int64_t FeatureExtractor::dimensions() const { return plan().output_shape(kOutput)[1]; }
 

@@ -41,7 +41,7 @@ class Backend {
   virtual std::vector<std::pair<std::string, std::string>> describe() const = 0;
 };
 
-Backend& backend_of(Context& context);
+inline Backend& backend_of(Context& context) { return *context.backend_; }
 
 std::unique_ptr<Backend> make_cpu_backend(int threads, int64_t memory_limit);
 

@@ -86,8 +86,6 @@ Context::Context(ContextOptions options) : options_(std::move(options)), backend
 
 Context::~Context() = default;
 
-Backend& backend_of(Context& context) { return *context.backend_; }
-
 std::vector<std::pair<std::string, std::string>> Context::describe() const { return backend_->describe(); }
 
 std::string Context::device_kind() const {

@@ -42,7 +42,9 @@ Plan::Plan(const Graph& graph, Context& context, Precision precision)
     outputs_.emplace(name, Tensor(DType::F32, graph.shape(value)));
 }
 
-Plan plan_graph(const Graph& graph, Context& context, Precision precision) { return {graph, context, precision}; }
+Plan plan_graph(const Graph& graph, Context& context, Precision precision) {
+  return {graph, context, precision};
+}
 
 Plan::~Plan() = default;
 Plan::Plan(Plan&&) noexcept = default;

@@ -39,7 +39,7 @@ class Detector : public ImagePipeline {
   Detector(const Model& model, Context& context, const DetectOptions& options = {});
 
   int classes() const { return static_cast<int>(names_.size()); }  // of the logits, background included
-  const std::string& name(int label) const;                        // the model file's class name, else "class 7"
+  const std::string& name(int label) const;  // the model file's class name, else "class 7"
 
   // One list an image of the batch, by falling score.
   std::vector<std::vector<Detection>> collect();

@@ -70,7 +70,8 @@ class Plan {
 
  private:
   friend Plan plan_graph(const Graph& graph, Context& context, Precision precision);
-  friend std::vector<Geometry> submit_images(Plan& plan, std::span<const Image> images, const Preprocessing& rule);
+  friend std::vector<Geometry> submit_images(Plan& plan, std::span<const Image> images,
+                                             const Preprocessing& rule);
 
   Plan(const Graph& graph, Context& context, Precision precision);
   void check_room() const;  // Error{Usage} where as many wait as may be in flight

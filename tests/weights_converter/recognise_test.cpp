@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <random>
 
-#include "files/sha256.h"
 #include "engine/model/model_file.h"
+#include "files/sha256.h"
 #include "support/compare.h"
 #include "support/errors.h"
 #include "support/shapes_only.h"
