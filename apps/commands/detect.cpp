@@ -23,22 +23,14 @@ namespace {
 
 constexpr double kUsualShowThreshold = 0.5;
 
-struct Flags {
+struct Flags : RunFlags {
   std::string model, output, crops, coco, coco_annotations;
   std::vector<std::string> inputs, classes, set;
   std::optional<double> score_threshold, show_threshold;
   int64_t every = 1;
-  int batch = 8, decoders = 0;
-  bool draw = false, resume = false, exif = false, json = false;
-  EngineFlags engine;
+  bool draw = false;
 
   double shown_from() const { return show_threshold.value_or(score_threshold.value_or(kUsualShowThreshold)); }
-};
-
-// What there is of every class in the whole file.
-struct Counts {
-  int64_t images = 0, detections = 0, shown = 0;
-  std::map<std::string, int64_t> by_class;  // of those shown
 };
 
 std::map<std::string, std::string> network_options(const Flags& flags) {
@@ -76,32 +68,9 @@ int batch_for(const Flags& flags, const std::vector<DetectionInput>& inputs) {
   return static_cast<int>(std::clamp<size_t>(inputs.size(), 1, static_cast<size_t>(flags.batch)));
 }
 
-// What a run must share with the one that it goes on with.
-std::string identity(const Flags& flags, int batch, const Model& model, const Context& context) {
-  const ModelInfo& info = model.info();
-  return dump_json({{"model", info.tensors_sha256},
-                    {"network", info.network},
-                    {"options", info.options},
-                    {"preprocessing", nlohmann::ordered_json::parse(info.preprocessing)},
-                    {"class_names", info.class_names},
-                    {"set", network_options(flags)},
-                    {"device", context.device_kind()},
-                    {"precision", flags.engine.precision},
-                    {"batch", batch},
-                    {"inputs", flags.inputs},
-                    {"every", flags.every},
-                    {"exif", flags.exif},
-                    {"classes", flags.classes},
-                    {"draw", flags.draw},
-                    {"crops", flags.crops},
-                    {"show_threshold", flags.shown_from()}});
-}
-
-DetectionRunOptions run_options(const Flags& flags, int batch, const Detector& detector) {
+DetectionRunOptions run_options(const Flags& flags, const Detector& detector) {
   DetectionRunOptions options;
-  options.batch = batch;
-  options.decoders = decoder_threads(flags.decoders);
-  options.apply_exif_orientation = flags.exif;
+  options.images = batch_options(flags);
   options.every = flags.every;
   options.classes = class_labels(flags.classes, detector);
   if (flags.draw) options.pictures.annotated = std::filesystem::path(flags.output) / "pictures";
@@ -110,37 +79,27 @@ DetectionRunOptions run_options(const Flags& flags, int batch, const Detector& d
   return options;
 }
 
-Counts count(const std::filesystem::path& detections, double shown_from) {
-  Counts counts;
-  for_each_image(detections, [&](const ImageDetections& image) {
-    ++counts.images;
-    counts.detections += static_cast<int64_t>(image.detections.size());
-    for (const auto& [name, d] : image.detections) {
-      if (d.score < static_cast<float>(shown_from)) continue;
-      ++counts.shown;
-      ++counts.by_class[name];
-    }
-  });
-  return counts;
-}
-
-void print_summary(const Flags& flags, const Counts& counts, size_t skipped, double seconds, double rate) {
+void print_summary(const Flags& flags, const DetectionTally& tally, size_t skipped, double seconds,
+                   double rate) {
+  int64_t detections = 0, shown = 0;
+  std::map<std::string, int64_t> by_class;  // of those shown
+  for (const auto& [named, counts] : tally.classes) {
+    detections += counts.detections;
+    shown += counts.shown;
+    if (counts.shown > 0) by_class[named.first] += counts.shown;
+  }
   if (flags.json) {
-    const nlohmann::ordered_json j = {{"output", flags.output},
-                                      {"images", counts.images},
-                                      {"detections", counts.detections},
-                                      {"show_threshold", flags.shown_from()},
-                                      {"shown", counts.shown},
-                                      {"shown_by_class", counts.by_class},
-                                      {"skipped", skipped},
-                                      {"seconds", seconds},
+    const nlohmann::ordered_json j = {{"output", flags.output},   {"images", tally.images},
+                                      {"detections", detections}, {"show_threshold", flags.shown_from()},
+                                      {"shown", shown},           {"shown_by_class", by_class},
+                                      {"skipped", skipped},       {"seconds", seconds},
                                       {"images_per_second", rate}};
     fmt::print("{}\n", dump_json(j));
     return;
   }
-  fmt::print("{} images, {} detections, {} of them with a score of {} and more\n", counts.images,
-             counts.detections, counts.shown, flags.shown_from());
-  std::vector<std::pair<std::string, int64_t>> classes(counts.by_class.begin(), counts.by_class.end());
+  fmt::print("{} images, {} detections, {} of them with a score of {} and more\n", tally.images, detections,
+             shown, flags.shown_from());
+  std::vector<std::pair<std::string, int64_t>> classes(by_class.begin(), by_class.end());
   std::ranges::sort(classes, [](const auto& a, const auto& b) {
     return a.second != b.second ? a.second > b.second : a.first < b.first;
   });
@@ -165,7 +124,7 @@ void report_categories(const CocoResultsReport& report, const Flags& flags) {
                        flags.coco_annotations));
 }
 
-int run(const Flags& flags) {
+int run(Flags& flags, const ResumableOptions& declared) {
   if (!flags.coco_annotations.empty() && flags.coco.empty())
     throw Error(ErrorKind::Usage, "--coco-annotations tells the image ids of --coco FILE, which is missing");
   const Model model(flags.model);
@@ -185,12 +144,14 @@ int run(const Flags& flags) {
   }
 
   Context context(context_options(flags.engine));
-  const int batch = batch_for(flags, inputs);
-  Detector detector(model, context, {precision_from(flags.engine.precision), batch, network_options(flags)});
-  const DetectionRunOptions options = run_options(flags, batch, detector);
+  flags.batch = batch_for(flags, inputs);
+  Detector detector(model, context,
+                    {precision_from(flags.engine.precision), flags.batch, network_options(flags)});
+  const DetectionRunOptions options = run_options(flags, detector);
   const std::filesystem::path output = flags.output;
   make_folder(output);
-  DetectionJournal journal(output, identity(flags, batch, model, context), flags.resume);
+  DetectionJournal journal(output, declared.identity(model, context), flags.resume,
+                           static_cast<float>(flags.shown_from()));
   if (journal.size() > 0)
     notice(fmt::format("going on after {} images that were done before", journal.size()));
 
@@ -201,10 +162,11 @@ int run(const Flags& flags) {
     throw Error(ErrorKind::File,
                 fmt::format("none of {} inputs could be read; the first: {}", total, skipped.front()));
   if (!flags.coco.empty())
-    report_categories(write_coco_results(flags.coco, journal.path(), image_ids, truth), flags);
+    report_categories(write_coco_results(flags.coco, journal.path(), journal.tally(), image_ids, truth),
+                      flags);
   report_skipped(output / "skipped.txt", skipped, total, "images and videos");
   const double rate = static_cast<double>(done) / std::max(elapsed.count(), 1e-9);
-  print_summary(flags, count(journal.path(), flags.shown_from()), skipped.size(), elapsed.count(), rate);
+  print_summary(flags, journal.tally(), skipped.size(), elapsed.count(), rate);
   journal.finish();
   return skipped.empty() ? kDone : kSkipped;
 }
@@ -214,43 +176,39 @@ int run(const Flags& flags) {
 void add_detect(CLI::App& app, Run& command) {
   auto flags = std::make_shared<Flags>();
   CLI::App* c = app.add_subcommand("detect", "labelled boxes in images and videos");
-  c->add_option("model", flags->model, "a model file")->required();
-  c->add_option("inputs", flags->inputs, "folders, images, videos")->required();
-  c->add_option("-o,--output", flags->output, "folder for detections.jsonl, skipped.txt and pictures/")
+  auto options = std::make_shared<ResumableOptions>(*c);
+  options->free("model", flags->model, "a model file")->required();
+  options->deciding("inputs", flags->inputs, "folders, images, videos")->required();
+  options->free("-o,--output", flags->output, "folder for detections.jsonl, skipped.txt and pictures/")
       ->required();
-  c->add_flag("--draw", flags->draw,
-              "make annotated pictures, and of a video an annotated .mov that keeps its times");
-  c->add_option("--crops", flags->crops, "folder for the boxes, cut out, as `tyto extract` takes them");
-  c->add_option("--coco", flags->coco, "a COCO results file to write");
-  c->add_option(
+  options->deciding("--draw", flags->draw,
+                    "make annotated pictures, and of a video an annotated .mov that keeps its times");
+  options->deciding("--crops", flags->crops, "folder for the boxes, cut out, as `tyto extract` takes them");
+  options->free("--coco", flags->coco, "a COCO results file to write");
+  options->free(
       "--coco-annotations", flags->coco_annotations,
       "a COCO instances or image_info file, which tells the image ids by file name, else names are the ids: "
       "000000397133.jpg");
-  c->add_option("--score-threshold", flags->score_threshold, "keep boxes of higher scores only")
+  options->deciding("--score-threshold", flags->score_threshold, "keep boxes of higher scores only")
       ->check(CLI::Range(0.0, 1.0));
-  c->add_option("--show-threshold", flags->show_threshold,
-                fmt::format("the least score that --draw and --crops show; --score-threshold, else {}",
-                            kUsualShowThreshold))
+  options
+      ->deciding("--show-threshold", flags->show_threshold,
+                 fmt::format("the least score that --draw and --crops show; --score-threshold, else {}",
+                             kUsualShowThreshold))
       ->check(CLI::Range(0.0, 1.0));
-  c->add_option("--classes", flags->classes, "names or numbers of the classes to keep: person,car")
+  options->deciding("--classes", flags->classes, "names or numbers of the classes to keep: person,car")
       ->delimiter(',')
       ->allow_extra_args(false);
-  c->add_option("--set", flags->set,
-                "an option of the network in place of the model file's: iou_threshold=0.5")
+  options
+      ->deciding("--set", flags->set,
+                 "an option of the network in place of the model file's: iou_threshold=0.5")
       ->allow_extra_args(false);
-  c->add_option("--every", flags->every, "of a video's frames, each Nth")
+  options->deciding("--every", flags->every, "of a video's frames, each Nth")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 31))
       ->capture_default_str();
-  c->add_option("--batch", flags->batch, "images a run; fewer where there are fewer and no video")
-      ->check(CLI::Range(1, 65536))
-      ->capture_default_str();
-  c->add_option("--decoders", flags->decoders, "threads that decode images; 0: half the cores")
-      ->check(CLI::Range(0, 1024));
-  c->add_flag("--exif-orientation", flags->exif, "turn photographs as their EXIF data says");
-  c->add_flag("--resume", flags->resume, "go on with a run that was stopped");
-  c->add_flag("--json", flags->json, "print a JSON object");
-  add_engine_flags(*c, flags->engine);
-  c->callback([flags, &command] { command = [flags] { return run(*flags); }; });
+  add_run_flags(*options, *flags);
+  c->get_option("--batch")->description("images a run; fewer where there are fewer and no video");
+  c->callback([flags, options, &command] { command = [flags, options] { return run(*flags, *options); }; });
 }
 
 }  // namespace tyto::apps

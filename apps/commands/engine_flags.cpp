@@ -20,23 +20,46 @@ std::string tuning_cache_file() {
   return home && *home ? std::string(home) + "/.cache/tyto/cudnn_plans.json" : "";
 }
 
+void add(ResumableOptions& options, EngineFlags& flags) {
+  options.free("--device", flags.device, "auto, cpu, cuda:N, cuda:0,1 for several GPUs")
+      ->capture_default_str();
+  options
+      .deciding("--precision", flags.precision,
+                "fp32; bf16 (GPU, or a CPU with AVX512_BF16 or AMX); tf32, fp16 (GPU)")
+      ->capture_default_str();
+  options.free("--threads", flags.threads, "compute threads; 0: one per core")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  options.free("--memory-limit", flags.memory_limit, "for weights and activations, e.g. 2G");
+  options.deciding("--autotune", flags.autotune,
+                   "GPU: time each convolution's best plans once and keep what was found for the next time");
+  options.free("--synchronous", flags.synchronous, "GPU: wait after every layer, so that an error names it");
+}
+
 }  // namespace
 
 void add_engine_flags(CLI::App& command, EngineFlags& flags) {
-  command.add_option("--device", flags.device, "auto, cpu, cuda:N, cuda:0,1 for several GPUs")
+  ResumableOptions options(command);
+  add(options, flags);
+}
+
+void add_run_flags(ResumableOptions& options, RunFlags& flags) {
+  options.deciding("--batch", flags.batch, "images a run")
+      ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  command
-      .add_option("--precision", flags.precision,
-                  "fp32; bf16 (GPU, or a CPU with AVX512_BF16 or AMX); tf32, fp16 (GPU)")
-      ->capture_default_str();
-  command.add_option("--threads", flags.threads, "compute threads; 0: one per core")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
-  command.add_option("--memory-limit", flags.memory_limit, "for weights and activations, e.g. 2G");
-  command.add_flag("--autotune", flags.autotune,
-                   "GPU: time each convolution's best plans once and keep what was found for the next time");
-  command.add_flag("--synchronous", flags.synchronous,
-                   "GPU: wait after every layer, so that an error names it");
+  options.free("--decoders", flags.decoders, "threads that decode images; 0: half the cores")
+      ->check(CLI::Range(0, 1024));
+  options.deciding("--exif-orientation", flags.exif, "turn photographs as their EXIF data says");
+  options.free("--resume", flags.resume, "go on with a run that was stopped");
+  options.free("--json", flags.json, "print a JSON object");
+  add(options, flags.engine);
+}
+
+BatchOptions batch_options(const RunFlags& flags) {
+  const int half_the_cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 2);
+  return {.batch = flags.batch,
+          .decoders = flags.decoders > 0 ? flags.decoders : half_the_cores,
+          .apply_exif_orientation = flags.exif};
 }
 
 ContextOptions context_options(const EngineFlags& flags) {
@@ -49,10 +72,6 @@ ContextOptions context_options(const EngineFlags& flags) {
   options.synchronous = flags.synchronous;
   options.notice = [](const std::string& sentence) { notice(sentence); };
   return options;
-}
-
-int decoder_threads(int wanted) {
-  return wanted > 0 ? wanted : std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 2);
 }
 
 int64_t parse_bytes(const std::string& text) {

@@ -15,13 +15,11 @@
 namespace tyto::apps {
 namespace {
 
-struct Flags {
-  std::string model, output, gallery, query, multi_query, dataset = "plain", name_pattern,
-                                                          format = "safetensors", shard;
+struct Flags : RunFlags {
+  std::string model, output, gallery, query, multi_query, name_pattern, shard;
+  std::string dataset = "plain", format = "safetensors";
   std::vector<double> scales = {1};
-  int batch = 8, decoders = 0;
-  bool no_flip = false, resume = false, exif = false, json = false;
-  EngineFlags engine;
+  bool no_flip = false;
 };
 
 Shard parse_shard(const std::string& text) {
@@ -61,22 +59,6 @@ Making making(const Flags& flags, const Model& model, const NameRule& rule) {
           rule.name()};
 }
 
-// What a run must share with the one whose journal it goes on with.
-std::string identity(const Flags& flags, const Making& m, const Context& context) {
-  return dump_json({{"model", m.model},
-                    {"rule", m.rule},
-                    {"device", context.device_kind()},
-                    {"precision", m.precision},
-                    {"flip", m.flip},
-                    {"scales", m.scales},
-                    {"batch", flags.batch},
-                    {"query", flags.query},
-                    {"gallery", flags.gallery},
-                    {"multi_query", flags.multi_query},
-                    {"shard", flags.shard},
-                    {"exif", m.exif}});
-}
-
 void write_output(const Flags& flags, const Features& features) {
   if (flags.format == "safetensors")
     write_features(flags.output, features);
@@ -84,7 +66,7 @@ void write_output(const Flags& flags, const Features& features) {
     export_features(features, export_format(flags.format), flags.output);
 }
 
-int run(const Flags& flags) {
+int run(const Flags& flags, const ResumableOptions& declared) {
   if (flags.format != "safetensors") export_format(flags.format);
   const Shard shard = flags.shard.empty() ? Shard{} : parse_shard(flags.shard);
   const NameRule rule =
@@ -105,15 +87,14 @@ int run(const Flags& flags) {
   Context context(context_options(flags.engine));
   FeatureExtractor extractor(
       model, context, {precision_from(flags.engine.precision), flags.batch, !flags.no_flip, flags.scales});
-  ExtractionJournal journal(flags.output + ".journal", identity(flags, features.making, context),
+  ExtractionJournal journal(flags.output + ".journal", declared.identity(model, context),
                             extractor.dimensions(), flags.resume);
   if (journal.size() > 0)
     notice(fmt::format("going on after {} images that were done before", journal.size()));
 
   const int64_t before = journal.size();
   const auto start = std::chrono::steady_clock::now();
-  extract_folders(folders, model, extractor, flags.batch, {decoder_threads(flags.decoders), flags.exif},
-                  journal, skipped);
+  extract_folders(folders, model, extractor, batch_options(flags), journal, skipped);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   // A shard may well hold nothing else, and `merge` needs every shard.
   if (journal.size() == 0 && images > 0 && flags.shard.empty())
@@ -147,32 +128,29 @@ int run(const Flags& flags) {
 void add_extract(CLI::App& app, Run& command) {
   auto flags = std::make_shared<Flags>();
   CLI::App* c = app.add_subcommand("extract", "features of gallery and query images");
-  c->add_option("model", flags->model, "a model file")->required();
-  c->add_option("-o,--output", flags->output, "the features file to write")->required();
-  c->add_option("--gallery", flags->gallery, "folder of gallery images");
-  c->add_option("--query", flags->query, "folder of query images");
-  c->add_option("--multi-query", flags->multi_query,
-                "folder of further images of the queries' identities and cameras");
-  c->add_option("--dataset", flags->dataset,
-                fmt::format("how names tell identity and camera: {}", fmt::join(NameRule::datasets(), ", ")))
+  auto options = std::make_shared<ResumableOptions>(*c);
+  options->free("model", flags->model, "a model file")->required();
+  options->free("-o,--output", flags->output, "the features file to write")->required();
+  options->deciding("--gallery", flags->gallery, "folder of gallery images");
+  options->deciding("--query", flags->query, "folder of query images");
+  options->deciding("--multi-query", flags->multi_query,
+                    "folder of further images of the queries' identities and cameras");
+  // The journal holds features alone; labels are read anew.
+  options
+      ->free("--dataset", flags->dataset,
+             fmt::format("how names tell identity and camera: {}", fmt::join(NameRule::datasets(), ", ")))
       ->capture_default_str();
-  c->add_option("--name-pattern", flags->name_pattern,
-                R"(a regular expression instead: (?<id>\d+)_c(?<camera>\d+))");
-  c->add_option("--format", flags->format, "safetensors, npz or mat")->capture_default_str();
-  c->add_flag("--no-flip", flags->no_flip, "do not add the features of the mirrored image");
-  c->add_option("--multi-scale", flags->scales, "scales to sum over, each by its square root: 1,1.1")
+  options->free("--name-pattern", flags->name_pattern,
+                R"(a regular expression (RE2's syntax) instead: (?<id>\d+)_c(?<camera>\d+))");
+  options->free("--format", flags->format, "safetensors, npz or mat")->capture_default_str();
+  options->deciding("--no-flip", flags->no_flip, "do not add the features of the mirrored image");
+  options->deciding("--multi-scale", flags->scales, "scales to sum over, each by its square root: 1,1.1")
       ->delimiter(',')
       ->allow_extra_args(false);
-  c->add_option("--batch", flags->batch, "images a run")->check(CLI::Range(1, 65536))->capture_default_str();
-  c->add_option("--decoders", flags->decoders, "threads that decode images; 0: half the cores")
-      ->check(CLI::Range(0, 1024));
-  c->add_flag("--exif-orientation", flags->exif, "turn photographs as their EXIF data says");
-  c->add_flag("--resume", flags->resume, "go on with a run that was stopped");
-  c->add_option("--shard", flags->shard,
-                "extract part i of n only: i/n, counted from 0; `tyto merge` joins the parts");
-  c->add_flag("--json", flags->json, "print a JSON object");
-  add_engine_flags(*c, flags->engine);
-  c->callback([flags, &command] { command = [flags] { return run(*flags); }; });
+  options->deciding("--shard", flags->shard,
+                    "extract part i of n only: i/n, counted from 0; `tyto merge` joins the parts");
+  add_run_flags(*options, *flags);
+  c->callback([flags, options, &command] { command = [flags, options] { return run(*flags, *options); }; });
 }
 
 }  // namespace tyto::apps

@@ -7,7 +7,6 @@
 
 #include "apps/detection/coco_category_finder.h"
 #include "apps/detection/coco_image_finder.h"
-#include "apps/detection/detections_file.h"
 #include "files/file.h"
 #include "tyto/error.h"
 
@@ -59,15 +58,13 @@ std::map<std::string, CocoId> coco_image_ids(const std::vector<DetectionInput>& 
 }
 
 CocoResultsReport write_coco_results(const std::filesystem::path& results,
-                                     const std::filesystem::path& detections,
+                                     const std::filesystem::path& detections, const DetectionTally& tally,
                                      const std::map<std::string, CocoId>& image_ids,
                                      const CocoAnnotations* annotations) {
   std::optional<CocoCategoryFinder> finder;
   if (annotations) {
     finder.emplace(*annotations);
-    for_each_image(detections, [&](const ImageDetections& image) {
-      for (const NamedDetection& d : image.detections) finder->see(d);
-    });
+    for (const auto& [named, counts] : tally.classes) finder->see({named.first, {.label = named.second}});
     if (!finder->any_known()) finder.reset();
   }
   CocoResultsReport report;

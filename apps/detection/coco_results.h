@@ -9,6 +9,7 @@
 
 #include "apps/detection/coco_annotations.h"
 #include "apps/detection/detection_inputs.h"
+#include "apps/detection/detection_tally.h"
 
 namespace tyto::apps {
 
@@ -23,9 +24,10 @@ struct CocoResultsReport {
 };
 
 // A detections.jsonl as a JSON array of {"image_id", "category_id", "bbox", "score"}. Categories are the labels, or,
-// with annotations, those that CocoCategoryFinder finds, if it finds any. Error{File}, Error{Format}.
+// with annotations, those that CocoCategoryFinder finds, if it finds any. tally: of the detections. Error{File},
+// Error{Format}.
 CocoResultsReport write_coco_results(const std::filesystem::path& results,
-                                     const std::filesystem::path& detections,
+                                     const std::filesystem::path& detections, const DetectionTally& tally,
                                      const std::map<std::string, CocoId>& image_ids,
                                      const CocoAnnotations* annotations);
 

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <utility>
 #include <vector>
@@ -56,18 +54,12 @@ State parse_state(const std::filesystem::path& path) {
 }  // namespace
 
 DetectionJournal::DetectionJournal(const std::filesystem::path& folder, const std::string& identity,
-                                   bool resume)
+                                   bool resume, float shown_from)
     : path_(folder / "detections.jsonl"), state_path_(folder / "run.json"), identity_(identity) {
-  const bool go_on = read_state(identity, resume);
-  if (go_on) read_lines();
+  tally_.shown_from = shown_from;
+  const uint64_t keep = read_state(identity, resume) ? read_lines() : 0;
   write_state();
-  file_ = std::fopen(path_.c_str(), go_on ? "ab" : "wb");
-  if (!file_)
-    throw Error(ErrorKind::File, fmt::format("{}: cannot write: {}", path_.string(), std::strerror(errno)));
-}
-
-DetectionJournal::~DetectionJournal() {
-  if (file_) std::fclose(file_);
+  file_.emplace(path_, keep);
 }
 
 // Whether there are lines to go on with.
@@ -83,32 +75,25 @@ bool DetectionJournal::read_state(const std::string& identity, bool resume) {
   State state = parse_state(state_path_);
   if (!resume) {
     if (state.finished) return false;
-    throw Error(
-        ErrorKind::Usage,
-        fmt::format("{} holds images of a run that was stopped; --resume goes on with it, or delete it",
-                    path_.string()));
+    Journal::refuse_to_replace(path_);
   }
-  if (dump_json(state.identity) != identity)
-    throw Error(
-        ErrorKind::Usage,
-        fmt::format("{} belongs to a run with another model, other options or other inputs; repeat those, or "
-                    "leave out --resume and name another folder",
-                    state_path_.string()));
+  if (dump_json(state.identity) != identity) Journal::refuse_to_mix(state_path_);
   videos_ = std::move(state.videos);
   return true;
 }
 
 // Up to the first line that is cut off or damaged.
-std::vector<DetectionJournal::Line> DetectionJournal::whole_lines(const std::filesystem::path& path) {
+std::vector<DetectionJournal::Line> DetectionJournal::whole_lines() {
   std::vector<Line> lines;
-  std::ifstream stream(path, std::ios::binary);
+  std::ifstream stream(path_, std::ios::binary);
   uint64_t end = 0;
   std::string text;
   for (int64_t number = 1; std::getline(stream, text) && !stream.eof(); ++number) {
     end += text.size() + 1;
     try {
-      const std::string image = from_json_line(text, path, number).image;
-      lines.push_back({image, video_of(image), end});
+      const ImageDetections image = from_json_line(text, path_, number);
+      lines.push_back({image.image, video_of(image.image), end});
+      tally_.add(image);
     } catch (const Error&) {
       break;
     }
@@ -116,15 +101,24 @@ std::vector<DetectionJournal::Line> DetectionJournal::whole_lines(const std::fil
   return lines;
 }
 
-void DetectionJournal::read_lines() {
-  std::vector<Line> lines = whole_lines(path_);
+// Returns at what byte the lines end that the run goes on with.
+uint64_t DetectionJournal::read_lines() {
+  std::vector<Line> lines = whole_lines();
   forget_videos_without(lines);  // a power failure may have left run.json newer than the lines
   const auto under_way = std::ranges::find_if(
       lines, [this](const Line& line) { return !line.video.empty() && !videos_.contains(line.video); });
-  lines.erase(under_way, lines.end());
-  forget_videos_without(lines);  // of those behind it
+  const auto kept = static_cast<size_t>(under_way - lines.begin());
+  if (kept < lines.size()) {
+    lines.resize(kept);
+    forget_videos_without(lines);  // of those behind it
+    tally_ = {.shown_from = tally_.shown_from};
+    std::ifstream stream(path_, std::ios::binary);
+    std::string text;
+    for (size_t i = 0; i < kept && std::getline(stream, text); ++i)
+      tally_.add(from_json_line(text, path_, static_cast<int64_t>(i) + 1));
+  }
   for (const Line& line : lines) images_.insert(line.image);
-  std::filesystem::resize_file(path_, lines.empty() ? 0 : lines.back().end);
+  return lines.empty() ? 0 : lines.back().end;
 }
 
 void DetectionJournal::forget_videos_without(const std::vector<Line>& lines) {
@@ -139,15 +133,9 @@ const FinishedVideo* DetectionJournal::finished_video(const std::string& name) c
 }
 
 void DetectionJournal::append(const ImageDetections& image) {
-  const std::string line = to_json_line(image) + '\n';
-  if (std::fwrite(line.data(), 1, line.size(), file_) != line.size())
-    throw Error(ErrorKind::File, fmt::format("{}: cannot write: {}", path_.string(), std::strerror(errno)));
+  file_->append(to_json_line(image) + '\n');
   images_.insert(image.image);
-}
-
-void DetectionJournal::flush() {
-  if (std::fflush(file_) != 0)
-    throw Error(ErrorKind::File, fmt::format("{}: cannot write: {}", path_.string(), std::strerror(errno)));
+  tally_.add(image);
 }
 
 void DetectionJournal::finish_video(const std::string& name, const FinishedVideo& video) {

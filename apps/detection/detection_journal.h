@@ -2,14 +2,15 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
-#include "apps/detection/detections_file.h"
+#include "apps/detection/detection_tally.h"
+#include "apps/journal.h"
 
 namespace tyto::apps {
 
@@ -25,19 +26,18 @@ class DetectionJournal {
   // identity: a JSON object of all that decides what the lines say. With `resume` an existing file is read up to the
   // first line that is cut off, damaged or of a video that was under way, and cut there; Error{Usage} if its identity
   // is another. Without, lines of a run that was not finished are Error{Usage}, lest they be lost, and those of a
-  // finished one are replaced. Error{File} where the folder cannot be written.
-  DetectionJournal(const std::filesystem::path& folder, const std::string& identity, bool resume);
-  ~DetectionJournal();
-  DetectionJournal(const DetectionJournal&) = delete;
-  DetectionJournal& operator=(const DetectionJournal&) = delete;
+  // finished one are replaced. Error{File} where the folder cannot be written. shown_from: of tally().
+  DetectionJournal(const std::filesystem::path& folder, const std::string& identity, bool resume,
+                   float shown_from);
 
   const std::filesystem::path& path() const { return path_; }  // of detections.jsonl
+  const DetectionTally& tally() const { return tally_; }       // of all its lines
   int64_t size() const { return static_cast<int64_t>(images_.size()); }
   bool has(const std::string& image) const { return images_.contains(image); }
   const FinishedVideo* finished_video(const std::string& name) const;  // nullptr: it is not
 
   void append(const ImageDetections&);
-  void flush();  // everything appended is the operating system's; Error{File} on a full disk
+  void flush() { file_->flush(); }
   void finish_video(const std::string& name, const FinishedVideo& video);
   void finish();
 
@@ -47,9 +47,9 @@ class DetectionJournal {
     uint64_t end = 0;          // byte of the file
   };
 
-  static std::vector<Line> whole_lines(const std::filesystem::path& path);
+  std::vector<Line> whole_lines();
   bool read_state(const std::string& identity, bool resume);
-  void read_lines();
+  uint64_t read_lines();
   void forget_videos_without(const std::vector<Line>& lines);
   void write_state() const;
 
@@ -58,7 +58,8 @@ class DetectionJournal {
   bool finished_ = false;
   std::map<std::string, FinishedVideo> videos_;
   std::unordered_set<std::string> images_;
-  std::FILE* file_ = nullptr;
+  DetectionTally tally_;
+  std::optional<Journal> file_;
 };
 
 }  // namespace tyto::apps

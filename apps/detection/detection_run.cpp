@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <deque>
 #include <future>
 #include <utility>
 
 #include "apps/console.h"
-#include "apps/images/loader.h"
 #include "apps/images/video.h"
 #include "engine/images/preprocessing.h"
 #include "tyto/error.h"
@@ -40,8 +38,7 @@ class DetectionRun {
 
  private:
   template <class OutputOf, class TimeOf>
-  void detect(ImageSource& source, const std::string& what, OutputOf&& output_of, TimeOf&& time_of);
-  void submit(Batch& batch);
+  void detect(ImageSource& source, const std::string& what, const OutputOf& output_of, const TimeOf& time_of);
   std::vector<NamedDetection> named(const std::vector<Detection>& found) const;
   void write(const std::vector<Finished>& batch);
 
@@ -63,13 +60,6 @@ std::vector<NamedDetection> DetectionRun::named(const std::vector<Detection>& fo
   return out;
 }
 
-void DetectionRun::submit(Batch& batch) {
-  if (!detector_.preprocesses()) return detector_.submit(batch.input, batch.geometries);
-  detector_.submit(batch.images);
-  if (pictures_.wanted()) return;
-  for (Image& image : batch.images) image.rgb = {};  // their sizes are written with the detections
-}
-
 void DetectionRun::write(const std::vector<Finished>& batch) {
   for (const Finished& f : batch)
     if (pictures_.wanted()) pictures_.add(f.output, f.image, f.time, f.line.detections);
@@ -77,55 +67,32 @@ void DetectionRun::write(const std::vector<Finished>& batch) {
   journal_.flush();
 }
 
-// While the network runs, the batches before are drawn and written, and on GPUs the ones after are copied there.
+// While the network runs, the batches before are drawn and written.
 template <class OutputOf, class TimeOf>
-void DetectionRun::detect(ImageSource& source, const std::string& what, OutputOf&& output_of,
-                          TimeOf&& time_of) {
-  ImageLoader loader(source, rule_,
-                     {.batch = options_.batch,
-                      .threads = options_.decoders,
-                      .preprocess = !detector_.preprocesses(),
-                      .keep_images = pictures_.wanted()});
+void DetectionRun::detect(ImageSource& source, const std::string& what, const OutputOf& output_of,
+                          const TimeOf& time_of) {
   Progress progress(what, source.expected().value_or(0));
   std::future<void> writing;  // waits when it is destroyed
-  std::deque<Batch> running;
-  const auto finish_first = [&] {
-    const auto found = detector_.collect();  // until now the input stays where it was submitted
-    Batch batch = std::move(running.front());
-    running.pop_front();
-    const size_t rows = batch.indices.size();
-    std::vector<Finished> finished(rows);
-    for (size_t row = 0; row < rows; ++row) {
+  const auto take = [&](Batch& batch, const std::vector<std::vector<Detection>>& found) {
+    std::vector<Finished> finished;
+    for (size_t row = 0; row < batch.indices.size(); ++row) {
       const int64_t index = batch.indices[row];
       Image& image = batch.images[row];
-      finished[row].line = {source.name(index), image.width, image.height, named(found[row])};
-      finished[row].output = output_of(index);
-      finished[row].time = time_of(index);
-      finished[row].image = std::move(image);
+      ImageDetections line = {source.name(index), image.width, image.height, named(found[row])};
+      finished.push_back({output_of(index), time_of(index), std::move(image), std::move(line)});
     }
+    done_ += static_cast<int64_t>(finished.size());
     if (writing.valid()) writing.get();
     writing = std::async(std::launch::async, [this, work = std::move(finished)] { write(work); });
-    done_ += static_cast<int64_t>(rows);
-    progress.advance(static_cast<int64_t>(rows));
-    loader.recycle(std::move(batch));
-    check_interrupted();
   };
-  while (std::optional<Batch> next = loader.next()) {
-    for (const Skipped& s : next->skipped) skipped_.push_back(s.message);
-    progress.advance(static_cast<int64_t>(next->skipped.size()));
-    if (next->indices.empty()) continue;
-    if (static_cast<int>(running.size()) == detector_.in_flight()) finish_first();
-    running.push_back(std::move(*next));
-    submit(running.back());
-  }
-  while (!running.empty()) finish_first();
+  run_batches(source, rule_, detector_, options_.images, pictures_.wanted(), progress, skipped_, take);
   if (writing.valid()) writing.get();
 }
 
 void DetectionRun::detect_images(const std::vector<DetectionInput>& images) {
   std::vector<std::filesystem::path> files;
   for (const DetectionInput& i : images) files.push_back(i.file);
-  FileSource source(std::move(files), options_.apply_exif_orientation);
+  FileSource source(std::move(files), options_.images.apply_exif_orientation);
   detect(
       source, "detecting", [&](int64_t index) { return images[static_cast<size_t>(index)].output; },
       [](int64_t) { return 0; });

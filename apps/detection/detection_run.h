@@ -8,14 +8,13 @@
 #include "apps/detection/detection_inputs.h"
 #include "apps/detection/detection_journal.h"
 #include "apps/detection/detection_pictures.h"
+#include "apps/images/run_batches.h"
 #include "tyto/detector.h"
 
 namespace tyto::apps {
 
 struct DetectionRunOptions {
-  int batch = 8;
-  int decoders = 1;
-  bool apply_exif_orientation = false;
+  BatchOptions images;
   int64_t every = 1;      // of a video's frames, each `every`th
   std::set<int> classes;  // labels to keep; empty: all
   PictureOptions pictures;

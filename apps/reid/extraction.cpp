@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
 #include <utility>
 
 #include "apps/console.h"
 #include "apps/images/list.h"
-#include "apps/images/loader.h"
+#include "apps/images/run_batches.h"
 #include "apps/reid/stable_hash.h"
 #include "files/utf8.h"
 
@@ -39,8 +38,7 @@ ImageFolder list_folder(SetKind set, const std::filesystem::path& root, const Na
 }
 
 void extract_folders(const std::vector<ImageFolder>& folders, const Model& model, FeatureExtractor& extractor,
-                     int batch, const ExtractionOptions& options, ExtractionJournal& journal,
-                     SkippedInputs& skipped) {
+                     const BatchOptions& options, ExtractionJournal& journal, SkippedInputs& skipped) {
   int64_t total = 0;
   for (const ImageFolder& f : folders) total += static_cast<int64_t>(f.files.size());
   Progress progress("extracting", total - journal.size());
@@ -55,34 +53,14 @@ void extract_folders(const std::vector<ImageFolder>& folders, const Model& model
       files.push_back(folder.files[i]);
       names.push_back(&folder.names[i]);
     }
-    FileSource source(files, options.apply_exif_orientation);
-    ImageLoader loader(
-        source, rule, {.batch = batch, .threads = options.decoders, .preprocess = !extractor.preprocesses()});
-    std::deque<Batch> running;  // on GPUs, one batch is computed while others are copied
-    const auto finish_first = [&] {
-      const Tensor& features = extractor.collect();  // until now the input stays where it was submitted
-      Batch finished = std::move(running.front());
-      running.pop_front();
-      for (size_t row = 0; row < finished.indices.size(); ++row)
-        journal.append(folder.set, *names[static_cast<size_t>(finished.indices[row])],
-                       features.as<float>().subspan(row * width, width));
-      journal.flush();
-      progress.advance(static_cast<int64_t>(finished.indices.size()));
-      loader.recycle(std::move(finished));
-      check_interrupted();
-    };
-    while (std::optional<Batch> next = loader.next()) {
-      for (const Skipped& s : next->skipped) skipped.push_back(s.message);
-      progress.advance(static_cast<int64_t>(next->skipped.size()));
-      if (next->indices.empty()) continue;
-      if (static_cast<int>(running.size()) == extractor.in_flight()) finish_first();
-      running.push_back(std::move(*next));
-      if (extractor.preprocesses())
-        extractor.submit(std::exchange(running.back().images, {}));
-      else
-        extractor.submit(running.back().input);
-    }
-    while (!running.empty()) finish_first();
+    FileSource source(std::move(files), options.apply_exif_orientation);
+    run_batches(source, rule, extractor, options, false, progress, skipped,
+                [&](const Batch& batch, const Tensor& features) {
+                  for (size_t row = 0; row < batch.indices.size(); ++row)
+                    journal.append(folder.set, *names[static_cast<size_t>(batch.indices[row])],
+                                   features.as<float>().subspan(row * width, width));
+                  journal.flush();
+                });
   }
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/images/run_batches.h"
 #include "apps/outputs.h"
 #include "apps/reid/dataset_names.h"
 #include "apps/reid/extraction_journal.h"
@@ -28,15 +29,9 @@ struct ImageFolder {
 ImageFolder list_folder(SetKind set, const std::filesystem::path& root, const NameRule& rule,
                         const Shard& shard, SkippedInputs& skipped);
 
-struct ExtractionOptions {
-  int decoders = 1;
-  bool apply_exif_orientation = false;
-};
-
 // Extracts what the journal lacks, in batches, and appends it there. Throws Interrupted between batches.
 void extract_folders(const std::vector<ImageFolder>& folders, const Model& model, FeatureExtractor& extractor,
-                     int batch, const ExtractionOptions& options, ExtractionJournal& journal,
-                     SkippedInputs& skipped);
+                     const BatchOptions& options, ExtractionJournal& journal, SkippedInputs& skipped);
 
 // The folder's rows that the journal has.
 FeatureSet collect(const ImageFolder& folder, const ExtractionJournal& journal, int64_t width);

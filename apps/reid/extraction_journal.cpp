@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
 #include <cstring>
 #include <fstream>
 
@@ -28,47 +27,34 @@ std::string record_bytes(SetKind set, const std::string& image, std::span<const 
   return record;
 }
 
+bool holds_images(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string line;
+  std::getline(file, line);
+  std::getline(file, line);
+  return file.peek() != std::ifstream::traits_type::eof();
+}
+
 }  // namespace
 
 ExtractionJournal::ExtractionJournal(std::filesystem::path path, const std::string& identity, int64_t width,
                                      bool resume)
-    : path_(std::move(path)), width_(width) {
+    : width_(width) {
   const std::string head = fmt::format("tyto extraction journal 1\n{} {}\n", identity, width);
-  const bool exists = std::filesystem::exists(path_);
-  if (exists && !resume) refuse_finished_images();
-  const bool go_on = resume && exists && read(head);
-  file_ = std::fopen(path_.c_str(), go_on ? "ab" : "wb");
-  if (!file_)
-    throw Error(ErrorKind::File, fmt::format("{}: cannot write: {}", path_.string(), std::strerror(errno)));
-  if (!go_on) write(head.data(), head.size());
+  const bool exists = std::filesystem::exists(path);
+  if (exists && !resume && holds_images(path)) Journal::refuse_to_replace(path);
+  const uint64_t keep = exists && resume ? read(path, head) : 0;
+  file_.emplace(std::move(path), keep);
+  if (keep == 0) file_->append(head);
   flush();
 }
 
-void ExtractionJournal::refuse_finished_images() const {
-  std::ifstream file(path_, std::ios::binary);
-  std::string line;
-  std::getline(file, line);
-  std::getline(file, line);
-  if (file.peek() == std::ifstream::traits_type::eof()) return;
-  throw Error(ErrorKind::Usage,
-              fmt::format("{} holds images of a run that was stopped; --resume goes on with it, or delete it",
-                          path_.string()));
-}
-
-ExtractionJournal::~ExtractionJournal() {
-  if (file_) std::fclose(file_);
-}
-
-bool ExtractionJournal::read(const std::string& head) {
-  const File file(path_);
+uint64_t ExtractionJournal::read(const std::filesystem::path& path, const std::string& head) {
+  const File file(path);
   std::string found(std::min<uint64_t>(head.size(), file.size()), '\0');
   file.read(0, std::as_writable_bytes(std::span(found)));
-  if (found.size() < head.size() && head.starts_with(found)) return false;
-  if (found != head)
-    throw Error(ErrorKind::Usage,
-                fmt::format("{} belongs to a run with another model, other options or other folders; repeat "
-                            "those, or delete it to start anew",
-                            path_.string()));
+  if (found.size() < head.size() && head.starts_with(found)) return 0;
+  if (found != head) Journal::refuse_to_mix(path);
   uint64_t at = head.size();
   RecordHead r;
   while (file.size() - at >= sizeof r) {
@@ -87,8 +73,7 @@ bool ExtractionJournal::read(const std::string& head) {
     rows_[{static_cast<SetKind>(r.set), record.substr(sizeof r, r.path_bytes)}] = std::move(feature);
     at += body + sizeof checksum;
   }
-  std::filesystem::resize_file(path_, at);  // a record cut short by the end of the run goes
-  return true;
+  return at;
 }
 
 const float* ExtractionJournal::find(SetKind set, const std::string& image) const {
@@ -99,24 +84,15 @@ const float* ExtractionJournal::find(SetKind set, const std::string& image) cons
 void ExtractionJournal::append(SetKind set, const std::string& image, std::span<const float> feature) {
   const std::string record = record_bytes(set, image, feature);
   const uint64_t checksum = stable_hash(record);
-  write(record.data(), record.size());
-  write(&checksum, sizeof checksum);
+  file_->append(record);
+  file_->append({reinterpret_cast<const char*>(&checksum), sizeof checksum});
   rows_[{set, image}] = {feature.begin(), feature.end()};
 }
 
-void ExtractionJournal::write(const void* data, size_t bytes) {
-  if (std::fwrite(data, 1, bytes, file_) != bytes)
-    throw Error(ErrorKind::File, fmt::format("{}: cannot write: {}", path_.string(), std::strerror(errno)));
-}
-
-void ExtractionJournal::flush() {
-  if (std::fflush(file_) != 0)
-    throw Error(ErrorKind::File, fmt::format("{}: cannot write: {}", path_.string(), std::strerror(errno)));
-}
-
 void ExtractionJournal::remove() {
-  std::fclose(std::exchange(file_, nullptr));
-  std::filesystem::remove(path_);
+  const std::filesystem::path path = file_->path();
+  file_.reset();
+  std::filesystem::remove(path);
 }
 
 }  // namespace tyto::apps

@@ -3,14 +3,15 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "apps/journal.h"
 #include "apps/reid/features_file.h"
 
 namespace tyto::apps {
@@ -21,28 +22,23 @@ class ExtractionJournal {
   // journal is read up to the first record that is not whole, and Error{Usage} if its identity is another; without,
   // one that holds images is Error{Usage}, lest they be lost. Error{File} where the folder cannot be written.
   ExtractionJournal(std::filesystem::path path, const std::string& identity, int64_t width, bool resume);
-  ~ExtractionJournal();
-  ExtractionJournal(const ExtractionJournal&) = delete;
-  ExtractionJournal& operator=(const ExtractionJournal&) = delete;
 
   const float* find(SetKind set, const std::string& image) const;  // [width], or nullptr
   int64_t size() const { return static_cast<int64_t>(rows_.size()); }
 
   void append(SetKind set, const std::string& image, std::span<const float> feature);
-  void flush();   // everything appended is the operating system's; Error{File} on a full disk
+  void flush() { file_->flush(); }
   void remove();  // the output is written
 
  private:
   using Key = std::pair<SetKind, std::string>;
 
-  bool read(const std::string& head);  // false where the file ends within the head: nothing to go on with
-  void refuse_finished_images() const;
-  void write(const void* data, size_t bytes);
+  // Returns at what byte the whole records end; 0 where the file ends within the head: nothing to go on with.
+  uint64_t read(const std::filesystem::path& path, const std::string& head);
 
-  std::filesystem::path path_;
   int64_t width_;
-  std::FILE* file_ = nullptr;
   std::map<Key, std::vector<float>> rows_;
+  std::optional<Journal> file_;
 };
 
 }  // namespace tyto::apps

@@ -88,14 +88,19 @@ class Interrupted(DetectionPlace):
         tyto("-q", "detect", self.detector, "-o", self.at("among/out"), *options)
         self.assertEqual(self.lines("among/out"), first)
 
-    def test_other_options_are_refused(self):
+    def test_every_option_that_decides_the_lines_is_refused_when_it_changes(self):
+        deciding = {"--every": ["2"], "--score-threshold": ["0.2"], "--set": ["max_detections=4"], "--classes": ["1"],
+                    "--crops": [self.at("c")], "--show-threshold": ["0.3"], "--exif-orientation": [], "--autotune": [],
+                    "--batch": None, "--draw": None, "--precision": None}
+        self.assert_options_are("detect", deciding, ("--output", "--coco", "--coco-annotations", "--decoders", "--resume", "--json",
+                                                     "--device", "--threads", "--memory-limit", "--synchronous", "--help"))
         shutil.copytree(self.at("whole"), self.at("refused"))
         self.write("refused/detections.jsonl", self.whole[:-10])
-        for change in (("--every", "2"), ("--score-threshold", "0.2"), ("--set", "max_detections=4"), ("--classes", "1"),
-                       ("--crops", self.at("c")), ("--show-threshold", "0.3"), ("--exif-orientation",),
-                       (self.at("in", "c.png"),)):
-            message = self.fails("detect", self.detector, "-o", self.at("refused"), *self.arguments, "--resume", *change,
-                                 code=2)
+        others = [(*self.arguments, name, *value) for name, value in deciding.items() if value is not None]
+        others += [(*self.arguments, self.at("in", "c.png")), [a for a in self.arguments if a != "--draw"],
+                   ["3" if a == "4" else a for a in self.arguments]]
+        for arguments in others:
+            message = self.fails("detect", self.detector, "-o", self.at("refused"), *arguments, "--resume", code=2)
             self.assertIn("run.json belongs to a run with another model, other options or other inputs", message)
         self.assertEqual(read_bytes(self.at("refused", "detections.jsonl")), self.whole[:-10])
 

@@ -113,18 +113,22 @@ class Journal(Workplace):
             damaged[at] ^= 0x55
             self.check_resumes_from(bytes(damaged), at)
 
-    def test_other_options_are_refused(self):
-        shutil.copy(self.model, self.at("same.safetensors"))
-        others = (("--preprocess", "resize=pil-bilinear"), ("--set", "stride=1"))  # of the same tensors
-        for arguments in (("--no-flip", *self.arguments), (*self.arguments[:-1], "4"), self.arguments[2:],
-                          ("--multi-scale", "1,1.1", *self.arguments), ("--shard", "0/2", *self.arguments)):
+    def test_every_option_that_decides_features_is_refused_when_it_changes(self):
+        deciding = {"--no-flip": [], "--exif-orientation": [], "--autotune": [], "--multi-scale": ["1,1.1"], "--shard": ["0/2"],
+                    "--multi-query": [self.query], "--gallery": None, "--query": None, "--batch": None, "--precision": None}
+        self.assert_options_are("extract", deciding, ("--output", "--dataset", "--name-pattern", "--format", "--decoders", "--resume",
+                                                      "--json", "--device", "--threads", "--memory-limit", "--synchronous", "--help"))
+        others = [(*self.arguments, name, *value) for name, value in deciding.items() if value is not None]
+        others += [self.arguments[2:], (*self.arguments[:2], *self.arguments[4:]), (*self.arguments[:-1], "4")]
+        for arguments in others:
             self.write("out.journal", self.journal)
             message = self.fails("extract", self.model, "-o", self.at("out"), *arguments, "--resume", code=2)
-            self.assertIn("out.journal", message)
+            self.assertIn("out.journal belongs to a run with another model, other options or other inputs", message)
             self.assertEqual(read_bytes(self.at("out.journal")), self.journal)
-        for change in others:
+        for change in (("--preprocess", "resize=pil-bilinear"), ("--set", "stride=1")):  # of the same tensors
             tyto("convert", self.checkpoint, "-o", self.at("other.safetensors"), *change)
             self.fails("extract", self.at("other.safetensors"), "-o", self.at("out"), *self.arguments, "--resume", code=2)
+        shutil.copy(self.model, self.at("same.safetensors"))
         tyto("extract", self.at("same.safetensors"), "-o", self.at("out"), *self.arguments, "--resume")
 
     def test_without_resume_finished_images_are_not_thrown_away(self):

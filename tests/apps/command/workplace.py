@@ -1,6 +1,7 @@
 """What the tests of the command share: a folder, small networks, images, and what a failure must look like."""
 import json
 import os
+import re
 import struct
 import subprocess
 import tempfile
@@ -132,6 +133,12 @@ class Workplace(unittest.TestCase):
         self.assert_one_sentence(done.stderr, args)
         self.assertEqual(done.stdout, "", args)
         return done.stderr
+
+    def assert_options_are(self, command, *kinds):
+        """Every option of the command is of exactly one of the kinds."""
+        listed, _ = tyto(command, "--help")
+        names = re.findall(r"^  (?:-\w,)?(--[\w-]+)", listed, re.MULTILINE)
+        self.assertEqual(sorted(names), sorted(name for kind in kinds for name in kind))
 
     def assert_one_sentence(self, text, about=None):
         self.assertRegex(text, r"\Atyto: [^\n]+\n\Z", about)

@@ -62,10 +62,14 @@ class CocoResults : public testing::Test {
  protected:
   json results(const std::vector<ImageDetections>& images, const CocoAnnotations* truth) {
     std::string lines;
-    for (const ImageDetections& image : images) lines += to_json_line(image) + '\n';
+    DetectionTally tally;
+    for (const ImageDetections& image : images) {
+      lines += to_json_line(image) + '\n';
+      tally.add(image);
+    }
     const auto path = folder_.path() / "results.json";
-    report_ = write_coco_results(path, folder_.write("detections.jsonl", lines), {{"5.jpg", 5}, {"9.jpg", 9}},
-                                 truth);
+    report_ = write_coco_results(path, folder_.write("detections.jsonl", lines), tally,
+                                 {{"5.jpg", 5}, {"9.jpg", 9}}, truth);
     return json::parse(std::ifstream(path));
   }
 

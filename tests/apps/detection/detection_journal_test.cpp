@@ -26,7 +26,7 @@ class Journal : public testing::Test {
  protected:
   void write(const std::vector<std::string>& names, const std::vector<std::string>& finished_videos,
              bool finish) {
-    DetectionJournal journal(folder_.path(), kIdentity, false);
+    DetectionJournal journal(folder_.path(), kIdentity, false, 0.5f);
     for (const std::string& name : names) journal.append(image(name));
     journal.flush();
     for (const std::string& video : finished_videos) journal.finish_video(video, {2, video + " breaks off"});
@@ -35,7 +35,7 @@ class Journal : public testing::Test {
 
   std::string refusal(const std::string& identity, bool resume) {
     try {
-      DetectionJournal(folder_.path(), identity, resume);
+      DetectionJournal(folder_.path(), identity, resume, 0.5f);
     } catch (const Error& e) {
       EXPECT_EQ(e.kind(), ErrorKind::Usage);
       return e.what();
@@ -53,9 +53,10 @@ TEST_F(Journal, GoesOnAfterItsWholeLines) {
   const size_t first = whole.find('\n') + 1;
   for (size_t cut = 0; cut <= whole.size(); ++cut) {
     folder_.write("detections.jsonl", whole.substr(0, cut));
-    DetectionJournal journal(folder_.path(), kIdentity, true);
+    DetectionJournal journal(folder_.path(), kIdentity, true, 0.5f);
     EXPECT_EQ(journal.has("a.png"), cut >= first);
     EXPECT_EQ(journal.has("b.png"), cut == whole.size());
+    EXPECT_EQ(journal.tally().images, journal.size());
     for (const char* name : {"a.png", "b.png"})
       if (!journal.has(name)) journal.append(image(name));
     journal.flush();
@@ -65,8 +66,9 @@ TEST_F(Journal, GoesOnAfterItsWholeLines) {
 
 TEST_F(Journal, DropsTheLinesOfAVideoThatWasUnderWay) {
   write({"a.png", "one.avi#0", "one.avi#5", "b#1.png", "two.avi#0"}, {"one.avi"}, false);
-  const DetectionJournal journal(folder_.path(), kIdentity, true);
+  const DetectionJournal journal(folder_.path(), kIdentity, true, 0.5f);
   EXPECT_EQ(journal.size(), 4);
+  EXPECT_EQ(journal.tally().classes.at({"person", 1}).shown, 4);
   EXPECT_TRUE(journal.has("one.avi#5"));
   EXPECT_FALSE(journal.has("two.avi#0"));
   ASSERT_TRUE(journal.finished_video("one.avi"));
@@ -76,8 +78,9 @@ TEST_F(Journal, DropsTheLinesOfAVideoThatWasUnderWay) {
 
 TEST_F(Journal, DropsAVideoThatLacksLines) {
   write({"a.png", "one.avi#0", "b.png", "two.avi#0", "two.avi#1"}, {"one.avi", "two.avi"}, false);
-  const DetectionJournal journal(folder_.path(), kIdentity, true);
+  const DetectionJournal journal(folder_.path(), kIdentity, true, 0.5f);
   EXPECT_EQ(journal.size(), 1);
+  EXPECT_EQ(journal.tally().images, 1);
   EXPECT_TRUE(journal.has("a.png"));
   EXPECT_FALSE(journal.finished_video("one.avi"));
   EXPECT_FALSE(journal.finished_video("two.avi"));  // its lines went with those before
@@ -107,7 +110,7 @@ TEST_F(Journal, ResumesNothingThatIsNotItsOwn) {
   EXPECT_THAT(refusal(kIdentity, true), testing::HasSubstr("no run.json"));
   for (const char* state : {"", "{}", "[1]", "{\"identity\": {}, \"finished\": 3, \"videos\": {}}"}) {
     folder_.write("run.json", state);
-    EXPECT_THROW(DetectionJournal(folder_.path(), kIdentity, true), Error) << state;
+    EXPECT_THROW(DetectionJournal(folder_.path(), kIdentity, true, 0.5f), Error) << state;
   }
 }
 

@@ -1,0 +1,17 @@
+#include "apps/commands/resumable_options.h"
+
+#include "files/json.h"
+
+namespace tyto::apps {
+
+std::string ResumableOptions::identity(const Model& model, const Context& context) const {
+  const ModelInfo& info = model.info();
+  nlohmann::ordered_json all = {
+      {"model", info.tensors_sha256},    {"network", info.network},
+      {"options", info.options},         {"preprocessing", nlohmann::ordered_json::parse(info.preprocessing)},
+      {"class_names", info.class_names}, {"device", context.device_kind()}};
+  for (const auto& [name, value] : deciding_) all[name] = value();
+  return dump_json(all);
+}
+
+}  // namespace tyto::apps
