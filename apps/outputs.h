@@ -10,6 +10,9 @@ namespace tyto::apps {
 
 void make_folder(const std::filesystem::path& folder);  // and those above it; Error{File}
 
+// `text` as a part of a file's name: at most 120 bytes, and '_' for characters that shells or file systems dislike.
+std::string safe_file_name(const std::string& text);
+
 // Why inputs were left out, a sentence each that names the file.
 using SkippedInputs = std::vector<std::string>;
 

@@ -10,31 +10,30 @@
 namespace tyto::apps {
 namespace {
 
-struct Options {
+struct Flags {
   std::vector<std::string> files;
   std::string out;
 };
 
-int merge(const Options& options) {
-  const std::vector<std::filesystem::path> paths(options.files.begin(), options.files.end());
+int merge(const Flags& flags) {
+  const std::vector<std::filesystem::path> paths(flags.files.begin(), flags.files.end());
   Features joined = join_features(paths);
   std::string sizes;
   for (const auto& [kind, set] : joined.sets)
     sizes += fmt::format("{}{} {}", sizes.empty() ? "" : ", ", set.rows(), name_of(kind));
-  write_features(options.out, std::move(joined));
-  notice(fmt::format("{}: {} features of {} files", options.out, sizes, options.files.size()));
+  write_features(flags.out, std::move(joined));
+  notice(fmt::format("{}: {} features of {} files", flags.out, sizes, flags.files.size()));
   return kDone;
 }
 
 }  // namespace
 
-void add_merge(CLI::App& app, Run& run) {
-  auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("merge", "join the shards of a run into the file of an unsharded one");
-  command->add_option("files", options->files, "features files of all shards")->required();
-  command->add_option("-o,--output", options->out, "features file to write")->required();
-  command->callback([&run, options] { run = [options] { return merge(*options); }; });
+void add_merge(CLI::App& app, Run& command) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* c = app.add_subcommand("merge", "join the shards of a run into the file of an unsharded one");
+  c->add_option("files", flags->files, "features files of all shards")->required();
+  c->add_option("-o,--output", flags->out, "features file to write")->required();
+  c->callback([flags, &command] { command = [flags] { return merge(*flags); }; });
 }
 
 }  // namespace tyto::apps

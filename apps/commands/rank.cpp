@@ -14,7 +14,7 @@
 namespace tyto::apps {
 namespace {
 
-struct Options {
+struct Flags {
   std::vector<std::string> files;
   std::string out, images, camera_rule;
   int64_t top_k = 10;
@@ -54,60 +54,58 @@ void print_summary(const std::vector<Ranking>& rankings, const FeatureSet& queri
   if (shown < rankings.size()) fmt::print("... and {} more\n", rankings.size() - shown);
 }
 
-int rank(const Options& options) {
-  if (options.out.empty() && !options.json)
+int rank(const Flags& flags) {
+  if (flags.out.empty() && !flags.json)
     throw Error(ErrorKind::Usage, "rank needs a folder to write to, -o DIR, or --json");
-  const Features features = open_features(options.files);
+  const Features features = open_features(flags.files);
   const FeatureSet& queries = features.sets.at(SetKind::Query);
   const FeatureSet& gallery = features.sets.at(SetKind::Gallery);
-  const CameraRule rule = camera_rule(options.camera_rule, gallery);
+  const CameraRule rule = camera_rule(flags.camera_rule, gallery);
 
   std::vector<Ranking> rankings;
   {
     Progress progress("ranking", queries.rows());
-    rankings = rank_gallery(queries, gallery, options.top_k, rule, [&](int64_t count) {
+    rankings = rank_gallery(queries, gallery, flags.top_k, rule, [&](int64_t count) {
       progress.advance(count);
       check_interrupted();
     });
   }
   int64_t unreadable = 0;
-  if (!options.out.empty()) {
-    unreadable = write_ranking_report({options.out, options.images, !options.no_pictures, in_words(rule)},
-                                      rankings, features);
+  if (!flags.out.empty()) {
+    unreadable = write_ranking_report({flags.out, flags.images, !flags.no_pictures, in_words(rule)}, rankings,
+                                      features);
     if (unreadable > 0)
       warning(fmt::format(
           "{} images could not be read and are grey in the pictures; --images DIR says where they are",
           unreadable));
   }
-  if (options.json) {
+  if (flags.json) {
     for (const Ranking& ranking : rankings) fmt::print("{}\n", json_line(ranking, queries, gallery));
   } else {
     print_summary(rankings, queries, gallery);
     notice(fmt::format("{} queries against {} images, {}; open {}", queries.rows(), gallery.rows(),
-                       in_words(rule), (std::filesystem::path(options.out) / "index.html").string()));
+                       in_words(rule), (std::filesystem::path(flags.out) / "index.html").string()));
   }
   return unreadable > 0 ? kSkipped : kDone;
 }
 
 }  // namespace
 
-void add_rank(CLI::App& app, Run& run) {
-  auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("rank", "the nearest gallery images of every query, with pictures");
-  command->add_option("files", options->files, "features files; sets and shards are put together")
-      ->required();
-  command->add_option("-o,--output", options->out, "folder for ranking.jsonl, pictures/ and index.html");
-  command->add_option("--top-k", options->top_k, "images per query")
+void add_rank(CLI::App& app, Run& command) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* c = app.add_subcommand("rank", "the nearest gallery images of every query, with pictures");
+  c->add_option("files", flags->files, "features files; sets and shards are put together")->required();
+  c->add_option("-o,--output", flags->out, "folder for ranking.jsonl, pictures/ and index.html");
+  c->add_option("--top-k", flags->top_k, "images per query")
       ->check(CLI::Range(int64_t{1}, int64_t{1000}))
       ->capture_default_str();
-  command
-      ->add_option("--camera-rule", options->camera_rule,
-                   "which images are left out; baseline where the gallery has identities, else none")
+  c->add_option("--camera-rule", flags->camera_rule,
+                "which images are left out; baseline where the gallery has identities, else none")
       ->check(CLI::IsMember({"baseline", "none"}));
-  command->add_option("--images", options->images, "folder in which to find the images, if they have moved");
-  command->add_flag("--no-pictures", options->no_pictures, "write names and scores only");
-  command->add_flag("--json", options->json, "print the JSON lines");
-  command->callback([&run, options] { run = [options] { return rank(*options); }; });
+  c->add_option("--images", flags->images, "folder in which to find the images, if they have moved");
+  c->add_flag("--no-pictures", flags->no_pictures, "write names and scores only");
+  c->add_flag("--json", flags->json, "print the JSON lines");
+  c->callback([flags, &command] { command = [flags] { return rank(*flags); }; });
 }
 
 }  // namespace tyto::apps

@@ -60,23 +60,6 @@ bool lies_in(const std::filesystem::path& folder, const std::filesystem::path& f
 
 }  // namespace
 
-std::string safe_file_name(const std::string& text) {
-  constexpr size_t kMaxBytes = 120;
-  constexpr std::string_view kKept = "-_.+=,@";
-  const auto begins_character = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
-  size_t bytes = std::min(text.size(), kMaxBytes);
-  while (bytes > 0 && bytes < text.size() && !begins_character(text[bytes])) --bytes;
-  std::string name = text.substr(0, bytes);
-  const bool utf8 = is_utf8(name);
-  for (char& c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool kept = byte < 0x80 ? std::isalnum(byte) || kKept.find(c) != std::string_view::npos : utf8;
-    if (!kept) c = '_';
-  }
-  if (name.empty() || name.front() == '.') name.insert(name.begin(), '_');  // hidden files are not listed
-  return name;
-}
-
 std::string frame_output(const std::string& video, int64_t frame) {
   return fmt::format("{}_f{:06}", video, frame);
 }

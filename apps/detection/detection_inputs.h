@@ -29,7 +29,4 @@ std::vector<DetectionInput> list_inputs(const std::vector<std::string>& argument
 // "vtest_f000120": frame 120 of the video whose output is "vtest".
 std::string frame_output(const std::string& video, int64_t frame);
 
-// `text` as a part of a file's name, of at most 120 bytes.
-std::string safe_file_name(const std::string& text);
-
 }  // namespace tyto::apps

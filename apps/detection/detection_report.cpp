@@ -5,9 +5,9 @@
 #include <array>
 
 #include "apps/console.h"
+#include "apps/outputs.h"
 #include "files/file.h"
 #include "files/json.h"
-#include "tyto/error.h"
 
 namespace tyto::apps {
 namespace {
@@ -135,11 +135,7 @@ std::string voc_json(const VocMetrics& metrics, const VocAnnotations& annotation
 }
 
 void write_detection_report(const std::string& json, const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error)
-    throw Error(ErrorKind::File,
-                fmt::format("{}: cannot make this folder: {}", folder.string(), error.message()));
+  make_folder(folder);
   write_text(folder / "evaluation.json", json + '\n');
 }
 

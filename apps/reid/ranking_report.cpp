@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <opencv2/core.hpp>
 
 #include "apps/console.h"
@@ -25,11 +24,8 @@ void write_lines(const std::filesystem::path& path, const std::vector<Ranking>& 
 
 // "0012_leuvenA.jpg": the query's number keeps names apart and in order, its name tells people which it is.
 std::string picture_name(int64_t query, int64_t queries, const std::string& path) {
-  constexpr size_t kMaxStem = 60;
-  std::string stem = std::filesystem::path(path).stem().string().substr(0, kMaxStem);
-  for (char& c : stem)
-    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '.') c = '_';
-  return fmt::format("{:0{}}_{}.jpg", query + 1, fmt::formatted_size("{}", queries), stem);
+  const std::string stem = std::filesystem::path(path).stem().string();
+  return fmt::format("{:0{}}_{}.jpg", query + 1, fmt::formatted_size("{}", queries), safe_file_name(stem));
 }
 
 // Draws the pictures of a chunk of queries at a time on all cores, and notes in `entries` where they are.

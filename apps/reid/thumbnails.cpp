@@ -6,6 +6,7 @@
 
 #include "apps/images/decode.h"
 #include "apps/images/drawing.h"
+#include "apps/images/encode.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {
@@ -17,10 +18,7 @@ const cv::Scalar kGrey(216, 213, 210);
 // BGR; empty where there is no readable image
 cv::Mat read_image(const std::filesystem::path& file) {
   try {
-    Image image = decode(file);
-    cv::Mat bgr;
-    cv::cvtColor(cv::Mat(image.height, image.width, CV_8UC3, image.rgb.data()), bgr, cv::COLOR_RGB2BGR);
-    return bgr;
+    return to_bgr(decode(file));
   } catch (const Error&) {
     return {};
   }
