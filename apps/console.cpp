@@ -2,29 +2,24 @@
 
 #include <fmt/format.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
 
 namespace tyto::apps {
 namespace {
 
 volatile std::sig_atomic_t pending_signal = 0;
 
-spdlog::logger& logger() {
-  static const auto instance = [] {
-    auto made = spdlog::stderr_logger_mt("tyto");
-    made->set_pattern("tyto: %v");
-    return made;
-  }();
-  return *instance;
-}
+bool quiet = false;
 
-void clear_line() {
-  if (::isatty(STDERR_FILENO)) fmt::print(stderr, "\r\033[K");
+const char* clear_line() { return ::isatty(STDERR_FILENO) ? "\r\033[K" : ""; }
+
+// In one piece, so that sentences of several threads stay apart. One that cannot be written is nobody's error.
+void say(const std::string& sentence) {
+  std::fputs(fmt::format("{}tyto: {}\n", clear_line(), for_terminal(sentence)).c_str(), stderr);
 }
 
 }  // namespace
@@ -40,17 +35,13 @@ std::string for_terminal(std::string text) {
   return text;
 }
 
-void set_quiet() { logger().set_level(spdlog::level::warn); }
+void set_quiet() { quiet = true; }
 
 void notice(const std::string& sentence) {
-  clear_line();
-  logger().info("{}", for_terminal(sentence));
+  if (!quiet) say(sentence);
 }
 
-void warning(const std::string& sentence) {
-  clear_line();
-  logger().warn("{}", for_terminal(sentence));
-}
+void warning(const std::string& sentence) { say(sentence); }
 
 Progress::Progress(std::string what, int64_t total)
     : what_(for_terminal(std::move(what))),
@@ -59,7 +50,7 @@ Progress::Progress(std::string what, int64_t total)
       start_(std::chrono::steady_clock::now()) {}
 
 Progress::~Progress() {
-  if (visible_) clear_line();
+  if (visible_) std::fputs(clear_line(), stderr);
 }
 
 void Progress::advance(int64_t count) {

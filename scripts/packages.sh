@@ -1,6 +1,6 @@
 # What tyto needs from Debian 12; sourced by the other scripts. Installs what is missing and is quiet about what is there.
 
-build_packages="g++ cmake ninja-build ccache pkg-config git libdnnl-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev
+build_packages="g++ cmake ninja-build ccache pkg-config git libdnnl-dev libfmt-dev nlohmann-json3-dev libcli11-dev libre2-dev
   libssl-dev libopencv-dev libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libjpeg-dev libpng-dev libtiff-dev
   libwebp-dev libzip-dev zlib1g-dev libmatio-dev libpugixml-dev"
 demo_packages="opencv-doc python3 python3-pip python3-numpy python3-torch libopenblas0-pthread"

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <re2/re2.h>
 
 #include <algorithm>
 #include <charconv>
@@ -25,79 +26,23 @@ constexpr Dataset kDatasets[] = {
 };
 constexpr const char* kPlain = "plain";
 
-constexpr size_t kMaxExpression = 1000;
-constexpr size_t kMaxPath = 4096;  // PATH_MAX
-
-// libstdc++'s breadth-first matcher: polynomial time, where the usual one can take exponential time and deep
-// recursion.
-constexpr auto kSafeSyntax = std::regex::ECMAScript | std::regex_constants::__polynomial;
-
 [[noreturn]] void bad_expression(const std::string& expression, const std::string& why) {
   throw Error(ErrorKind::Usage, fmt::format("--name-pattern '{}': {}", expression, why));
 }
 
-struct Groups {
-  std::string expression;  // with plain groups
-  int count = 0, id = 0, camera = 0;
-};
-
-// std::regex knows no named groups: takes the names out and remembers the numbers.
-Groups take_names(const std::string& expression) {
-  Groups g;
-  bool in_class = false;
+// RE2 wants (?P<name>...).
+std::string with_p_before_names(std::string expression) {
   for (size_t i = 0; i < expression.size(); ++i) {
-    const char c = expression[i];
-    g.expression += c;
-    if (c == '\\' && i + 1 < expression.size()) {
-      g.expression += expression[++i];
-    } else if (in_class) {
-      in_class = c != ']';
-    } else if (c == '[') {
-      in_class = true;
-    } else if (c == '(' && expression.compare(i + 1, 1, "?") != 0) {
-      ++g.count;
-    } else if (c == '(' && expression.compare(i + 1, 2, "?<") == 0) {
-      const size_t end = expression.find('>', i);
-      if (end == std::string::npos) bad_expression(expression, "a group's name lacks its '>'");
-      const std::string name = expression.substr(i + 3, end - i - 3);
-      int& number = name == "id" ? g.id : g.camera;
-      if (name != "id" && name != "camera")
-        bad_expression(expression, fmt::format("a group named '{}'; id and camera are known", name));
-      if (number != 0) bad_expression(expression, fmt::format("two groups are named {}", name));
-      number = ++g.count;
-      i = end;
-    }
+    if (expression[i] == '\\')
+      ++i;
+    else if (expression.compare(i, 3, "(?<") == 0)
+      expression.insert(i + 2, "P");
   }
-  if (g.id == 0 && g.camera == 0) {
-    if (g.count == 0)
-      bad_expression(expression, "it has no group for the identity, such as (\\d+) or (?<id>\\d+)");
-    g.id = 1;
-    g.camera = g.count >= 2 ? 2 : 0;
-  }
-  return g;
+  return expression;
 }
 
-std::string reason(const std::regex_error& error) {
-  switch (error.code()) {
-    case std::regex_constants::error_paren:  // also what libstdc++ says of "*a"
-    case std::regex_constants::error_badrepeat:
-      return "its parentheses do not match, or a *, + or ? has nothing to repeat";
-    case std::regex_constants::error_brack:
-      return "its brackets do not match";
-    case std::regex_constants::error_brace:
-    case std::regex_constants::error_badbrace:
-      return "its braces are wrong";
-    case std::regex_constants::error_escape:
-      return "an escape is wrong";
-    case std::regex_constants::error_complexity:
-    case std::regex_constants::error_backref:
-      return "back-references are not supported";
-    case std::regex_constants::error_space:
-    case std::regex_constants::error_stack:
-      return "it is too large";
-    default:
-      return "it is not a regular expression";
-  }
+std::shared_ptr<const RE2> compiled(const std::string& expression) {
+  return std::make_shared<RE2>(with_p_before_names(expression), RE2::Quiet);
 }
 
 }  // namespace
@@ -122,26 +67,31 @@ NameRule NameRule::dataset(const std::string& name) {
     throw Error(ErrorKind::Usage,
                 fmt::format("there is no dataset '{}'; known: {}", name, fmt::join(datasets(), ", ")));
   rule.example_ = it->example;
-  rule.expression_ = std::regex(it->expression, kSafeSyntax);
+  rule.expression_ = compiled(it->expression);
   rule.id_group_ = 1;
   rule.camera_group_ = 2;
   return rule;
 }
 
 NameRule NameRule::pattern(const std::string& expression) {
-  if (expression.size() > kMaxExpression)
-    bad_expression(expression.substr(0, 40) + "...",
-                   fmt::format("longer than {} characters", kMaxExpression));
-  const Groups groups = take_names(expression);
   NameRule rule;
   rule.name_ = "pattern " + expression;
   rule.file_name_only_ = false;
-  rule.id_group_ = groups.id;
-  rule.camera_group_ = groups.camera;
-  try {
-    rule.expression_ = std::regex(groups.expression, kSafeSyntax);
-  } catch (const std::regex_error& error) {
-    bad_expression(expression, reason(error));
+  rule.expression_ = compiled(expression);
+  if (!rule.expression_->ok()) bad_expression(expression, rule.expression_->error());
+  const int groups = rule.expression_->NumberOfCapturingGroups();
+  if (groups == 0)
+    bad_expression(expression, "it has no group for the identity, such as (\\d+) or (?<id>\\d+)");
+  for (const auto& [number, name] : rule.expression_->CapturingGroupNames()) {
+    int& group = name == "id" ? rule.id_group_ : rule.camera_group_;
+    if (name != "id" && name != "camera")
+      bad_expression(expression, fmt::format("a group named '{}'; id and camera are known", name));
+    if (group != 0) bad_expression(expression, fmt::format("two groups are named {}", name));
+    group = number;
+  }
+  if (rule.id_group_ == 0 && rule.camera_group_ == 0) {
+    rule.id_group_ = 1;
+    rule.camera_group_ = groups >= 2 ? 2 : 0;
   }
   return rule;
 }
@@ -152,14 +102,15 @@ ImageLabel NameRule::label(const std::string& path) const {
     throw Error(ErrorKind::Format, fmt::format("{}: {}", path, why));
   };
   const std::string text = file_name_only_ ? path.substr(path.rfind('/') + 1) : path;
-  std::smatch match;
-  if (text.size() > kMaxPath || !std::regex_search(text, match, expression_))
+  std::vector<re2::StringPiece> groups(1 + static_cast<size_t>(std::max(id_group_, camera_group_)));
+  if (!expression_->Match(text, 0, text.size(), RE2::UNANCHORED, groups.data(),
+                          static_cast<int>(groups.size())))
     fail(example_.empty() ? fmt::format("its name does not match the {}", name_)
                           : fmt::format("its name is not one of {}, such as {}; --name-pattern reads others",
                                         name_, example_));
   const auto number = [&](int group, const char* what) -> int64_t {
-    if (group == 0 || !match[static_cast<size_t>(group)].matched) return -1;
-    const std::string digits = match[static_cast<size_t>(group)];
+    if (group == 0 || !groups[static_cast<size_t>(group)].data()) return -1;
+    const std::string digits(groups[static_cast<size_t>(group)]);
     int64_t value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (error != std::errc() || end != digits.data() + digits.size() || value < -1)

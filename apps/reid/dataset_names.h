@@ -2,9 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <regex>
+#include <memory>
 #include <string>
 #include <vector>
+
+namespace re2 {
+class RE2;
+}
 
 namespace tyto::apps {
 
@@ -26,10 +30,9 @@ class NameRule {
   // Error{Usage} lists these names.
   static NameRule dataset(const std::string& name);
 
-  // A regular expression (ECMAScript, no back-references) searched for in the path below the given folder.
-  // Groups
-  // (?<id>...) and (?<camera>...), else the first and the second group, hold whole numbers. Error{Usage} says
-  // what is wrong with the expression. Matching takes polynomial time whatever the expression.
+  // A regular expression (RE2's syntax: no back-references, no lookaround; time is linear in the path) searched for in
+  // the path below the given folder. Groups (?<id>...) and (?<camera>...), else the first and the second group, hold
+  // whole numbers. Error{Usage} says what is wrong with the expression.
   static NameRule pattern(const std::string& expression);
 
   static std::vector<std::string> datasets();
@@ -44,7 +47,7 @@ class NameRule {
   NameRule() = default;
 
   std::string name_, example_;
-  std::regex expression_;
+  std::shared_ptr<const re2::RE2> expression_;
   int id_group_ = 0, camera_group_ = 0;  // 0: none
   bool labelled_ = true, file_name_only_ = true;
 };

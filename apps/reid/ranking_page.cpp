@@ -5,7 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "apps/reid/ranking_page_template.h"
+#include "ranking_page_html.h"  // made of ranking_page.html by CMake
 
 namespace tyto::apps {
 namespace {

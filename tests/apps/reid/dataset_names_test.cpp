@@ -66,6 +66,7 @@ TEST(NamePattern, NamedGroupsInAnyOrder) {
   const NameRule rule = NameRule::pattern(R"(cam(?<camera>\d+)/(?:x|y)[(](?<id>-?\d+)_)");
   EXPECT_EQ(rule.label("root/cam12/y(0034_7.jpg"), (ImageLabel{34, 12}));
   EXPECT_EQ(rule.label("cam1/x(-1_7.jpg"), (ImageLabel{-1, 1}));
+  EXPECT_EQ(NameRule::pattern(R"(\(?<(?P<id>\d+))").label("a<7"), (ImageLabel{7, -1}));
   EXPECT_EQ(rule.name(), R"(pattern cam(?<camera>\d+)/(?:x|y)[(](?<id>-?\d+)_)");
 }
 
@@ -87,16 +88,17 @@ TEST(NamePattern, SaysWhatIsWrongWithAnExpression) {
   };
   EXPECT_NE(message("abc").find("no group"), std::string::npos);
   EXPECT_NE(message("").find("no group"), std::string::npos);
-  EXPECT_NE(message(R"((\d+)").find("parentheses"), std::string::npos);
-  EXPECT_NE(message("([0-9)").find("brackets"), std::string::npos);
-  EXPECT_NE(message("*(a)").find("nothing to repeat"), std::string::npos) << message("*(a)");
-  EXPECT_NE(message("(a){2,1}").find("braces"), std::string::npos);
-  EXPECT_NE(message(R"((?<person>\d+))").find("'person'"), std::string::npos);
-  EXPECT_NE(message(R"((?<id>\d+)(?<id>\d+))").find("two groups are named id"), std::string::npos);
-  EXPECT_NE(message("(?<id").find("'>'"), std::string::npos);
-  EXPECT_NE(message(R"((\d+)_\1)").find("back-references"), std::string::npos) << message(R"((\d+)_\1)");
-  EXPECT_NE(message("(" + std::string(2000, 'a') + ")").find("longer"), std::string::npos);
-  EXPECT_NE(message("((((a{999}){999}){999}){999})").find("too large"), std::string::npos);
+  for (const auto& [expression, what] : {std::pair{R"((\d+)", "missing )"},
+                                         {"([0-9)", "missing ]"},
+                                         {"*(a)", "no argument for repetition operator"},
+                                         {"(a){2,1}", "invalid repetition size"},
+                                         {R"((?<person>\d+))", "'person'"},
+                                         {R"((?<id>\d+)(?<id>\d+))", "two groups are named id"},
+                                         {"(?<id", "named capture"},
+                                         {R"((\d+)_\1)", "invalid escape sequence: \\1"},
+                                         {R"((\d+)(?=_))", "invalid perl operator: (?="},
+                                         {"((((a{999}){999}){999}){999})", "size"}})
+    EXPECT_NE(message(expression).find(what), std::string::npos) << message(expression);
 }
 
 TEST(NamePattern, AGroupThatIsNoNumberIsNamedWithItsFile) {
@@ -110,7 +112,7 @@ TEST(NamePattern, ExpressionsMadeToHangDoNot) {
   const auto start = std::chrono::steady_clock::now();
   for (const char* expression : {"^(a+)+$", "^(a|aa)+$", "^(a*)*b(x)", "((a?){30})a{30}b"})
     EXPECT_THROW(NameRule::pattern(expression).label(std::string(250, 'a') + "!"), Error) << expression;
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
 }
 
 }  // namespace
