@@ -8,6 +8,7 @@
 #include <new>
 
 #include "files/float_formats.h"
+#include "files/named.h"
 
 namespace tyto {
 
@@ -32,29 +33,11 @@ int64_t size_of(DType dtype) {
 }
 
 std::string_view name_of(DType dtype) {
-  switch (dtype) {
-    case DType::F32:
-      return "F32";
-    case DType::F16:
-      return "F16";
-    case DType::BF16:
-      return "BF16";
-    case DType::F64:
-      return "F64";
-    case DType::I64:
-      return "I64";
-    case DType::I32:
-      return "I32";
-    case DType::I16:
-      return "I16";
-    case DType::I8:
-      return "I8";
-    case DType::U8:
-      return "U8";
-    case DType::Bool:
-      return "BOOL";
-  }
-  return "?";
+  static constexpr Named<DType> kNames[] = {{"F32", DType::F32},  {"F16", DType::F16}, {"BF16", DType::BF16},
+                                            {"F64", DType::F64},  {"I64", DType::I64}, {"I32", DType::I32},
+                                            {"I16", DType::I16},  {"I8", DType::I8},   {"U8", DType::U8},
+                                            {"BOOL", DType::Bool}};
+  return name_in(kNames, dtype);
 }
 
 int64_t Shape::elements() const {

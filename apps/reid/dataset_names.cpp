@@ -1,12 +1,12 @@
 #include "apps/reid/dataset_names.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <re2/re2.h>
 
 #include <algorithm>
 #include <charconv>
 
+#include "files/named.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {
@@ -14,7 +14,8 @@ namespace {
 
 struct Dataset {
   const char* name;
-  const char* expression;  // on the file name; group 1 the identity, group 2 the camera
+  const char*
+      expression;  // on the file name; group 1 the identity, group 2 the camera; "": names have no labels
   const char* example;
 };
 
@@ -23,8 +24,8 @@ constexpr Dataset kDatasets[] = {
     {"dukemtmc", R"(^(\d+)_c(\d+)_f\d+)", "0005_c2_f0046985.jpg"},
     {"msmt17", R"(^(\d+)_\d+_(\d\d)_)", "0000_000_01_0303morning_0015_0.jpg"},
     {"veri", R"(^(\d+)_c(\d+)_)", "0002_c002_00030600_0.jpg"},
+    {"plain", "", ""},
 };
-constexpr const char* kPlain = "plain";
 
 [[noreturn]] void bad_expression(const std::string& expression, const std::string& why) {
   throw Error(ErrorKind::Usage, fmt::format("--name-pattern '{}': {}", expression, why));
@@ -47,27 +48,15 @@ std::shared_ptr<const RE2> compiled(const std::string& expression) {
 
 }  // namespace
 
-std::vector<std::string> NameRule::datasets() {
-  std::vector<std::string> names;
-  for (const Dataset& d : kDatasets) names.emplace_back(d.name);
-  names.emplace_back(kPlain);
-  return names;
-}
+std::vector<std::string> NameRule::datasets() { return names_in(kDatasets); }
 
 NameRule NameRule::dataset(const std::string& name) {
+  const Dataset& dataset = row_named(name, kDatasets, "dataset");
   NameRule rule;
   rule.name_ = name;
-  if (name == kPlain) {
-    rule.labelled_ = false;
-    return rule;
-  }
-  const auto it = std::find_if(std::begin(kDatasets), std::end(kDatasets),
-                               [&](const Dataset& d) { return d.name == name; });
-  if (it == std::end(kDatasets))
-    throw Error(ErrorKind::Usage,
-                fmt::format("there is no dataset '{}'; known: {}", name, fmt::join(datasets(), ", ")));
-  rule.example_ = it->example;
-  rule.expression_ = compiled(it->expression);
+  rule.labelled_ = *dataset.expression != '\0';
+  rule.example_ = dataset.example;
+  rule.expression_ = compiled(dataset.expression);
   rule.id_group_ = 1;
   rule.camera_group_ = 2;
   return rule;

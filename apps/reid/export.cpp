@@ -9,21 +9,16 @@
 #include <memory>
 #include <utility>
 
+#include "files/named.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {
 namespace {
 
 std::string prefix_of(SetKind kind) {
-  switch (kind) {
-    case SetKind::Query:
-      return "query";
-    case SetKind::Gallery:
-      return "gallery";
-    case SetKind::MultiQuery:
-      return "mquery";
-  }
-  return {};
+  static constexpr Named<SetKind> kPrefixes[] = {
+      {"query", SetKind::Query}, {"gallery", SetKind::Gallery}, {"mquery", SetKind::MultiQuery}};
+  return std::string(name_in(kPrefixes, kind));
 }
 
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& why) {
@@ -165,9 +160,8 @@ void write_mat(const std::filesystem::path& path, const Features& features) {
 }  // namespace
 
 ExportFormat export_format(const std::string& name) {
-  if (name == "npz") return ExportFormat::Npz;
-  if (name == "mat") return ExportFormat::Mat;
-  throw Error(ErrorKind::Usage, fmt::format("there is no format '{}'; known: npz, mat", name));
+  static constexpr Named<ExportFormat> kFormats[] = {{"npz", ExportFormat::Npz}, {"mat", ExportFormat::Mat}};
+  return row_named(name, kFormats, "format").value;
 }
 
 void export_features(const Features& features, ExportFormat format, const std::filesystem::path& path) {

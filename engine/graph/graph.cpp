@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "files/named.h"
+
 namespace tyto {
 namespace {
 
@@ -22,19 +24,12 @@ std::string_view name_of(const Operator& op) {
 }
 
 std::string_view name_of(Activation activation) {
-  switch (activation) {
-    case Activation::None:
-      return "none";
-    case Activation::Relu:
-      return "relu";
-    case Activation::Relu6:
-      return "relu6";
-    case Activation::HardSigmoid:
-      return "hard_sigmoid";
-    case Activation::HardSwish:
-      return "hard_swish";
-  }
-  return "?";
+  static constexpr Named<Activation> kNames[] = {{"none", Activation::None},
+                                                 {"relu", Activation::Relu},
+                                                 {"relu6", Activation::Relu6},
+                                                 {"hard_sigmoid", Activation::HardSigmoid},
+                                                 {"hard_swish", Activation::HardSwish}};
+  return name_in(kNames, activation);
 }
 
 Activation* fused_activation(Operator& op) {

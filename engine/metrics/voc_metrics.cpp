@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "tyto/error.h"
+#include "files/named.h"
 
 namespace tyto {
 namespace {
@@ -144,18 +144,8 @@ double ap_area(const Curve& c) {
 
 }  // namespace
 
-VocRule voc_rule(const std::string& name) {
-  for (const VocRule& rule : rules())
-    if (rule.name == name) return rule;
-  throw Error(ErrorKind::Usage,
-              fmt::format("there is no VOC rule '{}'; known: {}", name, fmt::join(voc_rule_names(), ", ")));
-}
-
-std::vector<std::string> voc_rule_names() {
-  std::vector<std::string> names;
-  for (const VocRule& rule : rules()) names.push_back(rule.name);
-  return names;
-}
+VocRule voc_rule(const std::string& name) { return row_named(name, rules(), "VOC rule"); }
+std::vector<std::string> voc_rule_names() { return names_in(rules()); }
 
 VocMetrics voc_metrics(int64_t images, int categories, std::span<const VocObject> objects,
                        std::span<const ScoredBox> detections, const VocRule& rule) {

@@ -7,29 +7,20 @@
 #include "engine/model/build_graph.h"
 #include "engine/runtime/backend.h"
 #include "engine/runtime/plan_graph.h"
+#include "files/named.h"
 
 namespace tyto {
+namespace {
 
-std::string name_of(Precision precision) {
-  switch (precision) {
-    case Precision::Fp32:
-      return "fp32";
-    case Precision::Tf32:
-      return "tf32";
-    case Precision::Fp16:
-      return "fp16";
-    case Precision::Bf16:
-      return "bf16";
-  }
-  return "?";
-}
+constexpr Named<Precision> kPrecisions[] = {{"fp32", Precision::Fp32},
+                                            {"tf32", Precision::Tf32},
+                                            {"fp16", Precision::Fp16},
+                                            {"bf16", Precision::Bf16}};
 
-Precision precision_from(const std::string& name) {
-  for (Precision p : {Precision::Fp32, Precision::Tf32, Precision::Fp16, Precision::Bf16})
-    if (name == name_of(p)) return p;
-  throw Error(ErrorKind::Usage,
-              fmt::format("there is no precision '{}'; use fp32, tf32, fp16 or bf16", name));
-}
+}  // namespace
+
+std::string name_of(Precision precision) { return std::string(name_in(kPrecisions, precision)); }
+Precision precision_from(const std::string& name) { return row_named(name, kPrecisions, "precision").value; }
 
 Plan::Plan(const Model& model, Context& context, const Shape& input, const PlanOptions& options)
     : Plan(optimise(build_graph(model, input, options.set), options.outputs), context, options.precision) {}

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "files/named.h"
 #include "files/safetensors.h"
 #include "tyto/error.h"
 #include "weights_converter/checkpoint/archive.h"
@@ -156,17 +157,11 @@ std::string refusal(const GlobalLog& globals, const std::string& origin) {
 }  // namespace
 
 std::string_view name_of(CheckpointFormat format) {
-  switch (format) {
-    case CheckpointFormat::Zip:
-      return "PyTorch zip";
-    case CheckpointFormat::Legacy:
-      return "PyTorch legacy stream";
-    case CheckpointFormat::Tar:
-      return "PyTorch tar";
-    case CheckpointFormat::Safetensors:
-      return "safetensors";
-  }
-  return "?";
+  static constexpr Named<CheckpointFormat> kNames[] = {{"PyTorch zip", CheckpointFormat::Zip},
+                                                       {"PyTorch legacy stream", CheckpointFormat::Legacy},
+                                                       {"PyTorch tar", CheckpointFormat::Tar},
+                                                       {"safetensors", CheckpointFormat::Safetensors}};
+  return name_in(kNames, format);
 }
 
 Checkpoint::Checkpoint(const std::filesystem::path& path) {

@@ -1,13 +1,13 @@
 #include "engine/metrics/reid/evaluation.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <span>
 
 #include "engine/metrics/reid/average_precision.h"
 #include "engine/metrics/reid/hits.h"
+#include "files/named.h"
 
 namespace tyto {
 namespace {
@@ -76,29 +76,13 @@ Evaluation summarise(const std::vector<QueryResult>& results, int64_t gallery, c
 
 }  // namespace
 
-Protocol protocol(const std::string& name) {
-  for (const Protocol& p : protocols())
-    if (p.name == name) return p;
-  throw Error(ErrorKind::Usage,
-              fmt::format("there is no protocol '{}'; known: {}", name, fmt::join(protocol_names(), ", ")));
-}
-
-std::vector<std::string> protocol_names() {
-  std::vector<std::string> names;
-  for (const Protocol& p : protocols()) names.push_back(p.name);
-  return names;
-}
+Protocol protocol(const std::string& name) { return row_named(name, protocols(), "protocol"); }
+std::vector<std::string> protocol_names() { return names_in(protocols()); }
 
 std::string_view name_of(CameraRule rule) {
-  switch (rule) {
-    case CameraRule::Baseline:
-      return "baseline";
-    case CameraRule::None:
-      return "none";
-    case CameraRule::Sysu:
-      return "sysu";
-  }
-  return "?";
+  static constexpr Named<CameraRule> kNames[] = {
+      {"baseline", CameraRule::Baseline}, {"none", CameraRule::None}, {"sysu", CameraRule::Sysu}};
+  return name_in(kNames, rule);
 }
 
 std::string_view name_of(ApRule rule) { return rule == ApRule::Trapezoid ? "trapezoid" : "plain"; }

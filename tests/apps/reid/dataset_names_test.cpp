@@ -59,7 +59,7 @@ TEST(DatasetNames, AForeignNameIsRefusedWithTheRuleAndAnExample) {
   }
   refusal([] { read("market1501", "99999999999999999999_c1s1_000451_03.jpg"); }, ErrorKind::Format);
   const std::string message = refusal([] { NameRule::dataset("market"); }, ErrorKind::Usage);
-  EXPECT_NE(message.find("market1501, dukemtmc, msmt17, veri, plain"), std::string::npos) << message;
+  EXPECT_NE(message.find("use market1501, dukemtmc, msmt17, veri or plain"), std::string::npos) << message;
 }
 
 TEST(NamePattern, NamedGroupsInAnyOrder) {

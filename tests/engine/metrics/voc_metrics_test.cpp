@@ -95,7 +95,7 @@ TEST(VocMetrics, ClassesWithoutObjectsAreLeftOutOfTheMean) {
 }
 
 TEST(VocMetrics, WhatIsNotThereIsRefused) {
-  expect_error([] { voc_rule("coco"); }, ErrorKind::Usage, {"'coco'", "devkit, ssd.pytorch, chainercv"});
+  expect_error([] { voc_rule("coco"); }, ErrorKind::Usage, {"'coco'", "devkit, ssd.pytorch or chainercv"});
   expect_error([] { evaluate({object(1, 1, 2, 2, false, 3)}, {}); }, ErrorKind::Usage, {"category 3"});
   expect_error([] { evaluate({}, {{7, 0, 0, 0, 1, 1, 1}}); }, ErrorKind::Usage, {"image 7"});
 }
