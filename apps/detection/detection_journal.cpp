@@ -10,6 +10,7 @@
 #include "apps/images/list.h"
 #include "files/file.h"
 #include "files/json.h"
+#include "files/json_object.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {
@@ -40,15 +41,15 @@ struct State {
 };
 
 State parse_state(const std::filesystem::path& path) {
-  const ordered_json j = parse_json(read_text(path, kMaxStateBytes), kMaxNesting, path.string());
-  try {
-    State state{j.at("identity"), j.at("finished").get<bool>(), {}};
-    for (const auto& [name, video] : j.at("videos").items())
-      state.videos[name] = {video.at("frames").get<int64_t>(), video.at("problem").get<std::string>()};
-    return state;
-  } catch (const ordered_json::exception&) {
-    throw Error(ErrorKind::Format, fmt::format("{}: not the state of a `tyto detect`", path.string()));
+  const std::string where = path.string() + ": its state";
+  const ordered_json json = parse_json(read_text(path, kMaxStateBytes), kMaxNesting, where);
+  const JsonObject root(json, where);
+  State state{root.at("identity"), root.get<bool>("finished"), {}};
+  for (const auto& item : root.object("videos").value().items()) {
+    const JsonObject video(item.value(), where);
+    state.videos[item.key()] = {video.get<int64_t>("frames"), video.get<std::string>("problem")};
   }
+  return state;
 }
 
 }  // namespace

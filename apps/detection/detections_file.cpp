@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "files/json.h"
+#include "files/json_object.h"
 #include "files/utf8.h"
 
 namespace tyto::apps {
@@ -20,88 +21,27 @@ using Json =
 
 constexpr int kMaxNesting = 8;  // a detection's box lies four deep
 
-class Line {
- public:
-  Line(const std::string& text, const std::filesystem::path& file, int64_t number)
-      : where_(fmt::format("{}: line {}", file.string(), number)), json_(parse(text)) {}
+using Object = BasicJsonObject<Json>;
 
-  ImageDetections read() const {
-    ImageDetections out;
-    out.image = text(json_, "image");
-    out.width = integer(json_, "width");
-    out.height = integer(json_, "height");
-    for (const Json& d : list(json_, "detections")) out.detections.push_back(detection(d));
-    return out;
+constexpr int kMaxInt = std::numeric_limits<int>::max();
+
+Json parse(const std::string& text, const std::string& where) {
+  const auto check_depth = [&](int depth, Json::parse_event_t, Json&) {
+    if (depth > kMaxNesting) throw Error(ErrorKind::Format, where + " is nested too deeply");
+    return true;
+  };
+  try {
+    return Json::parse(text, check_depth);
+  } catch (const Json::exception&) {
+    throw Error(ErrorKind::Format, where + " is not valid JSON; was the file cut off?");
   }
+}
 
- private:
-  [[noreturn]] void fail(const std::string& what) const {
-    throw Error(ErrorKind::Format, fmt::format("{} {}", where_, what));
-  }
-
-  Json parse(const std::string& text) const {
-    const auto check_depth = [&](int depth, Json::parse_event_t, Json&) {
-      if (depth > kMaxNesting) fail("is nested too deeply");
-      return true;
-    };
-    try {
-      return Json::parse(text, check_depth);
-    } catch (const Json::exception&) {
-      fail("is not valid JSON; was the file cut off?");
-    }
-  }
-
-  const Json& member(const Json& object, const char* key) const {
-    if (!object.is_object()) fail("is no JSON object where an image or a detection should be");
-    const auto found = object.find(key);
-    if (found == object.end()) fail(fmt::format("has no \"{}\"", key));
-    return *found;
-  }
-
-  std::string text(const Json& object, const char* key) const {
-    const Json& value = member(object, key);
-    if (!value.is_string()) fail(fmt::format("has a \"{}\" that is no text", key));
-    return value.get<std::string>();
-  }
-
-  int integer(const Json& object, const char* key) const {
-    const Json& value = member(object, key);
-    if (!value.is_number_integer()) fail(fmt::format("has a \"{}\" that is no whole number", key));
-    const auto number = value.get<int64_t>();
-    const bool too_large = value.is_number_unsigned() && value.get<uint64_t>() > INT64_MAX;
-    if (too_large || number < 0 || number > std::numeric_limits<int>::max())
-      fail(fmt::format("has an impossible \"{}\"", key));
-    return static_cast<int>(number);
-  }
-
-  float number(const Json& value, const char* key) const {
-    if (!value.is_number()) fail(fmt::format("has a \"{}\" that is no number", key));
-    return value.get<float>();
-  }
-
-  const Json& list(const Json& object, const char* key) const {
-    const Json& value = member(object, key);
-    if (!value.is_array()) fail(fmt::format("has \"{}\" that are no list", key));
-    return value;
-  }
-
-  NamedDetection detection(const Json& json) const {
-    NamedDetection out;
-    out.name = text(json, "label");
-    out.detection.label = integer(json, "label_id");
-    out.detection.score = number(member(json, "score"), "score");
-    const Json& box = list(json, "bbox");
-    if (box.size() != 4) fail("has a \"bbox\" that is not [x, y, width, height]");
-    out.detection.x = number(box[0], "bbox");
-    out.detection.y = number(box[1], "bbox");
-    out.detection.width = number(box[2], "bbox");
-    out.detection.height = number(box[3], "bbox");
-    return out;
-  }
-
-  std::string where_;
-  Json json_;
-};
+NamedDetection detection_of(const Object& json) {
+  const auto [x, y, width, height] = json.get<std::array<float, 4>>("bbox");
+  return {json.get<std::string>("label"),
+          {json.get<int>("label_id", 0, kMaxInt), json.get<float>("score"), x, y, width, height}};
+}
 
 }  // namespace
 
@@ -118,7 +58,16 @@ std::string to_json_line(const ImageDetections& image) {
 
 ImageDetections from_json_line(const std::string& line, const std::filesystem::path& file,
                                int64_t line_number) {
-  return Line(line, file, line_number).read();
+  const std::string where = fmt::format("{}: line {}", file.string(), line_number);
+  const Json json = parse(line, where);
+  const Object object(json, where);
+  ImageDetections image{object.get<std::string>("image"),
+                        object.get<int>("width", 0, kMaxInt),
+                        object.get<int>("height", 0, kMaxInt),
+                        {}};
+  for (const Json& detection : object.list("detections"))
+    image.detections.push_back(detection_of({detection, where}));
+  return image;
 }
 
 void for_each_image(const std::filesystem::path& file,

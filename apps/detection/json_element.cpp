@@ -1,7 +1,5 @@
 #include "apps/detection/json_element.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -10,7 +8,6 @@
 
 #include "files/file.h"
 #include "files/json.h"
-#include "tyto/error.h"
 
 namespace tyto::apps {
 namespace {
@@ -64,55 +61,39 @@ std::string with_null_for_nan(std::string text) {
 
 }  // namespace
 
-JsonElement::JsonElement(const ordered_json& value, const std::string& file, const char* list, size_t index)
-    : value_(value), file_(file), list_(list), index_(index) {
-  if (!value.is_object()) fail("is not an object");
-}
-
-void JsonElement::fail(const std::string& what) const {
-  throw Error(ErrorKind::Format, fmt::format("{}: {}[{}] {}", file_, list_, index_, what));
-}
-
-const ordered_json& JsonElement::field(const char* key) const {
-  const auto found = value_.find(key);
-  if (found == value_.end()) fail(fmt::format("has no '{}', which COCO's evaluation needs", key));
-  return *found;
-}
-
 CocoId JsonElement::id(const char* key) const {
-  const std::optional<CocoId> id = id_of(field(key));
-  if (!id) fail(fmt::format("has a '{}' that is neither a whole number nor a text", key));
+  const std::optional<CocoId> id = id_of(at(key));
+  if (!id) refuse(key, "a whole number or a text");
   return *id;
 }
 
 double JsonElement::number(const char* key) const {
-  const std::optional<double> number = number_of(field(key));
-  if (!number) fail(fmt::format("has a '{}' that is not a number", key));
+  const std::optional<double> number = number_of(at(key));
+  if (!number) refuse(key, "a number");
   return *number;
 }
 
 bool JsonElement::flag(const char* key) const {
-  const std::optional<double> number = number_of(field(key));
-  if (number != 0.0 && number != 1.0) fail(fmt::format("has a '{}' that is neither 0 nor 1", key));
+  const std::optional<double> number = number_of(at(key));
+  if (number != 0.0 && number != 1.0) refuse(key, "0 or 1");
   return number == 1.0;
 }
 
 std::string JsonElement::text_if_any(const char* key) const {
-  const auto found = value_.find(key);
-  if (found == value_.end() || found->is_null()) return {};
-  return found->is_string() ? found->get<std::string>() : dump_json(*found);
+  if (!has(key) || at(key).is_null()) return {};
+  return at(key).is_string() ? at(key).get<std::string>() : dump_json(at(key));
 }
 
 std::array<double, 4> JsonElement::box(const char* key) const {
-  const ordered_json& value = field(key);
+  const ordered_json& value = at(key);
   std::array<double, 4> box{};
-  if (!value.is_array() || value.size() != box.size())
-    fail(fmt::format("has a '{}' that is not [x, y, width, height]", key));
-  for (size_t i = 0; i < box.size(); ++i) {
+  bool right = value.is_array() && value.size() == box.size();
+  for (size_t i = 0; right && i < box.size(); ++i) {
     const std::optional<double> number = number_of(value[i]);
-    if (!number) fail(fmt::format("has a '{}' that is not four numbers", key));
-    box[i] = *number;
+    right = number.has_value();
+    box[i] = number.value_or(0);
   }
+  if (!right) refuse(key, "[x, y, width, height]");
   return box;
 }
 

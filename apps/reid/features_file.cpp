@@ -3,24 +3,25 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <tuple>
 
 #include "files/json.h"
+#include "files/json_object.h"
+#include "files/named.h"
 #include "files/safetensors.h"
 #include "files/utf8.h"
 
 namespace tyto::apps {
 namespace {
 
-using nlohmann::json;
+using nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
 constexpr const char* kKind = "features";
-constexpr std::array kKinds = {SetKind::Query, SetKind::Gallery, SetKind::MultiQuery};
+constexpr Named<SetKind> kSetNames[] = {
+    {"query", SetKind::Query}, {"gallery", SetKind::Gallery}, {"multi_query", SetKind::MultiQuery}};
 constexpr size_t kMaxMetadataBytes =
     90'000'000;  // a safetensors header ends at 100 MB; quotes are escaped in it
 constexpr size_t kMaxScales = 64;
@@ -33,7 +34,7 @@ constexpr int64_t kMaxShards = 1'000'000;
 // --- metadata ---
 
 std::string metadata_of(const Features& f) {
-  nlohmann::ordered_json j;
+  ordered_json j;
   j["kind"] = kKind;
   j["version"] = kVersion;
   j["model"] = f.making.model;
@@ -45,49 +46,13 @@ std::string metadata_of(const Features& f) {
   j["exif"] = f.making.exif;
   j["dataset"] = f.making.dataset;
   if (f.shard) j["shard"] = {{"index", f.shard->index}, {"count", f.shard->count}};
-  j["sets"] = nlohmann::ordered_json::object();
+  j["sets"] = ordered_json::object();
   for (const auto& [kind, set] : f.sets)
     j["sets"][std::string(name_of(kind))] = {{"root", set.root}, {"paths", set.paths}};
   return j.dump();
 }
 
-// Typed access to the parsed metadata; every failure names the file and the key.
-class MetadataReader {
- public:
-  MetadataReader(const json& object, const std::filesystem::path& file) : object_(object), file_(file) {
-    if (!object.is_object()) bad(file, "its metadata is not a JSON object");
-  }
-
-  template <class T>
-  T get(const char* key) const {
-    const auto it = object_.find(key);
-    try {
-      if (it != object_.end() && has_type<T>(*it)) return it->template get<T>();
-    } catch (const json::exception&) {  // a list of other things
-    }
-    bad(file_, fmt::format("its metadata has no proper '{}'", key));
-  }
-  bool has(const char* key) const { return object_.contains(key); }
-  const json& child(const char* key) const {
-    const auto it = object_.find(key);
-    if (it == object_.end()) bad(file_, fmt::format("its metadata has no '{}'", key));
-    return *it;
-  }
-
- private:
-  template <class T>
-  static bool has_type(const json& value) {
-    if constexpr (std::is_same_v<T, bool>) return value.is_boolean();
-    if constexpr (std::is_same_v<T, int64_t>) return value.is_number_integer();
-    if constexpr (std::is_same_v<T, std::string>) return value.is_string();
-    return value.is_array();
-  }
-
-  const json& object_;
-  const std::filesystem::path& file_;
-};
-
-json parse_metadata(const SafetensorsFile& in) {
+ordered_json parse_metadata(const SafetensorsFile& in) {
   const auto text = in.metadata().find("tyto");
   if (text == in.metadata().end())
     bad(in.path(), "not a features file (no tyto metadata); write one with `tyto extract`");
@@ -95,7 +60,7 @@ json parse_metadata(const SafetensorsFile& in) {
   return parse_json(text->second, kMaxNesting, in.path().string() + ": its tyto metadata");
 }
 
-void read_making(const MetadataReader& from, const std::filesystem::path& file, Features& into) {
+void read_making(const JsonObject& from, Features& into) {
   Making& m = into.making;
   m.model = from.get<std::string>("model");
   m.network = from.get<std::string>("network");
@@ -105,13 +70,12 @@ void read_making(const MetadataReader& from, const std::filesystem::path& file, 
   m.scales = from.get<std::vector<double>>("scales");
   m.exif = from.get<bool>("exif");
   m.dataset = from.get<std::string>("dataset");
-  if (m.scales.empty() || m.scales.size() > kMaxScales) bad(file, "its metadata has no proper 'scales'");
+  if (m.scales.empty() || m.scales.size() > kMaxScales)
+    from.refuse("scales", fmt::format("a list of 1 to {} numbers", kMaxScales));
   if (!from.has("shard")) return;
-  const MetadataReader shard(from.child("shard"), file);
-  into.shard = Shard{shard.get<int64_t>("index"), shard.get<int64_t>("count")};
-  if (into.shard->count < 1 || into.shard->count > kMaxShards || into.shard->index < 0 ||
-      into.shard->index >= into.shard->count)
-    bad(file, fmt::format("shard {} of {} does not exist", into.shard->index, into.shard->count));
+  const JsonObject shard = from.object("shard");
+  const auto count = shard.get<int64_t>("count", 1, kMaxShards);
+  into.shard = Shard{shard.get<int64_t>("index", 0, count - 1), count};
 }
 
 // --- sets ---
@@ -133,8 +97,7 @@ std::vector<int64_t> read_numbers(const SafetensorsFile& in, const std::string& 
   return {values.begin(), values.end()};
 }
 
-FeatureSet read_paths(const SafetensorsFile& in, const json& metadata, const std::string& name) {
-  const MetadataReader from(metadata, in.path());
+FeatureSet read_paths(const SafetensorsFile& in, const JsonObject& from, const std::string& name) {
   FeatureSet set;
   set.root = from.get<std::string>("root");
   set.paths = from.get<std::vector<std::string>>("paths");
@@ -150,15 +113,10 @@ void read_tensors(const SafetensorsFile& in, const std::string& name, FeatureSet
   set.cameras = read_numbers(in, name + ".cameras", set.rows());
 }
 
-std::optional<SetKind> kind_from(const std::string& name) {
-  const auto it = std::find_if(kKinds.begin(), kKinds.end(), [&](SetKind k) { return name_of(k) == name; });
-  return it == kKinds.end() ? std::nullopt : std::optional(*it);
-}
-
 Features read_description(const SafetensorsFile& in) {
-  const json metadata = parse_metadata(in);
+  const ordered_json metadata = parse_metadata(in);
   const std::filesystem::path& path = in.path();
-  const MetadataReader from(metadata, path);
+  const JsonObject from(metadata, path.string() + ": its metadata");
   if (!from.has("kind") || from.get<std::string>("kind") != kKind)
     bad(path, "not a features file; write one with `tyto extract`");
   if (const auto version = from.get<int64_t>("version"); version != kVersion)
@@ -166,14 +124,13 @@ Features read_description(const SafetensorsFile& in) {
                 fmt::format("{}: features of format version {}, this tyto reads version {}", path.string(),
                             version, kVersion));
   Features features;
-  read_making(from, path, features);
-  const json& sets = from.child("sets");
-  if (!sets.is_object()) bad(path, "its metadata has no proper 'sets'");
-  for (const auto& [name, set] : sets.items()) {
-    const auto kind = kind_from(name);
-    if (!kind) bad(path, fmt::format("it has an unknown set '{}'", name));
-    features.sets[*kind] = read_paths(in, set, name);
+  read_making(from, features);
+  const JsonObject sets = from.object("sets");
+  for (const auto& [name, kind] : kSetNames) {
+    const std::string key(name);
+    if (sets.has(key)) features.sets[kind] = read_paths(in, sets.object(key), key);
   }
+  sets.finish();
   return features;
 }
 
@@ -198,17 +155,7 @@ void check_writable(const std::filesystem::path& file, std::string_view name, co
 
 }  // namespace
 
-std::string_view name_of(SetKind kind) {
-  switch (kind) {
-    case SetKind::Query:
-      return "query";
-    case SetKind::Gallery:
-      return "gallery";
-    case SetKind::MultiQuery:
-      return "multi_query";
-  }
-  return "?";
-}
+std::string_view name_of(SetKind kind) { return name_in(kSetNames, kind); }
 
 std::filesystem::path FeatureSet::file(int64_t row) const {
   return (std::filesystem::path(root) / paths[static_cast<size_t>(row)]).lexically_normal();

@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <type_traits>
+#include <limits>
 
 #include "engine/images/preprocessing_rule.h"
 #include "files/finite.h"
 #include "files/json.h"
+#include "files/json_object.h"
 #include "files/sha256.h"
 
 namespace tyto {
@@ -29,25 +30,6 @@ std::string to_json(const ModelInfo& info) {
   return j.dump();
 }
 
-// Reads keys, naming the one that is missing or of another type.
-struct Description {
-  const ordered_json& json;
-  const std::string& origin;
-
-  template <class T>
-  T get(const char* key) const {
-    try {
-      if constexpr (std::is_integral_v<T>) {
-        if (json.at(key).is_number_integer()) return json.at(key).template get<T>();
-      } else {
-        return json.at(key).template get<T>();
-      }
-    } catch (const ordered_json::exception&) {  // said below
-    }
-    throw Error(ErrorKind::Format, fmt::format("{}: its model description has no proper '{}'", origin, key));
-  }
-};
-
 // The rule as this version writes it.
 std::string read_rule(const ordered_json& rule, const std::string& origin) {
   try {
@@ -68,22 +50,20 @@ ModelInfo read_model_info(const SafetensorsFile& file) {
                     file.origin()));
   ModelInfo info;
   const ordered_json j = parse_json(it->second, kMaxNesting, file.origin() + ": its model description");
-  if (j.is_object() && j.contains("kind"))
-    throw Error(ErrorKind::Format,
-                fmt::format("{} is not a tyto model but a file of {}", file.origin(),
-                            j["kind"].is_string() ? j["kind"].get<std::string>() : "another kind"));
-  const Description description{j, file.origin()};
-  const auto version = description.get<int64_t>("format");
+  const JsonObject description(j, file.origin() + ": its model description");
+  if (description.has("kind"))
+    throw Error(ErrorKind::Format, fmt::format("{} is not a tyto model but a file of {}", file.origin(),
+                                               description.get<std::string>("kind")));
+  const auto version = description.get<int64_t>("format", 1, std::numeric_limits<int64_t>::max());
   if (version > ModelInfo::kFormatVersion)
     throw Error(ErrorKind::Unsupported,
                 fmt::format("{} has model format {}, this tyto knows up to {}; use a newer tyto",
                             file.origin(), version, ModelInfo::kFormatVersion));
-  if (version < 1)
-    throw Error(ErrorKind::Format, fmt::format("{} has no proper model format", file.origin()));
   info.network = description.get<std::string>("network");
   info.options = description.get<std::map<std::string, std::string>>("options");
-  info.preprocessing = read_rule(description.get<ordered_json>("preprocessing"), file.origin());
-  if (j.contains("class_names")) info.class_names = description.get<std::vector<std::string>>("class_names");
+  info.preprocessing = read_rule(description.at("preprocessing"), file.origin());
+  if (description.has("class_names"))
+    info.class_names = description.get<std::vector<std::string>>("class_names");
   info.source_sha256 = description.get<std::string>("source_sha256");
   info.tensors_sha256 = description.get<std::string>("tensors_sha256");
   return info;

@@ -5,11 +5,13 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <limits>
 #include <mutex>
 #include <utility>
 
 #include "files/file.h"
 #include "files/json.h"
+#include "files/json_object.h"
 #include "tyto/error.h"
 
 namespace tyto::cuda {
@@ -24,27 +26,16 @@ constexpr int kNesting = 3;
 
 using Machines = std::map<std::string, TuningCache::Choices>;
 
-[[noreturn]] void refuse(const std::string& why) { throw Error(ErrorKind::Format, why); }
-
 // Error{File, Format} where the file is not there to be read, or is no cache of this version.
 Machines read(const std::filesystem::path& file) {
   if (!std::filesystem::exists(file)) return {};
-  const ordered_json root = parse_json(read_text(file, kLargestFile), kNesting, "its text");
-  if (!root.is_object() || !root.contains(kVersionKey)) refuse("it is no tuning cache");
-  const ordered_json& version = root[kVersionKey];
-  if (!version.is_number_unsigned() || version == 0) refuse("it is no tuning cache");
+  const ordered_json text = parse_json(read_text(file, kLargestFile), kNesting, "its text");
+  const JsonObject root(text, "it");
+  const auto version = root.get<uint64_t>(kVersionKey, 1, std::numeric_limits<uint64_t>::max());
   if (version > kVersion)
-    refuse(fmt::format("its format {} is newer than this tyto's {}", version.dump(), kVersion));
-  if (!root.contains(kMachinesKey) || !root[kMachinesKey].is_object()) refuse("it names no machines");
-  Machines machines;
-  for (const auto& [machine, choices] : root[kMachinesKey].items()) {
-    if (!choices.is_object()) refuse("a machine's choices are no object");
-    for (const auto& [operation, algorithm] : choices.items()) {
-      if (!algorithm.is_string()) refuse("a choice is no string");
-      machines[machine][operation] = algorithm.get<std::string>();
-    }
-  }
-  return machines;
+    throw Error(ErrorKind::Format,
+                fmt::format("its format {} is newer than this tyto's {}", version, kVersion));
+  return root.get<Machines>(kMachinesKey);
 }
 
 void write(const std::filesystem::path& file, const Machines& machines) {

@@ -310,20 +310,20 @@ class Coco(EvaluateTest):
             said = self.fails("--coco-annotations", self.write("truth.json", truth), d)
             self.assertIn(f"truth.json: {words}", said)
 
-        fault("images", lambda x: x[1].update(id=2**63), "images[1] has a 'id' that is neither a whole number nor a text")
-        fault("images", lambda x: x[1].update(id=1.5), "images[1] has a 'id' that is neither a whole number nor a text")
+        fault("images", lambda x: x[1].update(id=2**63), 'images[1] has a "id" that is not a whole number or a text')
+        fault("images", lambda x: x[1].update(id=1.5), 'images[1] has a "id" that is not a whole number or a text')
         fault("images", lambda x: x[1].update(id="9"), 'images[1] has the id "9", but images[0] has 7; write all as')
-        fault("images", lambda x: x.append(3), "images[3] is not an object")
-        fault("categories", lambda x: x[1].pop("id"), "categories[1] has no 'id'")
+        fault("images", lambda x: x.append(3), "images[3] is not a JSON object")
+        fault("categories", lambda x: x[1].pop("id"), 'categories[1] has no "id"')
         fault("annotations", lambda x: x[1].update(id=1.0), "annotations[1] repeats the id 1; give each annotation an id")
-        fault("annotations", lambda x: x[1].pop("iscrowd"), "annotations[1] has no 'iscrowd'")
-        fault("annotations", lambda x: x[1].update(iscrowd=2), "annotations[1] has a 'iscrowd' that is neither 0 nor 1")
+        fault("annotations", lambda x: x[1].pop("iscrowd"), 'annotations[1] has no "iscrowd"')
+        fault("annotations", lambda x: x[1].update(iscrowd=2), 'annotations[1] has a "iscrowd" that is not 0 or 1')
         fault("annotations", lambda x: x[1].update(image_id="7"),
               'annotations[1] has the image_id "7", where the file\'s ids are like 7; write both as numbers')
-        fault("annotations", lambda x: x[0].pop("category_id"), "annotations[0] has no 'category_id'")
-        fault("annotations", lambda x: x[0].update(bbox=[1, 2, 3]), "annotations[0] has a 'bbox' that is not [x, y, width")
-        fault("annotations", lambda x: x[0].update(bbox=[1, 2, 3, "4"]), "annotations[0] has a 'bbox' that is not four")
-        fault("annotations", lambda x: x[0].update(area=float("nan")), "annotations[0] has a 'area' that is not a number")
+        fault("annotations", lambda x: x[0].pop("category_id"), 'annotations[0] has no "category_id"')
+        fault("annotations", lambda x: x[0].update(bbox=[1, 2, 3]), 'annotations[0] has a "bbox" that is not [x, y, width')
+        fault("annotations", lambda x: x[0].update(bbox=[1, 2, 3, "4"]), 'annotations[0] has a "bbox" that is not [x, y, width')
+        fault("annotations", lambda x: x[0].update(area=float("nan")), 'annotations[0] has a "area" that is not a number')
 
     def test_files_that_are_none_are_named(self):
         truth = self.write("truth.json", self.TRUTH)
@@ -336,9 +336,9 @@ class Coco(EvaluateTest):
         self.assertIn("no list 'annotations' to judge detections by",
                       self.fails("--coco-annotations", self.write("image_info.json", image_info), d))
         for result, words in (({"image_id": 7, "category_id": "1", "bbox": [0, 0, 1, 1], "score": 1}, "category_id \"1\""),
-                              ({"image_id": 7, "category_id": 1, "bbox": [0, 0, 1, 1]}, "no 'score'"),
+                              ({"image_id": 7, "category_id": 1, "bbox": [0, 0, 1, 1]}, 'no "score"'),
                               ({"image_id": 7, "category_id": 1, "bbox": [0, 0, 1, 1], "score": "1"}, "not a number"),
-                              (7, "not an object")):
+                              (7, "not a JSON object")):
             said = self.fails("--coco-annotations", truth, self.write("bad.json", [result]))
             self.assertRegex(said, r"bad.json: result\[0\] .*" + words)
         self.assertIn("d.jsonl", self.fails("--coco-annotations", truth, d, d))  # two lines about one image

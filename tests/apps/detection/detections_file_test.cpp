@@ -82,7 +82,7 @@ TEST(DetectionsFile, SaysWhatIsWrongWithALine) {
   EXPECT_EQ(message_of(whole.substr(0, whole.size() - 1)),
             "some.jsonl: line 7 is not valid JSON; was the file cut off?");
   for (size_t cut = 0; cut < whole.size(); cut += 3) message_of(whole.substr(0, cut));
-  EXPECT_THAT(message_of("[]"), testing::HasSubstr("no JSON object"));
+  EXPECT_THAT(message_of("[]"), testing::HasSubstr("not a JSON object"));
   EXPECT_THAT(message_of(std::string(100000, '[')), testing::HasSubstr("nested too deeply"));
   EXPECT_THAT(message_of(R"({"image": "a", "width": 1, "detections": []})"),
               testing::HasSubstr("no \"height\""));

@@ -57,13 +57,14 @@ std::string complaint(const char* key, const nlohmann::json& value) {
 }
 
 TEST(PreprocessingRule, NamesTheKeyThatIsWrong) {
-  EXPECT_THAT(complaint("resize", "nearest"), HasSubstr("\"resize\" is \"nearest\"; known are pil-bilinear"));
-  EXPECT_THAT(complaint("rotate", 90), HasSubstr("\"rotate\" is not a key"));
-  EXPECT_THAT(complaint("fill", 3), HasSubstr("\"fill\" is not a key"));  // not with stretch
-  EXPECT_THAT(complaint("fit", "letterbox"), HasSubstr("\"fill\" is missing"));
-  EXPECT_THAT(complaint("std", nullptr), HasSubstr("\"std\" is missing"));
+  EXPECT_THAT(complaint("resize", "nearest"),
+              HasSubstr("has the \"resize\" 'nearest'; use pil-bilinear, pil-bicubic"));
+  EXPECT_THAT(complaint("rotate", 90), HasSubstr("a \"rotate\", which is not a key"));
+  EXPECT_THAT(complaint("fill", 3), HasSubstr("a \"fill\", which is not a key"));  // not with stretch
+  EXPECT_THAT(complaint("fit", "letterbox"), HasSubstr("no \"fill\""));
+  EXPECT_THAT(complaint("std", nullptr), HasSubstr("no \"std\""));
   EXPECT_THAT(complaint("std", {1, 0, 1}), HasSubstr("\"std\""));
-  EXPECT_THAT(complaint("mean", {1, 1}), HasSubstr("\"mean\" is [1,1], not three numbers"));
+  EXPECT_THAT(complaint("mean", {1, 1}), HasSubstr("a \"mean\" that is not a list of 3 numbers"));
   EXPECT_THAT(complaint("mean", {1, 1e300, 1}), HasSubstr("must be finite"));
   EXPECT_THAT(complaint("size", {256, 128.5}), HasSubstr("\"size\""));
   EXPECT_THAT(complaint("size", {256, 100000000000}), HasSubstr("\"size\""));
