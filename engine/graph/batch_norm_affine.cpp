@@ -4,19 +4,26 @@
 
 namespace tyto {
 
-ChannelAffine channel_affine_of(const Node& batch_norm, int64_t channels) {
+std::vector<double> batch_norm_scales(const Node& batch_norm, int64_t channels) {
   const auto& op = std::get<BatchNorm>(batch_norm.op);
-  const Tensor gamma = batch_norm.weights[0].load(), beta = batch_norm.weights[1].load(),
-               mean = batch_norm.weights[2].load(), var = batch_norm.weights[3].load();
-  const auto count = static_cast<size_t>(channels), first = static_cast<size_t>(op.first_channel);
-  ChannelAffine affine{std::vector<float>(count, 1.0f), std::vector<float>(count, 0.0f)};
-  for (size_t c = first; c < count; ++c) {
-    const double s =
-        gamma.as<float>()[c - first] / std::sqrt(double{var.as<float>()[c - first]} + op.epsilon);
-    if (!std::isfinite(s))
+  const Tensor gamma = batch_norm.weights[0].load(), var = batch_norm.weights[3].load();
+  const auto g = gamma.as<float>(), v = var.as<float>();
+  std::vector<double> scales(static_cast<size_t>(channels), 1.0);
+  for (size_t i = 0; i < g.size(); ++i)
+    scales[static_cast<size_t>(op.first_channel) + i] = g[i] / std::sqrt(double{v[i]} + op.epsilon);
+  return scales;
+}
+
+ChannelAffine channel_affine_of(const Node& batch_norm, int64_t channels) {
+  const Tensor beta = batch_norm.weights[1].load(), mean = batch_norm.weights[2].load();
+  const auto first = static_cast<size_t>(std::get<BatchNorm>(batch_norm.op).first_channel);
+  const std::vector<double> scales = batch_norm_scales(batch_norm, channels);
+  ChannelAffine affine{{scales.begin(), scales.end()}, std::vector<float>(scales.size(), 0.0f)};
+  for (size_t c = first; c < scales.size(); ++c) {
+    if (!std::isfinite(scales[c]))
       throw Error(ErrorKind::Format, "batch norm '" + batch_norm.name + "' has a negative running_var");
-    affine.scale[c] = static_cast<float>(s);
-    affine.shift[c] = static_cast<float>(beta.as<float>()[c - first] - mean.as<float>()[c - first] * s);
+    affine.shift[c] =
+        static_cast<float>(beta.as<float>()[c - first] - mean.as<float>()[c - first] * scales[c]);
   }
   return affine;
 }

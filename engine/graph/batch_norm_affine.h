@@ -1,4 +1,4 @@
-// A batch norm that nothing absorbed, as what it does to each channel.
+// What a batch norm does to each channel.
 #pragma once
 
 #include <vector>
@@ -6,6 +6,9 @@
 #include "engine/graph/graph.h"
 
 namespace tyto {
+
+// gamma / sqrt(var + epsilon); 1 for the channels before first_channel, not finite where running_var is negative.
+std::vector<double> batch_norm_scales(const Node& batch_norm, int64_t channels);
 
 struct ChannelAffine {
   std::vector<float> scale, shift;  // y = x * scale + shift; 1 and 0 for the channels before first_channel

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/graph/passes.h"
+#include "engine/graph/rewrite.h"
 
 namespace tyto {
 namespace {
@@ -38,16 +39,10 @@ Graph drop_dead(const Graph& graph, const std::vector<std::string>& outputs) {
     for (Value in : graph.nodes()[id].inputs) alive[static_cast<size_t>(in.node)] = true;
   }
 
-  Graph out;
-  std::vector<Value> now(graph.nodes().size());
-  for (size_t id = 0; id < graph.nodes().size(); ++id) {
-    if (!alive[id]) continue;
-    Node node = graph.nodes()[id];
-    for (Value& in : node.inputs) in = now[static_cast<size_t>(in.node)];
-    now[id] = out.append(std::move(node));
-  }
-  for (const auto& [name, value] : wanted) out.output(name, now[static_cast<size_t>(value.node)]);
-  return out;
+  Rewrite rewrite(graph);
+  for (size_t id = 0; id < graph.nodes().size(); ++id)
+    if (alive[id]) rewrite.write(id, graph.nodes()[id]);
+  return rewrite.finish(wanted);
 }
 
 }  // namespace tyto

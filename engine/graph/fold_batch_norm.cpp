@@ -5,6 +5,7 @@
 #include <cmath>
 #include <optional>
 
+#include "engine/graph/batch_norm_affine.h"
 #include "engine/graph/passes.h"
 #include "engine/graph/rewrite.h"
 
@@ -28,23 +29,11 @@ void check_folded(const Tensor& folded, const std::string& layer) {
               layer));
 }
 
-// gamma / sqrt(var + epsilon) of the channels that are normalised; the channels before them keep 1.
-std::vector<double> scales(const Node& norm, int64_t channels) {
-  const auto& op = std::get<BatchNorm>(norm.op);
-  const Tensor gamma = norm.weights[0].load(), var = norm.weights[3].load();
-  std::vector<double> scale(static_cast<size_t>(channels), 1.0);
-  for (int64_t i = 0; i < gamma.elements(); ++i)
-    scale[static_cast<size_t>(op.first_channel + i)] =
-        gamma.as<float>()[static_cast<size_t>(i)] /
-        std::sqrt(double{var.as<float>()[static_cast<size_t>(i)]} + op.epsilon);
-  return scale;
-}
-
 Weight folded_weight(const Node& layer, const Node& norm) {
   const Weight& weight = layer.weights[0];
   return Weight(weight.owner(), weight.key() + " * " + norm.weights[0].key(), weight.shape(), [weight, norm] {
     Tensor values = weight.load().clone();
-    const std::vector<double> scale = scales(norm, weight.dim(0));
+    const std::vector<double> scale = batch_norm_scales(norm, weight.dim(0));
     const int64_t row = values.elements() / std::max<int64_t>(1, weight.dim(0));
     float* v = values.as<float>().data();
     for (double s : scale)
@@ -61,7 +50,7 @@ Weight folded_bias(const Node& layer, const Node& norm) {
   return Weight(layer.weights[0].owner(), layer.weights[0].key() + " bias * " + norm.weights[0].key(),
                 Shape{channels}, [bias, norm, channels] {
                   Tensor values = bias ? bias->load().clone() : Tensor::zeros(DType::F32, {channels});
-                  const std::vector<double> scale = scales(norm, channels);
+                  const std::vector<double> scale = batch_norm_scales(norm, channels);
                   const Tensor beta = norm.weights[1].load(), mean = norm.weights[2].load();
                   const int64_t first = std::get<BatchNorm>(norm.op).first_channel;
                   for (int64_t c = first; c < channels; ++c) {

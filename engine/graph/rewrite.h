@@ -1,6 +1,8 @@
 // The copy loop that every pass shares.
 #pragma once
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/graph/graph.h"
@@ -30,8 +32,9 @@ class Rewrite {
   }
   void replace(size_t id, Value old) { now_[id] = now(old); }  // readers of `id` read `old` instead
 
-  Graph finish() {
-    for (const auto& [name, value] : from_.outputs()) to_.output(name, now(value));
+  Graph finish() { return finish(from_.outputs()); }
+  Graph finish(const std::vector<std::pair<std::string, Value>>& outputs) {
+    for (const auto& [name, value] : outputs) to_.output(name, now(value));
     return std::move(to_);
   }
 
