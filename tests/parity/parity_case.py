@@ -64,6 +64,7 @@ class ParityCase(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.folder = folder.name
+        cls.tolerances = {}  # of the model files that are there
 
     def setUp(self):
         torch.manual_seed(0)
@@ -77,6 +78,7 @@ class ParityCase(unittest.TestCase):
         torch.save(state_dict, cls.path("net.pth"), _use_new_zipfile_serialization=not legacy)
         tyto("convert", cls.path("net.pth"), "-o", cls.path(model), *options)
         os.remove(cls.path("net.pth"))
+        cls.tolerances.pop(model, None)
 
     @classmethod
     def try_tyto(cls, x, *options, model="model.safetensors", expect=0):
@@ -91,9 +93,15 @@ class ParityCase(unittest.TestCase):
         return load_tensors(cls.path("out.safetensors"))
 
     @classmethod
+    def plan(cls, *options, model="model.safetensors"):
+        return json.loads(tyto("inspect", cls.path(model), "--plan", "--json", *options)[0])
+
+    @classmethod
     def tolerance(cls, model="model.safetensors"):
-        plan = json.loads(tyto("inspect", cls.path(model), "--plan", "--json")[0])
-        return FP32_WINOGRAD if any("wino" in s["algorithm"] for s in plan["steps"]) else FP32_DIRECT
+        if model not in cls.tolerances:
+            winograd = any("wino" in step["algorithm"] for step in cls.plan(model=model)["steps"])
+            cls.tolerances[model] = FP32_WINOGRAD if winograd else FP32_DIRECT
+        return cls.tolerances[model]
 
     def check_lower_precision(self, precision, model, x, exact, file="model.safetensors"):
         """tyto's outputs, compared with those of PyTorch's network in this precision by how far each is from `exact`; None

@@ -7,6 +7,7 @@ import torchvision
 from torch import nn
 
 import reference_networks as ref
+from narrow import narrow as make_narrow
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "scripts", "pedestrian"))
 from ssdlite_mobilenet_v2 import InvertedResidual, SsdliteMobilenetV2  # noqa: E402
@@ -127,8 +128,9 @@ def settle_heads(model, locations, logits, classes, images, background):
     return model
 
 
-def ssd300(classes=21, seed=3, background=9.0):
-    model = ref.randomise(Ssd300(classes), seed)
+def ssd300(classes=21, seed=3, background=9.0, narrow=False):
+    model = Ssd300(classes)
+    ref.randomise(make_narrow(model) if narrow else model, seed)
     with torch.no_grad():
         model.L2Norm.weight.uniform_(10, 20, generator=torch.Generator().manual_seed(seed))
     return settle_heads(model, list(model.loc), list(model.conf), classes, scenes((1, 3, 300, 300), 7, VGG_SPREAD), background)
@@ -139,25 +141,29 @@ def torchvision_heads(model):
     return convolutions(head.regression_head.module_list), convolutions(head.classification_head.module_list)
 
 
-def ssd300_vgg16(classes=91, seed=3, background=9.0):
-    build = torchvision.models.detection.ssd300_vgg16
-    detector = build(weights=None, weights_backbone=None, num_classes=classes)
-    model = ref.randomise(ref.Outputs(detector, torchvision_outputs), seed)
+def torchvision_detector(name, classes, narrow):
+    build = getattr(torchvision.models.detection, name)
+    model = ref.Outputs(build(weights=None, weights_backbone=None, num_classes=classes), torchvision_outputs)
+    return make_narrow(model) if narrow else model
+
+
+def ssd300_vgg16(classes=91, seed=3, background=9.0, narrow=False):
+    model = ref.randomise(torchvision_detector("ssd300_vgg16", classes, narrow), seed)
     with torch.no_grad():
-        detector.backbone.scale_weight.uniform_(10, 20, generator=torch.Generator().manual_seed(seed))
+        model.wrapped.backbone.scale_weight.uniform_(10, 20, generator=torch.Generator().manual_seed(seed))
     return settle_heads(model, *torchvision_heads(model), classes, scenes((1, 3, 300, 300), 7, VGG_SPREAD), background)
 
 
-def ssdlite320_mobilenet_v3_large(classes=91, seed=3, background=9.0, loud=1.0):
-    build = torchvision.models.detection.ssdlite320_mobilenet_v3_large
-    detector = build(weights=None, weights_backbone=None, num_classes=classes)
+def ssdlite320_mobilenet_v3_large(classes=91, seed=3, background=9.0, loud=1.0, narrow=False):
     images = scenes((STATISTICS, 3, 320, 320), 7, MOBILENET_SPREAD)
-    model = ref.randomise(ref.Outputs(detector, torchvision_outputs), seed, images, NORM_SCALES, loud)
+    model = torchvision_detector("ssdlite320_mobilenet_v3_large", classes, narrow)
+    ref.randomise(model, seed, images, NORM_SCALES, loud)
     return settle_heads(model, *torchvision_heads(model), classes, images, background)
 
 
-def ssdlite_mobilenet_v2(classes=2, seed=3, background=0.0, loud=1.0):
+def ssdlite_mobilenet_v2(classes=2, seed=3, background=0.0, loud=1.0, narrow=False):
     images = scenes((STATISTICS, 3, 300, 300), 7, MOBILENET_SPREAD)
-    model = ref.randomise(SsdliteMobilenetV2(classes), seed, images, NORM_SCALES, loud)
+    model = SsdliteMobilenetV2(classes)
+    ref.randomise(make_narrow(model) if narrow else model, seed, images, NORM_SCALES, loud)
     heads = (convolutions(model.head[name].module_list) for name in ("regression_head", "classification_head"))
     return settle_heads(model, *heads, classes, images, background)

@@ -55,7 +55,8 @@ def unlike(rows, want):
 
 
 class DetectorTests:
-    """One detector: what a project's class below says of it, tested in every way."""
+    """One detector: what a project's class below says of it, tested in every way with an eighth of its channels, and once,
+    on the CPU, with all."""
 
     BATCH = 2
     IMAGES = ((640, 480, "jpg"), (150, 220, "png"))
@@ -70,7 +71,7 @@ class DetectorTests:
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.model = cls.build().eval()
+        cls.model = cls.build(narrow=True)
         cls.convert(cls.model.state_dict(), model="default.safetensors")
         cls.x = cls.scenes(cls.BATCH)
         cls.got = cls.run_tyto(cls.x, model="default.safetensors")
@@ -96,7 +97,7 @@ class DetectorTests:
 
     def test_another_class_count(self):
         """From a pre-1.6 checkpoint; the raw heads of this model are post-processed, too."""
-        model, x = self.build(**self.other).eval(), self.x[:1]
+        model, x = self.build(narrow=True, **self.other), self.x[:1]
         self.convert(model.state_dict(), *self.other_options, legacy=True)
         got = self.run_tyto(x)
         self.check_raw_heads(model, x, got)
@@ -164,28 +165,40 @@ class DetectorTests:
         return paths
 
     def test_image_files(self):
+        self.check_image_files(self.model, "default.safetensors")
+
+    def check_image_files(self, model, file):
         paths = self.write_images()
-        tyto("detect", self.path("default.safetensors"), *paths, "-o", self.path("out"), "--batch", len(paths))
+        tyto("detect", self.path(file), *paths, "-o", self.path("out"), "--batch", len(paths))
         with open(self.path("out/detections.jsonl")) as lines:
             found = [json.loads(line) for line in lines]
         self.assertEqual([line["image"] for line in found], paths)
-        limit = self.tolerance("default.safetensors")
+        limit = self.tolerance(file)
         count = differing = uncertain = 0
         for path, line in zip(paths, found):
             image = np.asarray(PIL.Image.open(path).convert("RGB"))
             self.assertEqual((line["width"], line["height"]), image.shape[1::-1])
             with torch.no_grad():
-                raw = {name: value[0] for name, value in self.model(self.preprocess(self.model, image)).items()}
-            want = self.reference(self.model, raw["locations"], raw["logits"])
+                raw = {name: value[0] for name, value in model(self.preprocess(model, image)).items()}
+            want = self.reference(model, raw["locations"], raw["logits"])
             rows = self.in_network_pixels(line)
             # The inputs are the same to a rounding, so that the raw heads lie as far apart as those of test_raw_heads may.
             errors = (limit * float(raw[name].abs().max()) for name in ("locations", "logits"))
             heads = raw["locations"].numpy(), raw["logits"].numpy()
-            uncertain += self.check_explained(rows, want, judge(self.rule(), self.anchors(self.model), *heads, *errors))
+            uncertain += self.check_explained(rows, want, judge(self.rule(), self.anchors(model), *heads, *errors))
             count, differing = count + len(want), differing + unlike(rows, want)
         self.assertGreater(count, 100)
         print(f"  {self.id().split('.', 1)[-1]}: {count} detections, {differing} differ "
               f"({uncertain} within the raw error of a threshold)")
+
+    @unittest.skipIf(DEVICE, "once, on the CPU")
+    def test_full_width(self):
+        model = self.build()
+        self.convert(model.state_dict(), model="full.safetensors")
+        got = self.run_tyto(self.x[:2], model="full.safetensors")
+        self.check_raw_heads(model, self.x[:2], got, "full.safetensors")
+        self.assertGreater(self.check_postprocessing(model, got), 100)
+        self.check_image_files(model, "full.safetensors")
 
     def in_network_pixels(self, line):
         table = [(x, y, x + width, y + height, d["score"], d["label_id"])
@@ -200,7 +213,7 @@ class ClippingTests:
 
     def test_activations_clip(self):
         """Loud channels clip and make the network chaotic: judged by how far PyTorch itself is from float64."""
-        model = self.build(loud=8.0).eval()
+        model = self.build(loud=8.0, narrow=True)
         self.convert(model.state_dict())
         x = self.scenes(1)
         exact = in_float64(model, x)

@@ -1,0 +1,30 @@
+"""Networks with an eighth of their channels, like `narrow` in tests/engine/cuda/network_shapes.h: wherever a network's full
+width proves nothing that the kernels' tests do not."""
+import re
+
+from torch import nn
+
+import reference_networks as ref
+
+PREDICTS = re.compile(r"(^|\.)(loc|conf)\.\d+$|_head\.module_list\.\d+(\.1)?$")
+
+
+def narrow(model):
+    """In place: the first channels of every layer. What heads predict, and the image, stay."""
+    for name, module in model.named_modules():
+        first = 1 if PREDICTS.search(name) else 0
+        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            shape = list(tensor.shape)
+            shape[first:2] = [size // 8 if size % 8 == 0 else size for size in shape[first:2]]
+            tensor.data = tensor.data[tuple(map(slice, shape))].clone()
+        if isinstance(module, nn.Conv2d):
+            if module.groups > 1:  # depthwise
+                module.groups = len(module.weight)
+            module.out_channels, module.in_channels = len(module.weight), module.weight.shape[1] * module.groups
+        elif isinstance(module, nn.Linear):
+            module.out_features, module.in_features = module.weight.shape
+        elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d)):
+            module.num_features = len(module.weight)
+        if isinstance(module, ref.IBN):
+            module.half //= 8
+    return model
