@@ -117,9 +117,7 @@ class DetectorTests:
         """Both lists must be possible, so that what differs lies within rounding of a threshold. How many do."""
         for table in (rows, want):
             self.assertEqual(objections(candidates, table), [])
-        uncertain = int((~candidates.certain).sum())
-        self.assertLessEqual(uncertain, MOST_UNCERTAIN * len(want))
-        return uncertain
+        return int((~candidates.certain).sum())
 
     # --- post-processing of tyto's own raw heads ---
 
@@ -134,6 +132,7 @@ class DetectorTests:
             self.assertEqual(len(rows), len(want))
             uncertain += self.check_explained(rows, want, judge(self.rule(**changed), self.anchors(model), locations, logits))
             differing += unlike(rows, want)
+        self.assertLessEqual(uncertain, MOST_UNCERTAIN * count)
         print(f"  {self.id().split('.', 1)[-1]} {changed or 'defaults'}: {count} detections, {differing} differ "
               f"({uncertain} within rounding of a threshold)")
         return count
@@ -188,6 +187,7 @@ class DetectorTests:
             uncertain += self.check_explained(rows, want, judge(self.rule(), self.anchors(model), *heads, *errors))
             count, differing = count + len(want), differing + unlike(rows, want)
         self.assertGreater(count, 100)
+        self.assertLessEqual(uncertain, MOST_UNCERTAIN * count)
         print(f"  {self.id().split('.', 1)[-1]}: {count} detections, {differing} differ "
               f"({uncertain} within the raw error of a threshold)")
 
@@ -213,14 +213,14 @@ class ClippingTests:
 
     def test_activations_clip(self):
         """Loud channels clip and make the network chaotic: judged by how far PyTorch itself is from float64."""
-        model = self.build(loud=8.0, narrow=True)
+        model = self.build(loud=self.loud, narrow=True)
         self.convert(model.state_dict())
         x = self.scenes(1)
         exact = in_float64(model, x)
         clipping = self.watch_clipping(model)
         with torch.no_grad():
             want = model(x)
-        self.assertGreater(sum(clipping.values()), 0.8 * len(clipping))
+        self.assertGreater(sum(clipping.values()), 0.75 * len(clipping))
         got = self.run_tyto(x)
         for name, value in exact.items():
             pytorch, ours = (np.abs(side - value).max() / np.abs(value).max() for side in (want[name].numpy(), got[name]))
@@ -309,6 +309,7 @@ class TestSsd300Vgg16(TorchvisionTests, ParityCase):
 
 class TestSsdlite320MobilenetV3Large(ClippingTests, OverflowTests, TorchvisionTests, ParityCase):
     BATCH = MANY
+    loud = 16.0
     build = partial(ref.ssdlite320_mobilenet_v3_large)
     size = 320
     defaults = {"score_threshold": 0.001, "iou_threshold": 0.55, "top_k": 300, "max_detections": 300}
@@ -366,6 +367,7 @@ class TestSsd300(EqualScoresTests, DetectorTests, ParityCase):
 class TestSsdliteMobilenetV2(ClippingTests, EqualScoresTests, OverflowTests, DetectorTests, ParityCase):
     BATCH = MANY
     IMAGES = ((640, 480, "jpg"), (500, 375, "png"), (150, 220, "jpg"), (300, 300, "png"))
+    loud = 10.0
     build = partial(ref.ssdlite_mobilenet_v2)
     defaults = {"score_threshold": 1e-8, "iou_threshold": 0.6, "max_per_class": 100, "max_detections": 100}
     settings = (
