@@ -1,4 +1,4 @@
-// COCO's rules, one by one; tests/apps/detection compares whole evaluations with pycocotools.
+// COCO's rules, one by one; tests/apps/command compares whole evaluations with pycocotools.
 #include "engine/metrics/coco_metrics.h"
 
 #include <gtest/gtest.h>
