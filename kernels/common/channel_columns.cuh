@@ -34,7 +34,8 @@ LaunchConfig cover_columns(int64_t n, int64_t channels, Stream stream) {
 // the warps through shared memory. x: the image's first pixel; first: the block's first channel; partial: shared,
 // [kColumnWarps * kColumnChannels<N>]. Thread t < kColumnChannels<N> gets that of channel first + t, where there is one.
 template <int N, class T, class F>
-__device__ inline float column_sum(const T* x, int area, int channels, int first, float* partial, const F& f) {
+__device__ inline float column_sum(const T* x, int area, int channels, int first, float* partial,
+                                   const F& f) {
   constexpr int kPacks = kColumnPacks<N>, kChannels = kColumnChannels<N>;
   const int thread = threadIdx.x, pack = thread % kPacks, channel = first + pack * N;
   float sum[N] = {};

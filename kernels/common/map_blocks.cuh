@@ -15,8 +15,8 @@ inline constexpr int kMapBlock = 256;  // most threads of such a block
 // A thread a pack of channels, a column, a row and an image of the map. Maps of more than 65535 images or of 65535
 // patches below one another are more than a grid can hold; the launch says so.
 inline LaunchConfig cover_map(int64_t packs, int64_t columns, int64_t rows, int64_t n, Stream stream) {
-  constexpr unsigned kLine = 8;     // packs of 16 bytes in a cache line
-  constexpr unsigned kPatch = 64;   // threads of one row of the patch
+  constexpr unsigned kLine = 8;      // packs of 16 bytes in a cache line
+  constexpr unsigned kPatch = 64;    // threads of one row of the patch
   constexpr int64_t kMaxDepth = 64;  // of a block's z
   constexpr int64_t kSpread =
       256;  // blocks that keep a large GPU's SMs busy; a small map is cut finer for them

@@ -23,7 +23,8 @@ __global__ void __launch_bounds__(kMapBlock)
                   T* __restrict__ y) {
   const MapPosition position = position_on_map(sizes.channels / N);
   const int channel = position.pack * N;
-  if (channel >= sizes.channels || position.column >= sizes.out_width || position.row >= sizes.out_height) return;
+  if (channel >= sizes.channels || position.column >= sizes.out_width || position.row >= sizes.out_height)
+    return;
   const int taps = params.kernel * params.kernel;
   float sum[N] = {};
   if (bias) load<N>(bias + channel, sum);
@@ -34,7 +35,9 @@ __global__ void __launch_bounds__(kMapBlock)
       const int w = giver(position.column, s, sizes.width, params);
       if (w < 0) continue;
       float v[N];
-      load<N>(columns + (sizes.in(position.image, h, w) * taps + (r * params.kernel + s) * sizes.channels) + channel, v);
+      load<N>(columns + (sizes.in(position.image, h, w) * taps + (r * params.kernel + s) * sizes.channels) +
+                  channel,
+              v);
 #pragma unroll
       for (int i = 0; i < N; ++i) sum[i] += v[i];
     }

@@ -90,7 +90,8 @@ __global__ void __launch_bounds__(kMapBlock, 4)
                      MapSizes sizes, DepthwiseConvolution params, T* __restrict__ y) {
   const MapPosition position = position_on_map(sizes.channels / N);
   const int channel = position.pack * N;
-  if (channel >= sizes.channels || position.column >= sizes.out_width || position.row >= sizes.out_height) return;
+  if (channel >= sizes.channels || position.column >= sizes.out_width || position.row >= sizes.out_height)
+    return;
   float sum[N];
   start_sum<N>(bias, channel, sum);
   const int top = position.row * params.stride - params.padding_top;
@@ -109,7 +110,8 @@ __global__ void __launch_bounds__(kMapBlock, 4)
       for (int i = 0; i < N; ++i) sum[i] += v[i] * weight[i];
     }
   }
-  finish_sum<N>(sum, params.activation, y + sizes.out(position.image, position.row, position.column) + channel);
+  finish_sum<N>(sum, params.activation,
+                y + sizes.out(position.image, position.row, position.column) + channel);
 }
 
 }  // namespace

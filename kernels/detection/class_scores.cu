@@ -20,7 +20,7 @@ namespace {
 
 constexpr int kBlock = 128;
 constexpr int kTileBytes = 24 << 10;  // up to here so many blocks fit on an SM that it is never idle
-constexpr int kMaxBytes = 48 << 10;  // what every device has: a single row may take it all
+constexpr int kMaxBytes = 48 << 10;   // what every device has: a single row may take it all
 
 struct Shape {
   unsigned rows;  // of all images

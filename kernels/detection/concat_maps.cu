@@ -22,8 +22,8 @@ struct Heads {
   const T* data[kMaxMaps];
   int size[kMaxMaps];         // numbers an image
   int first_block[kMaxMaps];  // that works on the map
-  int64_t offset[kMaxMaps];    // in an image's rows
-  int64_t image_size;           // numbers in an image's rows
+  int64_t offset[kMaxMaps];   // in an image's rows
+  int64_t image_size;         // numbers in an image's rows
   int maps;
 };
 

@@ -267,15 +267,14 @@ Workspace carve(Carver& carver, const Sizes& sizes, int64_t lists) {
 
 }  // namespace
 
-int64_t nms_workspace_cuda(const Nms& p, int64_t n, int64_t classes,
-                                         int64_t count) {
+int64_t nms_workspace_cuda(const Nms& p, int64_t n, int64_t classes, int64_t count) {
   Carver carver(nullptr);
   carve(carver, sizes_of(p, classes, count), n * classes);
   return carver.bytes();
 }
 
-void nms(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count,
-                       const Nms& p, void* workspace, float* detections, Stream stream) {
+void nms(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count, const Nms& p,
+         void* workspace, float* detections, Stream stream) {
   const Sizes sizes = sizes_of(p, classes, count);
   const int64_t lists = n * classes;
   if (lists == 0 || count == 0) return;

@@ -14,7 +14,7 @@ constexpr int kBlock = 256;
 template <class T, int N>
 __global__ void __launch_bounds__(kBlock)
     epilogue_kernel(const T* x, const T* __restrict__ bias, const T* residual, Activation activation,
-                  unsigned packs, unsigned row_packs, T* y) {
+                    unsigned packs, unsigned row_packs, T* y) {
   const unsigned pack = blockIdx.x * kBlock + threadIdx.x;
   if (pack >= packs) return;
   float v[N];
@@ -40,9 +40,9 @@ void epilogue(Nhwc<const T> x, const T* bias, const T* residual, Activation acti
   // Without a bias nothing depends on the channel: all is one row.
   const int64_t row = bias ? x.channels : elements;
   const auto go = [&]<int N>() {
-    launch<epilogue_kernel<T, N>>({.grid = blocks_for(elements / N, kBlock), .block = kBlock, .stream = stream},
-                                x.data, bias, residual, activation, static_cast<unsigned>(elements / N),
-                                static_cast<unsigned>(row / N), y);
+    launch<epilogue_kernel<T, N>>(
+        {.grid = blocks_for(elements / N, kBlock), .block = kBlock, .stream = stream}, x.data, bias, residual,
+        activation, static_cast<unsigned>(elements / N), static_cast<unsigned>(row / N), y);
   };
   if (packable<kPack<T>>(row, x.data, bias, residual, y))
     go.template operator()<kPack<T>>();
@@ -52,7 +52,7 @@ void epilogue(Nhwc<const T> x, const T* bias, const T* residual, Activation acti
 
 template void epilogue<float>(Nhwc<const float>, const float*, const float*, Activation, float*, Stream);
 template void epilogue<Half>(Nhwc<const Half>, const Half*, const Half*, Activation, Half*, Stream);
-template void epilogue<BFloat16>(Nhwc<const BFloat16>, const BFloat16*, const BFloat16*, Activation, BFloat16*,
-                               Stream);
+template void epilogue<BFloat16>(Nhwc<const BFloat16>, const BFloat16*, const BFloat16*, Activation,
+                                 BFloat16*, Stream);
 
 }  // namespace tyto::kernels

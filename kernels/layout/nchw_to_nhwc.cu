@@ -30,7 +30,7 @@ __global__ void __launch_bounds__(kBlock)
 template <class T>
 __global__ void __launch_bounds__(kTile* kTileRows)
     nchw_to_nhwc_kernel(const float* __restrict__ planes, int channels, int out_channels, int area,
-                         T* __restrict__ out) {
+                        T* __restrict__ out) {
   TYTO_SHARED_ARRAY(float, tile, kTileWords);
   const TilePosition position = position_of_tile(out_channels, area);
   const int column = threadIdx.x, pixel = position.pixel + column;
@@ -63,8 +63,8 @@ void nchw_to_nhwc(const float* planes, int64_t channels, Nhwc<T> out, Stream str
         static_cast<int>(channels), n, area, out.data);
   else
     launch<nchw_to_nhwc_kernel<T>>(cover_tiles(n, out.channels, area, stream), planes,
-                                    static_cast<int>(channels), static_cast<int>(out.channels), area,
-                                    out.data);
+                                   static_cast<int>(channels), static_cast<int>(out.channels), area,
+                                   out.data);
 }
 
 template void nchw_to_nhwc<float>(const float*, int64_t, Nhwc<float>, Stream);

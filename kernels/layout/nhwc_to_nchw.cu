@@ -43,7 +43,7 @@ void nhwc_to_nchw(Nhwc<const T> x, U* planes, Stream stream) {
     convert(x.data, x.elements(), planes, stream);
   else
     launch<nhwc_to_nchw_kernel<T, U>>(cover_tiles(x.n, x.channels, area, stream), x.data,
-                                        static_cast<int>(x.channels), static_cast<int>(area), planes);
+                                      static_cast<int>(x.channels), static_cast<int>(area), planes);
 }
 
 template void nhwc_to_nchw<float, float>(Nhwc<const float>, float*, Stream);

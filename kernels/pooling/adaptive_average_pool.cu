@@ -34,7 +34,8 @@ __global__ void __launch_bounds__(kMapBlock)
     adaptive_average_pool_kernel(const T* __restrict__ x, MapSizes sizes, T* __restrict__ y) {
   const MapPosition position = position_on_map(sizes.channels / N);
   const int channel = position.pack * N;
-  if (channel >= sizes.channels || position.column >= sizes.out_width || position.row >= sizes.out_height) return;
+  if (channel >= sizes.channels || position.column >= sizes.out_width || position.row >= sizes.out_height)
+    return;
   // In 64 bits: a cell's index times the map's size may pass 2^31.
   const auto first = [](int64_t cell, int64_t size, int cells) {
     return static_cast<int>(cell * size / cells);

@@ -15,7 +15,8 @@ namespace {
 
 template <class T, int N>
 __global__ void __launch_bounds__(kColumnBlock)
-    gem_pool_kernel(const T* __restrict__ x, int area, int channels, float power, GemPool params, T* __restrict__ y) {
+    gem_pool_kernel(const T* __restrict__ x, int area, int channels, float power, GemPool params,
+                    T* __restrict__ y) {
   constexpr int kChannels = kColumnChannels<N>;
   TYTO_SHARED_ARRAY(float, partial, kColumnWarps* kChannels);
   const int chunks = (channels + kChannels - 1) / kChannels, thread = threadIdx.x;
@@ -23,14 +24,16 @@ __global__ void __launch_bounds__(kColumnBlock)
   const float total = column_sum<N>(x + image * area * channels, area, channels, first, partial,
                                     [&](float v) { return gem_term(v, power, params); });
   if (thread >= kChannels || first + thread >= channels) return;
-  y[image * channels + first + thread] = from_float<T>(gem_root(total / static_cast<float>(area), power, params));
+  y[image * channels + first + thread] =
+      from_float<T>(gem_root(total / static_cast<float>(area), power, params));
 }
 
 template <class T, int N>
 void pool(Nhwc<const T> x, float power, const GemPool& params, T* y, Stream stream) {
   checked_int(x.elements(), "a map of GeM pooling");
   launch<gem_pool_kernel<T, N>>(cover_columns<N>(x.n, x.channels, stream), x.data,
-                                static_cast<int>(x.height * x.width), static_cast<int>(x.channels), power, params, y);
+                                static_cast<int>(x.height * x.width), static_cast<int>(x.channels), power,
+                                params, y);
 }
 
 }  // namespace

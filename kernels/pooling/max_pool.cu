@@ -20,7 +20,8 @@ __global__ void __launch_bounds__(kMapBlock)
     max_pool_kernel(const T* __restrict__ x, MapSizes sizes, MaxPoolWindow window, T* __restrict__ y) {
   const MapPosition position = position_on_map(sizes.channels / N);
   const int channel = position.pack * N;
-  if (channel >= sizes.channels || position.column >= sizes.out_width || position.row >= sizes.out_height) return;
+  if (channel >= sizes.channels || position.column >= sizes.out_width || position.row >= sizes.out_height)
+    return;
   const int kernel = kKernel == 0 ? window.kernel : kKernel;
   const int top = position.row * window.stride - window.padding_top;
   const int left = position.column * window.stride - window.padding_left;

@@ -2,8 +2,8 @@
 #include <functional>
 #include <map>
 
-#include "emulation/run.h"
 #include "emulation/observer.h"
+#include "emulation/run.h"
 
 namespace emulation {
 namespace {
