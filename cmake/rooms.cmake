@@ -14,5 +14,8 @@ function(tyto_warnings target)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # g++ 12 sees these where they are not, in its own std::string and std::optional (GCC bugs 105651, 80635).
     target_compile_options(${target} PRIVATE -Wno-restrict -Wno-maybe-uninitialized)
+  else()
+    # clang tells the user of std::stable_sort that libstdc++ 12 deprecates what it calls there.
+    target_compile_options(${target} PRIVATE -Wno-deprecated-declarations)
   endif()
 endfunction()
