@@ -3,6 +3,7 @@
 
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
+#include "apps/commands/plan_reports.h"
 #include "apps/console.h"
 #include "apps/reid/features_summary.h"
 #include "engine/model/model_file.h"
@@ -108,12 +109,7 @@ int inspect_plan(const Flags& flags) {
   const PlanReport& r = plan.report();
   if (flags.json) {
     ordered_json steps = ordered_json::array();
-    for (const auto& s : r.steps)
-      steps.push_back({{"name", s.name},
-                       {"operation", s.operation},
-                       {"algorithm", s.algorithm},
-                       {"layout", s.layout},
-                       {"shape", s.shape.dims()}});
+    for (const auto& s : r.steps) steps.push_back(step_json(s));
     fmt::print("{}\n", dump_json({{"steps", steps},
                                   {"activation_bytes", r.activation_bytes},
                                   {"activation_bound", r.activation_bound},

@@ -1,55 +1,105 @@
-// tyto run: raw tensors in, raw tensors out, for parity checks and debugging.
+// tyto run: raw tensors in, raw tensors out, for parity checks and debugging; how long a network takes, and which layers.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
+#include <random>
 #include <vector>
 
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
+#include "apps/commands/plan_reports.h"
 #include "apps/console.h"
+#include "files/json.h"
 #include "files/safetensors.h"
 #include "tyto/plan.h"
 
 namespace tyto::apps {
 namespace {
 
+using nlohmann::ordered_json;
+
+constexpr int kProfiledRuns = 10;
+
 struct Flags {
   std::string model, input, output;
   std::vector<std::string> outputs;
-  int repeat = 0;
+  int repeat = 0, batch = 1;
+  bool profile = false, json = false;
   EngineFlags engine;
 };
 
-int run(const Flags& flags) {
-  const Model model(flags.model);
-  model.verify();
-  const SafetensorsFile file(flags.input);
-  const Tensor input = file.read("input").to_f32();
-  Context context(context_options(flags.engine));
-  Plan plan(model, context, input.shape(), {precision_from(flags.engine.precision), flags.outputs});
+// Uniform in [-2, 2): about what preprocessing makes of photographs; the same on every run.
+Tensor noise(const Shape& shape) {
+  Tensor tensor(DType::F32, shape);
+  std::minstd_rand random;
+  for (float& v : tensor.as<float>())
+    v = 4 * static_cast<float>(random() - 1) / static_cast<float>(std::minstd_rand::max()) - 2;
+  return tensor;
+}
 
+double median_ms(Plan& plan, const Tensor& input, int repeat) {
   std::vector<double> milliseconds;
-  for (int i = 0; i < flags.repeat; ++i) {
+  for (int i = 0; i < repeat; ++i) {
     const auto start = std::chrono::steady_clock::now();
     plan.run(input);
     milliseconds.push_back(
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
     check_interrupted();
   }
-  const auto& results = plan.run(input);
+  std::ranges::sort(milliseconds);
+  return milliseconds[milliseconds.size() / 2];
+}
 
+void write_outputs(const std::string& path, const std::map<std::string, Tensor>& results) {
   SafetensorsWriter::Declared declared;
   for (const auto& [name, tensor] : results) declared.push_back({name, {tensor.dtype(), tensor.shape()}});
-  SafetensorsWriter writer(flags.output, declared, {});
+  SafetensorsWriter writer(path, declared, {});
   for (const auto& [name, tensor] : results) writer.append(name, tensor);
   writer.commit();
-  for (const auto& [name, tensor] : results) fmt::print("{} {}\n", name, tensor.shape().str());
-  if (flags.repeat > 0) {
-    std::ranges::sort(milliseconds);
-    fmt::print("{:.3f} ms a run (median of {}; {:.1f} images/s)\n", milliseconds[milliseconds.size() / 2],
-               flags.repeat, static_cast<double>(input.dim(0)) * 1e3 / milliseconds[milliseconds.size() / 2]);
+}
+
+int run(const Flags& flags) {
+  if (flags.output.empty() && flags.repeat == 0 && !flags.profile)
+    throw Error(ErrorKind::Usage, "nothing is asked for; give --output, --repeat or --profile");
+  const Model model(flags.model);
+  model.verify();
+  const Precision precision = precision_from(flags.engine.precision);
+  const Tensor input = flags.input.empty() ? noise(model.input_shape(flags.batch))
+                                           : SafetensorsFile(flags.input).read("input").to_f32();
+  Context context(context_options(flags.engine));
+  Peaks peaks;
+  if (flags.profile) peaks = context.measure_peaks(precision);  // while the device's memory is free
+  Plan plan(model, context, input.shape(), {precision, flags.outputs});
+
+  std::optional<ProfileReport> profile;
+  const int repeat = flags.profile && flags.repeat == 0 ? kProfiledRuns : flags.repeat;
+  double run_ms = 0;
+  if (flags.profile) {
+    profile.emplace(ProfileReport{plan.report(), plan.profile(input, repeat), peaks});
+    run_ms = profile->profile.run_ms;
+  } else if (repeat > 0) {
+    run_ms = median_ms(plan, input, repeat);
   }
+  const auto& results = plan.run(input);
+  if (!flags.output.empty()) write_outputs(flags.output, results);
+
+  const double images_per_second = static_cast<double>(input.dim(0)) * 1e3 / run_ms;
+  if (flags.json) {
+    ordered_json out;
+    for (const auto& [name, tensor] : results) out["outputs"][name] = tensor.shape().dims();
+    if (repeat > 0)
+      out.update({{"runs", repeat}, {"run_ms", run_ms}, {"images_per_second", images_per_second}});
+    if (profile) out["profile"] = profile->json();
+    fmt::print("{}\n", dump_json(out));
+    return kDone;
+  }
+  for (const auto& [name, tensor] : results) fmt::print("{} {}\n", name, tensor.shape().str());
+  if (profile) fmt::print("{}", profile->table());
+  if (repeat > 0)
+    fmt::print("{:.3f} ms a run{} (median of {}; {:.1f} images/s)\n", run_ms,
+               profile ? " whose layers are not timed" : "", repeat, images_per_second);
   return kDone;
 }
 
@@ -57,16 +107,30 @@ int run(const Flags& flags) {
 
 void add_run(CLI::App& app, Run& command) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* c = app.add_subcommand("run", "run a network on a raw input tensor");
+  CLI::App* c =
+      app.add_subcommand("run", "run a network on a raw input tensor, or see how long its layers take");
   c->add_option("model", flags->model, "a model file")->required();
-  c->add_option("--input", flags->input, "safetensors with the tensor 'input' [N, 3, H, W], preprocessed")
-      ->required();
-  c->add_option("--output", flags->output, "safetensors to write the named outputs to")->required();
+  CLI::Option* input = c->add_option(
+      "--input", flags->input,
+      "safetensors with the tensor 'input' [N, 3, H, W], preprocessed; without it noise, to measure with");
+  c->add_option("--output", flags->output, "safetensors to write the named outputs to")->needs(input);
+  c->add_option("--batch", flags->batch, "images a run, of noise")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str()
+      ->excludes(input);
   c->add_option("--outputs", flags->outputs, "compute these outputs only")
       ->delimiter(',')
       ->allow_extra_args(false);
   c->add_option("--repeat", flags->repeat, "run so many times more, and say how long the median took")
       ->check(CLI::Range(0, 1000000));
+  c->add_flag(
+      "--profile", flags->profile,
+      fmt::format(
+          "a table by layer: time (median of {} runs or of --repeat; of several GPUs the first's), "
+          "share, algorithm, GFLOP/s and GB/s beside the peaks measured here; --json gives the same as "
+          "JSON. What trtexec's --dumpProfile and benchmark_app's -pc show",
+          kProfiledRuns));
+  c->add_flag("--json", flags->json, "print a JSON object");
   add_engine_flags(*c, flags->engine);
   c->callback([flags, &command] { command = [flags] { return run(*flags); }; });
 }

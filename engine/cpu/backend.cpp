@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 #include <omp.h>
 
+#include <chrono>
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "engine/cpu/instruction_set.h"
 #include "engine/cpu/lowering.h"
+#include "engine/cpu/peaks.h"
 #include "engine/runtime/admission.h"
 
 namespace tyto {
@@ -47,20 +49,39 @@ class CpuExecutable : public Executable {
   int in_flight() const override { return 1; }
 
   void collect(std::map<std::string, Tensor>& outputs) override {
+    run_steps(outputs, [&](const cpu::Step& step) { step.run(stream_); });
+  }
+
+  std::vector<double> time_steps(const Tensor& input, std::map<std::string, Tensor>& outputs) override {
+    submit(input);
+    std::vector<double> milliseconds;
+    milliseconds.reserve(lowered_.steps.size());
+    run_steps(outputs, [&](const cpu::Step& step) {
+      const auto start = std::chrono::steady_clock::now();
+      step.run(stream_);
+      stream_.wait();
+      milliseconds.push_back(
+          std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    });
+    return milliseconds;
+  }
+
+  const PlanReport& report() const override { return lowered_.report; }
+
+ private:
+  template <class RunStep>
+  void run_steps(std::map<std::string, Tensor>& outputs, const RunStep& run_step) {
     const ThreadCount threads(threads_);
     for (dnnl::memory& m : lowered_.input) m.set_data_handle(const_cast<std::byte*>(input_->data()));
     for (auto& [name, m] : lowered_.outputs) m.set_data_handle(outputs.at(name).data());
     try {
-      for (const cpu::Step& step : lowered_.steps) step.run(stream_);
+      for (const cpu::Step& step : lowered_.steps) run_step(step);
       stream_.wait();
     } catch (const dnnl::error& e) {
       throw Error(ErrorKind::Device, fmt::format("oneDNN failed: {}", e.message));
     }
   }
 
-  const PlanReport& report() const override { return lowered_.report; }
-
- private:
   int64_t own_bytes() const {
     const PlanReport& r = lowered_.report;
     return r.activation_bytes + r.workspace_bytes + r.output_bytes;
@@ -90,6 +111,12 @@ class CpuBackend : public Backend {
     cpu::Lowering lowering(graph, precision, engine_, packed_, admission);
     cpu::Lowered lowered = lowering.lower([&](int64_t bytes) { admission.plan(bytes, room()); });
     return std::make_unique<CpuExecutable>(std::move(lowered), stream_, threads_, arenas_);
+  }
+
+  Peaks measure_peaks(Precision precision) override {
+    check_precision(precision);
+    const ThreadCount threads(threads_);
+    return {cpu::peak_flops(engine_, stream_, precision), cpu::peak_bandwidth()};
   }
 
   std::vector<std::pair<std::string, std::string>> describe() const override {

@@ -7,6 +7,8 @@
 #include <limits>
 #include <new>
 
+#include "engine/runtime/step_costs.h"
+
 namespace tyto::cpu {
 namespace {
 
@@ -65,9 +67,12 @@ Lowering::Lowering(const Graph& graph, Precision precision, const dnnl::engine& 
 Lowered Lowering::lower(const std::function<void(int64_t)>& admit) {
   for (size_t id = 0; id < graph_.nodes().size(); ++id) {
     const Node& node = graph_.nodes()[id];
+    const size_t made = result_.steps.size();
     layer_ = node.name;
     lower_named(fmt::format("layer '{}' ({} {})", node.name, name_of(node.op), node.shape.str()),
                 [&] { std::visit([&](const auto& op) { lower(op, node, static_cast<int>(id)); }, node.op); });
+    charge(graph_, node, precision_ == Precision::Bf16 ? DType::BF16 : DType::F32,
+           std::span(result_.steps).subspan(made));
   }
   for (size_t i = 0; i < graph_.outputs().size(); ++i)
     lower_named("output '" + graph_.outputs()[i].first + "'", [&] { lower_output(i); });
@@ -191,7 +196,10 @@ void Lowering::add_step(PlanReport::Step report, std::function<void(dnnl::stream
   for (const TensorRef& s : used) {
     Lifetime& life = buffers_[static_cast<size_t>(s.buffer)].life;
     life.last = std::max(life.last, step);
+    report.bytes_read += static_cast<int64_t>(s.layout.get_size());
   }
+  report.bytes_written = static_cast<int64_t>(used.back().layout.get_size());
+  report.bytes_read -= report.bytes_written;
   result_.steps.push_back({std::move(report), std::move(run)});
 }
 
@@ -211,6 +219,9 @@ void Lowering::add_reorder(PlanReport::Step report, const TensorRef& from, const
                            const memory& to, std::span<const TensorRef> used) {
   const dnnl::reorder reorder(dnnl::reorder::primitive_desc(engine_, from.layout, engine_, to_layout));
   add_step(std::move(report), execution(reorder, {{DNNL_ARG_FROM, bind(from)}, {DNNL_ARG_TO, to}}), used);
+  PlanReport::Step& moved = result_.steps.back().report;
+  moved.bytes_read = static_cast<int64_t>(from.layout.get_size());
+  moved.bytes_written = static_cast<int64_t>(to_layout.get_size());
 }
 
 void append_activation(dnnl::post_ops& ops, Activation activation) {

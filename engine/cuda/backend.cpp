@@ -7,6 +7,7 @@
 
 #include "engine/cuda/devices.h"
 #include "engine/cuda/executable.h"
+#include "engine/cuda/peaks.h"
 #include "engine/runtime/admission.h"
 #include "kernels/common/device_error.h"
 #include "kernels/layout/convert.h"
@@ -45,6 +46,12 @@ class CudaBackend : public Backend {
       return cuda::DeviceBuffer(bytes);
     });
     return std::make_unique<cuda::CudaExecutable>(std::move(lowered), device_);
+  }
+
+  Peaks measure_peaks(Precision precision) override {
+    const cuda::DeviceScope scope(device_->info.index);
+    return {cuda::peak_flops(*device_->libraries, device_->compute, precision),
+            cuda::peak_bandwidth(device_->compute)};
   }
 
   std::vector<std::pair<std::string, std::string>> describe() const override {

@@ -105,7 +105,9 @@ void CudaExecutable::compute(Slot& slot) {
   };
   const Addresses& memory = *lowered_.addresses;
   copy(memory.at(lowered_.input), slot.input.data(), slot.input.bytes());
-  if (graph_) {
+  if (timed_) {
+    run_timed_steps();
+  } else if (graph_) {
     graph_.launch(stream);
   } else if (!warm_ || device_->synchronous) {
     run_steps();  // the libraries and the driver load what they need at the first call
@@ -125,11 +127,41 @@ void CudaExecutable::compute(Slot& slot) {
 
 void CudaExecutable::run_steps() {
   const cudaStream_t stream = device_->compute;
-  for (const Step& step : lowered_.steps)
-    run_named(fmt::format("layer '{}' ({})", step.report.name, step.report.algorithm), [&] {
-      step.run(stream);
-      if (device_->synchronous) device_->compute.wait();
-    });
+  for (const Step& step : lowered_.steps) run_step(step, stream);
+}
+
+void CudaExecutable::run_step(const Step& step, cudaStream_t stream) {
+  run_named(fmt::format("layer '{}' ({})", step.report.name, step.report.algorithm), [&] {
+    step.run(stream);
+    if (device_->synchronous) device_->compute.wait();
+  });
+}
+
+void CudaExecutable::run_timed_steps() {
+  const cudaStream_t stream = device_->compute;
+  marks_.front().record(stream);
+  for (size_t i = 0; i < lowered_.steps.size(); ++i) {
+    run_step(lowered_.steps[i], stream);
+    marks_[i + 1].record(stream);
+  }
+}
+
+std::vector<double> CudaExecutable::time_steps(const Tensor& input, std::map<std::string, Tensor>& outputs) {
+  const DeviceScope scope(device_->info.index);
+  if (marks_.empty()) marks_ = std::vector<TimedEvent>(lowered_.steps.size() + 1);
+  {
+    const struct Timed {
+      explicit Timed(bool& on) : on_(on) { on_ = true; }
+      ~Timed() { on_ = false; }
+      bool& on_;
+    } timed(timed_);
+    submit(input);
+  }
+  collect(outputs);
+  std::vector<double> milliseconds;
+  for (size_t i = 0; i < lowered_.steps.size(); ++i)
+    milliseconds.push_back(marks_[i + 1].milliseconds_since(marks_[i]));
+  return milliseconds;
 }
 
 void CudaExecutable::run_watched(Slot& slot) {

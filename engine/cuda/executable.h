@@ -7,6 +7,7 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/cuda/devices.h"
 #include "engine/cuda/image_upload.h"
@@ -44,6 +45,7 @@ class CudaExecutable : public Executable {
   std::vector<Geometry> submit_images(std::span<const Image> images, const Preprocessing& rule) override;
   void collect(std::map<std::string, Tensor>& outputs) override;
   int in_flight() const override { return kSlots; }
+  std::vector<double> time_steps(const Tensor& input, std::map<std::string, Tensor>& outputs) override;
   const PlanReport& report() const override { return lowered_.report; }
 
   // Of device memory beside arena and workspace, for a plan with such an input and outputs.
@@ -64,6 +66,8 @@ class CudaExecutable : public Executable {
   void finish(Slot& slot);  // computes and downloads what was uploaded
   void compute(Slot& slot);
   void run_steps();
+  void run_timed_steps();
+  void run_step(const Step& step, cudaStream_t stream);
   void run_watched(Slot& slot);  // Error names the first layer whose results are not finite
   int64_t bytes_of(const TensorRef& s) const { return s.shape.elements() * size_of(s.type); }
 
@@ -76,6 +80,8 @@ class CudaExecutable : public Executable {
   int64_t outputs_bytes_ = 0, held_bytes_ = 0;
   CapturedGraph graph_;
   bool warm_ = false;
+  std::vector<TimedEvent> marks_;  // around the steps; made for the first run that is timed
+  bool timed_ = false;
 };
 
 }  // namespace tyto::cuda

@@ -128,20 +128,20 @@ void Lowering::lower(const ConvTranspose2d& op, const Node& node, int id) {
       pack(node.weights[0], fmt::format("taps by channels, {} groups, {}", op.groups, x.channels), type_,
            [&](const Tensor& w) { return taps_by_channels(w, op.groups, x.channels); });
   const TensorRef columns = new_tensor({x.shape[0], spec.outputs, x.shape[2], x.shape[3]});
-  add_step({node.name, "matrix product", product->algorithm(), "rows", columns.shape}, std::array{x, columns},
-           [=, m = addresses_](cudaStream_t s) {
-             product->run(m->at(x), weights->data(), nullptr, m->at(columns), m->workspace, s);
-           });
+  add_step(node, product->algorithm(), std::array{x, columns}, [=, m = addresses_](cudaStream_t s) {
+    product->run(m->at(x), weights->data(), nullptr, m->at(columns), m->workspace, s);
+  });
   const DeviceBuffer* bias = node.weights.size() > 1 ? pack(node.weights[1], type_) : nullptr;
   const TensorRef y = new_tensor(node.shape);
   const kernels::Col2Im windows = {op.kernel, op.stride, op.padding, op.dilation, op.activation};
-  add_step(node, "tyto col2im", std::array{columns, y}, [=, m = addresses_](cudaStream_t s) {
-    with_element_type(y.type, [&]<class T>() {
-      kernels::col2im<T>(m->images<const T>(columns),
-                         bias ? reinterpret_cast<const T*>(bias->data()) : nullptr, windows, m->images<T>(y),
-                         s);
-    });
-  });
+  add_step({node.name, "col2im", "tyto", "nhwc", node.shape}, std::array{columns, y},
+           [=, m = addresses_](cudaStream_t s) {
+             with_element_type(y.type, [&]<class T>() {
+               kernels::col2im<T>(m->images<const T>(columns),
+                                  bias ? reinterpret_cast<const T*>(bias->data()) : nullptr, windows,
+                                  m->images<T>(y), s);
+             });
+           });
   store(id, y);
 }
 

@@ -111,7 +111,7 @@ void Lowering::lower(const NormalizedSum&, const Node& node, int id) {
                                           Activation::None, m->at<float>(sum), s);
              });
   }
-  add_step(node, "tyto", std::array{sum}, [=, m = addresses_](cudaStream_t s) {
+  add_step(node, "tyto", std::array{sum, sum}, [=, m = addresses_](cudaStream_t s) {
     kernels::normalize_rows(m->at<float>(sum), sum.shape[0], sum.shape[1], nullptr, s);
   });
   store(id, sum);

@@ -6,6 +6,7 @@
 #include <array>
 #include <limits>
 
+#include "engine/runtime/step_costs.h"
 #include "kernels/elementwise/epilogue.h"
 #include "kernels/elementwise/not_finite.h"
 #include "kernels/layout/convert.h"
@@ -15,6 +16,12 @@ namespace tyto::cuda {
 namespace {
 
 constexpr int64_t kAlignment = 256;  // of the libraries' workspace
+
+int64_t bytes_of(const TensorRef& s) {
+  const int64_t planes =
+      s.shape.rank() == 4 ? s.shape[0] * s.shape[2] * s.shape[3] * s.channels : s.shape.elements();
+  return planes * size_of(s.type);
+}
 
 int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -42,6 +49,7 @@ Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
   }
   for (size_t id = 0; id < graph_.nodes().size(); ++id) {
     const Node& node = graph_.nodes()[id];
+    const size_t made = result_.steps.size();
     layer_ = node.name;
     try {
       std::visit([&](const auto& op) { lower(op, node, static_cast<int>(id)); }, node.op);
@@ -51,6 +59,7 @@ Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
       throw Error(error.kind(), fmt::format("layer '{}' ({} {}): {}", node.name, name_of(node.op),
                                             node.shape.str(), error.what()));
     }
+    charge(graph_, node, type_, std::span(result_.steps).subspan(made));
   }
   for (size_t i = 0; i < graph_.outputs().size(); ++i) lower_output(i);
 
@@ -151,7 +160,10 @@ void Lowering::add_step(PlanReport::Step report, std::span<const TensorRef> used
   for (const TensorRef& s : used) {
     Lifetime& life = buffers_[static_cast<size_t>(s.buffer)];
     life.last = std::max(life.last, step);
+    report.bytes_read += bytes_of(s);
   }
+  report.bytes_written = bytes_of(used.back());
+  report.bytes_read -= report.bytes_written;
   result_.steps.push_back({std::move(report), std::move(run), used.back()});
 }
 
@@ -165,7 +177,7 @@ void Lowering::add_step(const Node& node, const std::string& algorithm, std::spa
 void Lowering::add_activation(const Node& node, Activation activation, const TensorRef& y) {
   add_step(
       {node.name, std::string(name_of(activation)), "tyto", y.shape.rank() == 4 ? "nhwc" : "rows", y.shape},
-      std::array{y}, [=, m = addresses_](cudaStream_t s) {
+      std::array{y, y}, [=, m = addresses_](cudaStream_t s) {
         with_element_type(y.type, [&]<class T>() {
           kernels::epilogue<T>(m->images<const T>(y), nullptr, nullptr, activation, m->at<T>(y), s);
         });

@@ -59,9 +59,9 @@ Stream::Stream() {
 
 void Stream::wait() const { check(cudaStreamSynchronize(*this), "finish the work on a CUDA stream"); }
 
-Event::Event() {
+Event::Event(unsigned flags) {
   cudaEvent_t event = nullptr;
-  check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "make a CUDA event");
+  check(cudaEventCreateWithFlags(&event, flags), "make a CUDA event");
   handle_.reset(event);
 }
 
@@ -74,6 +74,12 @@ void Event::make_wait(cudaStream_t stream) const {
 }
 
 void Event::wait() const { check(cudaEventSynchronize(handle_.get()), "finish the work on the GPU"); }
+
+float TimedEvent::milliseconds_since(const TimedEvent& earlier) const {
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, earlier.handle(), handle()), "read the time between CUDA events");
+  return milliseconds;
+}
 
 DeviceBuffer::DeviceBuffer(int64_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;

@@ -67,13 +67,24 @@ class Stream {
 
 class Event {
  public:
-  Event();
+  Event() : Event(cudaEventDisableTiming) {}
   void record(cudaStream_t stream) const;
   void make_wait(cudaStream_t stream) const;  // later work of that stream waits for what was recorded
   void wait() const;                          // on the host
 
+ protected:
+  explicit Event(unsigned flags);
+  cudaEvent_t handle() const { return handle_.get(); }
+
  private:
   detail::Owned<cudaEvent_t, detail::DestroyEvent> handle_;
+};
+
+// One that knows when it came; making others wait by it would cost more.
+class TimedEvent : public Event {
+ public:
+  TimedEvent() : Event(cudaEventDefault) {}
+  float milliseconds_since(const TimedEvent& earlier) const;  // both have been waited for
 };
 
 // Uninitialised memory of the device; empty for 0 bytes.

@@ -32,6 +32,9 @@ class Executable {
   }
 
   virtual const PlanReport& report() const = 0;
+
+  // submit() and collect() with nothing else waiting, and how many milliseconds each step of the report took.
+  virtual std::vector<double> time_steps(const Tensor& input, std::map<std::string, Tensor>& outputs) = 0;
 };
 
 class Backend {
@@ -39,6 +42,7 @@ class Backend {
   virtual ~Backend() = default;
   virtual std::unique_ptr<Executable> compile(const Graph& graph, Precision precision) = 0;
   virtual std::vector<std::pair<std::string, std::string>> describe() const = 0;
+  virtual Peaks measure_peaks(Precision precision) = 0;  // see Context
 };
 
 inline Backend& backend_of(Context& context) { return *context.backend_; }

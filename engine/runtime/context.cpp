@@ -88,6 +88,8 @@ Context::~Context() = default;
 
 std::vector<std::pair<std::string, std::string>> Context::describe() const { return backend_->describe(); }
 
+Peaks Context::measure_peaks(Precision precision) { return backend_->measure_peaks(precision); }
+
 std::string Context::device_kind() const {
   for (const auto& [name, value] : describe())
     if (name == "device") return value.substr(0, value.find(':'));

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
+
 #include "engine/graph/passes.h"
 #include "engine/images/preprocessing.h"
 #include "engine/model/build_graph.h"
@@ -11,6 +14,15 @@
 
 namespace tyto {
 namespace {
+
+constexpr int kWarmUps =
+    2;  // before a profile: the first run loads kernels, the second captures a GPU's graph
+
+double median(std::vector<double>& values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
 
 constexpr Named<Precision> kPrecisions[] = {{"fp32", Precision::Fp32},
                                             {"tf32", Precision::Tf32},
@@ -41,17 +53,57 @@ Plan::~Plan() = default;
 Plan::Plan(Plan&&) noexcept = default;
 
 const std::map<std::string, Tensor>& Plan::run(const Tensor& input) {
-  if (waiting_ > 0)
-    throw Error(ErrorKind::Usage, "a plan cannot run while submitted inputs wait to be collected");
+  check_idle();
   submit(input);
   return collect();
 }
 
-void Plan::submit(const Tensor& input) {
+PlanProfile Plan::profile(const Tensor& input, int repeats) {
+  using Milliseconds = std::chrono::duration<double, std::milli>;
+  check_idle();
+  check_input(input);
+  if (repeats < 1) throw Error(ErrorKind::Usage, "a profile needs one run at least");
+  const auto timed = [](const auto& work) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    return Milliseconds(std::chrono::steady_clock::now() - start).count();
+  };
+  const size_t steps = report().steps.size();
+  std::vector<std::vector<double>> step_ms(steps);
+  std::vector<double> outside_ms, run_ms;
+  for (int i = -kWarmUps; i < repeats; ++i) {
+    const double run = timed([&] { this->run(input); });
+    std::vector<double> each;
+    double outside = timed([&] { each = executable_->time_steps(input, outputs_); });
+    if (i < 0) continue;
+    for (size_t step = 0; step < steps; ++step) {
+      step_ms[step].push_back(each[step]);
+      outside -= each[step];
+    }
+    outside_ms.push_back(std::max(0.0, outside));  // a GPU's events and the host have clocks of their own
+    run_ms.push_back(run);
+  }
+  PlanProfile profile;
+  for (std::vector<double>& times : step_ms) profile.step_ms.push_back(median(times));
+  profile.outside_ms = median(outside_ms);
+  profile.run_ms = median(run_ms);
+  return profile;
+}
+
+void Plan::check_idle() const {
+  if (waiting_ > 0)
+    throw Error(ErrorKind::Usage, "a plan cannot run while submitted inputs wait to be collected");
+}
+
+void Plan::check_input(const Tensor& input) const {
   if (input.dtype() != DType::F32 || input.shape() != input_shape_)
     throw Error(ErrorKind::Shape,
                 fmt::format("the plan was made for an F32 input of {}, not {} {}", input_shape_.str(),
                             name_of(input.dtype()), input.shape().str()));
+}
+
+void Plan::submit(const Tensor& input) {
+  check_input(input);
   check_room();
   executable_->submit(input);
   ++waiting_;

@@ -30,6 +30,10 @@ class RoundRobinExecutable : public Executable {
   int in_flight() const override { return static_cast<int>(each_.size()) * each_.front()->in_flight(); }
   const PlanReport& report() const override { return each_.front()->report(); }
 
+  std::vector<double> time_steps(const Tensor& input, std::map<std::string, Tensor>& outputs) override {
+    return each_.front()->time_steps(input, outputs);
+  }
+
  private:
   std::vector<std::unique_ptr<Executable>> each_;
   size_t submitted_ = 0, collected_ = 0;
@@ -51,6 +55,8 @@ class RoundRobinBackend : public Backend {
       for (const auto& line : backend->describe()) lines.push_back(line);
     return lines;
   }
+
+  Peaks measure_peaks(Precision precision) override { return each_.front()->measure_peaks(precision); }
 
  private:
   std::vector<std::unique_ptr<Backend>> each_;

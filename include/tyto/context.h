@@ -16,6 +16,7 @@
 namespace tyto {
 
 class Backend;
+enum class Precision;
 
 struct ContextOptions {
   // auto (the first GPU that tyto can use, else the CPU), cpu, cuda (= cuda:0), cuda:N, or several GPUs,
@@ -32,6 +33,13 @@ struct ContextOptions {
   std::function<void(const std::string&)> notice;  // what the engine wants said; it never prints
 };
 
+// What a device reaches at best, measured on it: what the speed of a layer is held against. A layer may pass both where its
+// algorithm saves operations (Winograd), or a cache holds what it reads.
+struct Peaks {
+  double flops = 0;      // floating-point operations a second, in a large matrix product
+  double bandwidth = 0;  // bytes a second, read and written together, of arrays that no cache holds
+};
+
 class Context {
  public:
   explicit Context(ContextOptions options = {});
@@ -45,6 +53,10 @@ class Context {
   std::vector<std::pair<std::string, std::string>> describe() const;
   // "cpu" or "cuda": results of the two differ in their last bits.
   std::string device_kind() const;
+
+  // Of the first device, with the context's threads: takes a second and up to 600 MiB. Error{Unsupported} where the device
+  // lacks the precision, Error{Memory}.
+  Peaks measure_peaks(Precision precision);
 
  private:
   friend Backend& backend_of(Context& context);

@@ -33,6 +33,10 @@ struct PlanReport {
   struct Step {
     std::string name, operation, algorithm, layout;
     Shape shape;
+    // What the step has to do at least: floating-point operations, of which a multiply-add is two (Winograd's algorithm gets
+    // by with fewer), and each value and weight once.
+    double flop = 0;
+    int64_t bytes_read = 0, bytes_written = 0;
   };
   std::vector<Step> steps;
   int64_t activation_bytes = 0;  // the arena
@@ -40,6 +44,13 @@ struct PlanReport {
   int64_t workspace_bytes = 0;   // the libraries' scratch
   int64_t output_bytes = 0;      // what a run hands out
   int64_t weight_bytes = 0;      // packed
+};
+
+// How long a plan's steps take, for `tyto run --profile`: medians over several runs.
+struct PlanProfile {
+  std::vector<double> step_ms;  // of PlanReport::steps, in their order
+  double outside_ms = 0;  // of such a run, outside of its steps: copies to and from a GPU, launches, waits
+  double run_ms = 0;      // of a run whose steps are not timed; a GPU's is one captured graph
 };
 
 // Serves one thread at a time. After construction a run allocates nothing.
@@ -68,6 +79,10 @@ class Plan {
 
   const PlanReport& report() const;
 
+  // Runs so many times with each step timed by itself (a GPU's by events, outside of its captured graph) and as often
+  // without, in turns. Of several GPUs the first is timed. Error{Usage} where repeats < 1 or inputs wait.
+  PlanProfile profile(const Tensor& input, int repeats);
+
  private:
   friend Plan plan_graph(const Graph& graph, Context& context, Precision precision);
   friend std::vector<Geometry> submit_images(Plan& plan, std::span<const Image> images,
@@ -75,6 +90,8 @@ class Plan {
 
   Plan(const Graph& graph, Context& context, Precision precision);
   void check_room() const;  // Error{Usage} where as many wait as may be in flight
+  void check_idle() const;  // Error{Usage} where any waits
+  void check_input(const Tensor& input) const;
 
   Shape input_shape_;
   std::unique_ptr<Executable> executable_;

@@ -17,13 +17,7 @@ int64_t l2_bytes() {
 
 }  // namespace
 
-Stopwatch::Stopwatch() : start_(make_mark()), stop_(make_mark()), cache_sized_(2 * l2_bytes()) {}
-
-Stopwatch::Mark Stopwatch::make_mark() {
-  cudaEvent_t event = nullptr;
-  check(cudaEventCreate(&event), "make a CUDA event");
-  return Mark(event);
-}
+Stopwatch::Stopwatch() : cache_sized_(2 * l2_bytes()) {}
 
 float Stopwatch::time(const std::function<void(cudaStream_t)>& work) {
   work(stream_);  // loads its kernels
@@ -31,11 +25,11 @@ float Stopwatch::time(const std::function<void(cudaStream_t)>& work) {
   for (float& t : times) {
     check(cudaMemsetAsync(cache_sized_.data(), 0, static_cast<size_t>(cache_sized_.bytes()), stream_),
           "fill memory");
-    check(cudaEventRecord(start_.get(), stream_), "record a CUDA event");
+    start_.record(stream_);
     work(stream_);
-    check(cudaEventRecord(stop_.get(), stream_), "record a CUDA event");
-    check(cudaEventSynchronize(stop_.get()), "finish the work on the GPU");
-    check(cudaEventElapsedTime(&t, start_.get(), stop_.get()), "read the time between CUDA events");
+    stop_.record(stream_);
+    stop_.wait();
+    t = stop_.milliseconds_since(start_);
   }
   std::nth_element(times.begin(), times.begin() + kRuns / 2, times.end());
   return times[kRuns / 2];

@@ -18,16 +18,8 @@ class Stopwatch {
   cudaStream_t stream() const { return stream_; }
 
  private:
-  struct DestroyEvent {
-    void operator()(cudaEvent_t event) const { cudaEventDestroy(event); }
-  };
-  using Mark =
-      std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, DestroyEvent>;  // an event that knows its time
-
-  static Mark make_mark();
-
   Stream stream_;
-  Mark start_, stop_;
+  TimedEvent start_, stop_;
   DeviceBuffer cache_sized_;
 };
 

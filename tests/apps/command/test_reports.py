@@ -159,6 +159,41 @@ class RawTensors(Workplace):
         self.assertEqual(set(load_tensors(self.at("two"))), {"features", "logits"})
 
 
+class Profile(Workplace):
+    STEP = {"name", "operation", "algorithm", "layout", "shape", "flop", "bytes_read", "bytes_written", "ms", "share",
+            "gflops", "gb_per_s"}
+
+    def test_json_tells_all_about_each_layer(self):
+        found = json.loads(tyto("run", self.model, "--batch", 2, "--profile", "--repeat", 3, "--json")[0])
+        plan = json.loads(tyto("inspect", self.model, "--plan", "--batch", 2, "--json")[0])["steps"]
+        self.assertEqual(set(found), {"outputs", "runs", "run_ms", "images_per_second", "profile"})
+        self.assertEqual((found["outputs"]["features"], found["runs"]), ([2, 16], 3))
+        profile = found["profile"]
+        self.assertEqual(set(profile), {"total_ms", "outside_ms", "outside_share", "peak_gflops", "peak_gb_per_s", "steps"})
+        self.assertEqual([{key: step[key] for key in plan[0]} for step in profile["steps"]], plan)
+        self.assertAlmostEqual(sum(s["share"] for s in profile["steps"]) + profile["outside_share"], 1, places=9)
+        self.assertAlmostEqual(sum(s["ms"] for s in profile["steps"]) + profile["outside_ms"], profile["total_ms"], places=9)
+        for step in profile["steps"]:
+            self.assertEqual(set(step), self.STEP)
+            self.assertGreater(step["ms"], 0)
+            self.assertAlmostEqual(step["gflops"], step["flop"] / step["ms"] / 1e6, places=6)
+        first = next(s for s in profile["steps"] if s["operation"] == "conv2d")
+        self.assertEqual(first["flop"], 2 * np.prod(first["shape"]) * 3 * 7 * 7)
+
+    def test_the_table_has_a_row_a_step_and_a_total(self):
+        text = tyto("run", self.model, "--profile", "--repeat", 1)[0]
+        steps = json.loads(tyto("inspect", self.model, "--plan", "--json")[0])["steps"]
+        rows = re.findall(r"(?m)^ +(\d+) (.+?)  .* ([\d.]+) %", text)
+        self.assertEqual([int(number) for number, *_ in rows], list(range(len(steps))))
+        self.assertRegex(text, r"(?m)^ +outside of the layers .* %$")
+        self.assertRegex(text, r"(?m)^ +total .* 100\.0 %")
+
+    def test_what_does_not_go_together_is_said(self):
+        self.assertIn("--output, --repeat or --profile", self.fails("run", self.model, code=2))
+        self.fails("run", self.model, "--output", self.at("out"), code=2)
+        self.fails("run", self.model, "--input", "x", "--batch", 2, "--profile", code=2)
+
+
 class AboutItself(unittest.TestCase):
     OPTIONS = {
         "convert": "--output --network --set --preprocess --classes --allow-unused --json",
@@ -170,7 +205,7 @@ class AboutItself(unittest.TestCase):
         "evaluate": "--protocol --ap --divisor --camera-rule --multi-query --coco-annotations --voc --split --voc-rule "
                     "--output --json",
         "merge": "--output",
-        "run": "--input --output --outputs --repeat --device --precision --threads --memory-limit",
+        "run": "--input --output --outputs --repeat --batch --profile --json --device --precision --threads --memory-limit",
         "info": "--json --device",
         "selftest": "--json --device --precision --threads",
     }

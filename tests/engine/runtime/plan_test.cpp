@@ -2,10 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstring>
 #include <limits>
 
 #include "engine/cpu/instruction_set.h"
+#include "engine/graph/cost.h"
+#include "engine/graph/passes.h"
+#include "engine/runtime/plan_graph.h"
 #include "support/compare.h"
 #include "support/errors.h"
 #include "support/small_resnet.h"
@@ -57,6 +61,52 @@ TEST_F(PlanTest, ComputesTheWantedOutputsAlone) {
   EXPECT_TRUE(same_bits(got.at("features"), whole.run(noise(kInput, 1)).at("features")));
   expect_error([&] { Plan(model, context, kInput, {.outputs = {"boxes"}}); }, ErrorKind::Usage,
                {"'boxes'", "map, features, logits"});
+}
+
+TEST_F(PlanTest, ReportsTheWorkOfEveryLayerOnce) {
+  const Graph graph = optimise(small_resnet_graph(2));
+  double want = 0, got = 0;
+  for (const Node& node : graph.nodes()) want += cost_of(graph, node, DType::F32).flop;
+  const Plan plan = plan_graph(graph, context, Precision::Fp32);
+  for (const PlanReport::Step& step : plan.report().steps) {
+    got += step.flop;
+    EXPECT_GT(step.bytes_read, 0) << step.name << " " << step.operation;
+    EXPECT_GT(step.bytes_written, 0) << step.name << " " << step.operation;
+  }
+  EXPECT_EQ(got, want);
+  const PlanReport::Step& first = plan.report().steps.front();  // 7 x 7 of 3 channels, at every second pixel
+  EXPECT_EQ(first.flop, 2.0 * (2 * 8 * 32 * 16) * (3 * 7 * 7)) << first.name;
+}
+
+TEST_F(PlanTest, ProfilesEachStep) {
+  Plan plan(model, context, kInput);
+  const Tensor input = noise(kInput, 1);
+  const auto start = std::chrono::steady_clock::now();
+  const PlanProfile profile = plan.profile(input, 3);
+  const double waited =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  ASSERT_EQ(profile.step_ms.size(), plan.report().steps.size());
+  double sum = profile.outside_ms;
+  for (double ms : profile.step_ms) {
+    EXPECT_GE(ms, 0);
+    sum += ms;
+  }
+  EXPECT_GT(sum, 0);
+  EXPECT_GT(profile.run_ms, 0);
+  EXPECT_LT(profile.run_ms, waited);
+  expect_error([&] { plan.profile(input, 0); }, ErrorKind::Usage, {"one run"});
+  expect_error([&] { plan.profile(noise({1, 3, 64, 32}, 1), 1); }, ErrorKind::Shape, {"[1, 3, 64, 32]"});
+  plan.submit(input);
+  expect_error([&] { plan.profile(input, 1); }, ErrorKind::Usage, {"wait to be collected"});
+}
+
+TEST_F(PlanTest, MeasuresWhatTheCpuReaches) {
+  const Peaks peaks = context.measure_peaks(Precision::Fp32);
+  EXPECT_GT(peaks.flops, 1e8);
+  EXPECT_LT(peaks.flops, 1e14);
+  EXPECT_GT(peaks.bandwidth, 1e8);
+  EXPECT_LT(peaks.bandwidth, 1e13);
+  expect_error([&] { context.measure_peaks(Precision::Fp16); }, ErrorKind::Unsupported, {"fp16"});
 }
 
 TEST_F(PlanTest, RefusesAnInputThatItWasNotMadeFor) {

@@ -3,14 +3,18 @@
 
 #include <cuda_runtime_api.h>
 
+#include <chrono>
 #include <optional>
 #include <thread>
 
 #include "engine/cuda/backend/device.h"
+#include "engine/cuda/convolution.h"
 #include "engine/cuda/detections_from_heads.h"
 #include "engine/cuda/runtime.h"
+#include "engine/graph/cost.h"
 #include "engine/graph/passes.h"
 #include "engine/model/build_graph.h"
+#include "engine/runtime/plan_graph.h"
 #include "engine/self_test/self_test.h"
 #include "support/compare.h"
 #include "support/small_resnet.h"
@@ -329,6 +333,59 @@ TEST_F(Emulated, TheExtractorAgreesWithTheCpu) {
                 sum_tolerance(precision, kSmallResnetTerms, kSmallResnetLayers))
           << name_of(precision);
     }
+}
+
+// --- what a plan costs ---
+
+TEST_F(Emulated, AProfileTimesEachStepOfTheFirstGpuAndChangesNothing) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  emulation::set_device_count(2);
+  for (const char* device : {"cuda:0", "cuda:1,0"}) {
+    Context context(on(device));
+    Plan plan(model, context, model.input_shape(2));
+    const Tensor input = noise(plan.input_shape(), 1);
+    const auto want = copies(plan.run(input));
+    const auto start = std::chrono::steady_clock::now();
+    const PlanProfile profile = plan.profile(input, 1);
+    const double waited =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    const auto& steps = plan.report().steps;
+    ASSERT_EQ(profile.step_ms.size(), steps.size());
+    double sum = profile.outside_ms;
+    for (size_t i = 0; i < steps.size(); ++i) {
+      EXPECT_GT(profile.step_ms[i], 0) << steps[i].name << " " << steps[i].operation;
+      sum += profile.step_ms[i];
+    }
+    EXPECT_LT(sum, waited);
+    const auto before = emulation::runtime_counts();
+    expect_same_bits(plan.run(input), want);
+    EXPECT_EQ(emulation::runtime_counts().graph_launches, before.graph_launches + 1);
+  }
+}
+
+TEST_F(Emulated, EveryStepsWorkIsReportedInEveryPrecision) {
+  const Graph graph = optimise(small_resnet_graph(2));
+  Context context(on("cuda:0"));
+  for (Precision precision : {Precision::Fp32, Precision::Fp16}) {
+    const DType type = cuda::activation_type(precision);
+    double want = 0, got = 0;
+    for (const Node& node : graph.nodes()) want += cost_of(graph, node, type).flop;
+    const Plan plan = plan_graph(graph, context, precision);
+    for (const PlanReport::Step& step : plan.report().steps) {
+      got += step.flop;
+      EXPECT_GT(step.bytes_written, 0) << step.name << " " << step.operation;
+    }
+    EXPECT_EQ(got, want) << name_of(precision);
+  }
+}
+
+TEST_F(Emulated, TheGpusPeaksAreMeasured) {
+  Context context(on("cuda:0"));
+  for (Precision precision : {Precision::Fp32, Precision::Fp16}) {
+    const Peaks peaks = context.measure_peaks(precision);
+    EXPECT_GT(peaks.flops, 0) << name_of(precision);
+    EXPECT_GT(peaks.bandwidth, 0) << name_of(precision);
+  }
 }
 
 }  // namespace

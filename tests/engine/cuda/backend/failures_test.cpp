@@ -220,6 +220,7 @@ TEST_F(Emulated, AnyCallMayFail) {
     Context context(on("cuda:0"));
     Plan plan(model, context, model.input_shape(1));
     for (int i = 0; i < 3; ++i) plan.run(input);
+    plan.profile(input, 1);
     FeatureExtractor extractor(model, context, {.batch = 1});
     for (int i = 0; i < 3; ++i) extractor.extract({&image, 1});
   };

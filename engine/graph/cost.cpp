@@ -1,0 +1,113 @@
+#include "engine/graph/cost.h"
+
+#include <type_traits>
+#include <variant>
+
+namespace tyto {
+namespace {
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+
+// Whether the operator's result is F32 in every precision.
+bool gives_f32(const Operator& op) {
+  return std::visit(
+      []<class Op>(const Op&) {
+        return std::is_same_v<Op, Input> || std::is_same_v<Op, FlipHorizontal> ||
+               std::is_same_v<Op, RescaleBicubic> || std::is_same_v<Op, NormalizedSum> ||
+               std::is_same_v<Op, ConcatMaps> || std::is_same_v<Op, DecodeBoxes> ||
+               std::is_same_v<Op, ClassScores> || std::is_same_v<Op, Nms>;
+      },
+      op);
+}
+
+// How many cells the windows of adaptive pooling have along one axis, all windows together; they may overlap.
+int64_t window_cells(int64_t size, int64_t windows) {
+  int64_t cells = 0;
+  for (int64_t i = 0; i < windows; ++i)
+    cells += ((i + 1) * size + windows - 1) / windows - i * size / windows;
+  return cells;
+}
+
+double flop_of(const Graph& graph, const Node& node) {
+  const auto in = [&](size_t i) -> const Shape& { return graph.shape(node.inputs[i]); };
+  const auto count = [](const Shape& shape) { return static_cast<double>(shape.elements()); };
+  const double results = count(node.shape);
+  // Of the result's channels, `some` out of all.
+  const auto of_channels = [&](int64_t some) {
+    return node.shape[1] == 0 ? 0 : results / static_cast<double>(node.shape[1]) * static_cast<double>(some);
+  };
+  return std::visit(
+      Overloaded{
+          [](const Input&) { return 0.0; },
+          // A product and a sum for each weight of the filter.
+          [&](const Conv2d&) {
+            const Shape& w = node.weights[0].shape();
+            return 2 * results * static_cast<double>(w[1] * w[2] * w[3]);
+          },
+          // As many for each value of the input.
+          [&](const ConvTranspose2d&) {
+            const Shape& w = node.weights[0].shape();
+            return 2 * count(in(0)) * static_cast<double>(w[1] * w[2] * w[3]);
+          },
+          [&](const Linear&) { return 2 * results * static_cast<double>(node.weights[0].dim(1)); },
+          // x * scale + shift.
+          [&](const BatchNorm& op) { return 2 * of_channels(node.shape[1] - op.first_channel); },
+          // The mean's sum; difference, square and sum of the variance; difference, scale and shift.
+          [&](const InstanceNorm&) { return 7 * of_channels(node.weights[0].dim(0)); },
+          [&](const Add&) { return results; },
+          [&](const Activate&) { return results; },
+          [&](const MaxPool& op) { return results * op.kernel * op.kernel; },
+          // A sum for each cell of a window, and a division.
+          [&](const AdaptiveAveragePool& op) {
+            return static_cast<double>(node.shape[0] * node.shape[1]) *
+                       static_cast<double>(window_cells(in(0)[2], op.height)) *
+                       static_cast<double>(window_cells(in(0)[3], op.width)) +
+                   results;
+          },
+          // A value's maximum with epsilon, power and sum; a division and a root of each mean.
+          [&](const GemPool&) { return 3 * count(in(0)) + 2 * results; },
+          [](const Flatten&) { return 0.0; },
+          [&](const ScaleChannels&) { return results; },
+          [](const ConcatMaps&) { return 0.0; },
+          // Square, sum, division, scale; a root a pixel.
+          [&](const L2Normalize&) { return 4 * results + of_channels(1); },
+          // Of a box's centre and size along both axes: offset * variance * anchor + anchor, exp(offset * variance) * anchor;
+          // its corners: half the size, taken off and added.
+          [&](const DecodeBoxes&) { return results / 4 * 2 * (3 + 3 + 3); },
+          // A sigmoid: exponential, sum and division. A softmax: maximum, difference, exponential, sum and division.
+          [&](const ClassScores& op) {
+            return op.function == kernels::ScoreFunction::Sigmoid ? 3 * results : 5 * count(in(0));
+          },
+          [&](const Nms&) { return count(in(1)); },
+          [](const FlipHorizontal&) { return 0.0; },
+          // Four products and sums along each of four rows, and along the column of their sums.
+          [&](const RescaleBicubic&) { return results * 2 * 4 * (4 + 1); },
+          // The sums of the terms; square and sum of the length, and the division; a root a row.
+          [&](const NormalizedSum&) {
+            return results * static_cast<double>(node.inputs.size() - 1) + 3 * results +
+                   static_cast<double>(node.shape[0]);
+          },
+      },
+      node.op);
+}
+
+}  // namespace
+
+Cost cost_of(const Graph& graph, const Node& node, DType activations) {
+  const auto bytes = [&](const Node& n) {
+    return n.shape.elements() * size_of(gives_f32(n.op) ? DType::F32 : activations);
+  };
+  Cost cost;
+  if (std::holds_alternative<Input>(node.op)) return cost;
+  cost.flop = flop_of(graph, node);
+  for (const Value in : node.inputs) cost.bytes_read += bytes(graph.node(in));
+  for (const Weight& w : node.weights)
+    cost.bytes_read += w.shape().elements() * size_of(gives_f32(node.op) ? DType::F32 : activations);
+  cost.bytes_written = bytes(node);
+  return cost;
+}
+
+}  // namespace tyto
