@@ -41,6 +41,7 @@ double flop_of(const Graph& graph, const Node& node) {
   };
   return std::visit(
       Overloaded{
+          [&](const auto&) { return results; },  // an operation a result, where nothing else is said
           [](const Input&) { return 0.0; },
           // A product and a sum for each weight of the filter.
           [&](const Conv2d&) {
@@ -57,8 +58,6 @@ double flop_of(const Graph& graph, const Node& node) {
           [&](const BatchNorm& op) { return 2 * of_channels(node.shape[1] - op.first_channel); },
           // The mean's sum; difference, square and sum of the variance; difference, scale and shift.
           [&](const InstanceNorm&) { return 7 * of_channels(node.weights[0].dim(0)); },
-          [&](const Add&) { return results; },
-          [&](const Activate&) { return results; },
           [&](const MaxPool& op) { return results * op.kernel * op.kernel; },
           // A sum for each cell of a window, and a division.
           [&](const AdaptiveAveragePool& op) {
@@ -70,7 +69,6 @@ double flop_of(const Graph& graph, const Node& node) {
           // A value's maximum with epsilon, power and sum; a division and a root of each mean.
           [&](const GemPool&) { return 3 * count(in(0)) + 2 * results; },
           [](const Flatten&) { return 0.0; },
-          [&](const ScaleChannels&) { return results; },
           [](const ConcatMaps&) { return 0.0; },
           // Square, sum, division, scale; a root a pixel.
           [&](const L2Normalize&) { return 4 * results + of_channels(1); },

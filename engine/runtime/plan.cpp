@@ -15,8 +15,8 @@
 namespace tyto {
 namespace {
 
-constexpr int kWarmUps =
-    2;  // before a profile: the first run loads kernels, the second captures a GPU's graph
+// Runs before a profile: a GPU's first loads kernels, its second captures the graph.
+constexpr int kWarmUps = 2;
 
 double median(std::vector<double>& values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
@@ -71,7 +71,7 @@ PlanProfile Plan::profile(const Tensor& input, int repeats) {
   const size_t steps = report().steps.size();
   std::vector<std::vector<double>> step_ms(steps);
   std::vector<double> outside_ms, run_ms;
-  for (int i = -kWarmUps; i < repeats; ++i) {
+  for (int i = -kWarmUps * in_flight(); i < repeats; ++i) {  // with several GPUs runs go round them
     const double run = timed([&] { this->run(input); });
     std::vector<double> each;
     double outside = timed([&] { each = executable_->time_steps(input, outputs_); });
