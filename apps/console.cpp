@@ -17,7 +17,8 @@ bool quiet = false;
 
 const char* clear_line() { return ::isatty(STDERR_FILENO) ? "\r\033[K" : ""; }
 
-// In one piece, so that sentences of several threads stay apart. One that cannot be written is nobody's error.
+// In one piece, so that sentences of several threads stay apart. One that cannot be written is nobody's
+// error.
 void say(const std::string& sentence) {
   std::fputs(fmt::format("{}tyto: {}\n", clear_line(), for_terminal(sentence)).c_str(), stderr);
 }

@@ -20,7 +20,8 @@ class Journal {
 
   // Error{Usage}: without --resume a run would replace what a stopped one has done.
   [[noreturn]] static void refuse_to_replace(const std::filesystem::path& path);
-  // Error{Usage}: with --resume a run would mix its results with those of another one. `path` tells the other's identity.
+  // Error{Usage}: with --resume a run would mix its results with those of another one. `path` tells the
+  // other's identity.
   [[noreturn]] static void refuse_to_mix(const std::filesystem::path& path);
 
  private:

@@ -1,5 +1,5 @@
-// Post-processing of single-shot detectors at the size of SSD300 on VOC and COCO. The bound of the scores is the memory they
-// move; that of the selection is the candidates above the threshold.
+// Post-processing of single-shot detectors at the size of SSD300 on VOC and COCO. The bound of the scores is
+// the memory they move; that of the selection is the candidates above the threshold.
 #include <benchmark/benchmark.h>
 #include <omp.h>
 

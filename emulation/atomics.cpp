@@ -1,5 +1,5 @@
-// Threads run one at a time, so that a plain access is atomic; in a translation unit of its own, which is never
-// instrumented.
+// Threads run one at a time, so that a plain access is atomic; in a translation unit of its own, which is
+// never instrumented.
 #include "emulation/atomics.h"
 
 #include <algorithm>
@@ -8,8 +8,8 @@
 
 namespace {
 
-// Whether a + b was rounded (Knuth's two-sum): then a sum of several terms depends on their order. Of halves, sums in double
-// are exact or tell.
+// Whether a + b was rounded (Knuth's two-sum): then a sum of several terms depends on their order. Of halves,
+// sums in double are exact or tell.
 bool rounded(double a, double b, double sum) {
   const double whole = a + b, b_part = whole - a, a_part = whole - b_part;
   return sum != whole || (a - a_part) + (b - b_part) != 0;

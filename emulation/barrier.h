@@ -26,7 +26,8 @@ inline int __syncthreads_count(int vote, emulation::Where where = emulation::Whe
   return emulation::block_barrier("__syncthreads_count", vote != 0, where).in_favour;
 }
 
-// Threads run one at a time and see each other's writes at once; what a missing fence does, the emulation cannot show.
+// Threads run one at a time and see each other's writes at once; what a missing fence does, the emulation
+// cannot show.
 inline void __threadfence_block() {}
 inline void __threadfence() {}
 inline void __threadfence_system() {}

@@ -97,8 +97,9 @@ void Block::abandon() {
   shared_.end_block();
 }
 
-// On a fibre: the current thread, and on the same stack those after it that have not started, until one that waits
-// elsewhere is next. Threads that never wait so cost no switch. Returns whom to switch to; this fibre is free.
+// On a fibre: the current thread, and on the same stack those after it that have not started, until one that
+// waits elsewhere is next. Threads that never wait so cost no switch. Returns whom to switch to; this fibre
+// is free.
 Fibre& Block::run_threads() {
   Fibre& here = *fibre_;
   try {
@@ -118,8 +119,8 @@ Fibre& Block::run_threads() {
   return *(fibre_ = &host_);
 }
 
-// Chooses the next thread and makes it the current one; an unstarted one gets `free`, or a fibre from the pool. The
-// host's where none can run.
+// Chooses the next thread and makes it the current one; an unstarted one gets `free`, or a fibre from the
+// pool. The host's where none can run.
 Fibre& Block::fibre_of_next(Fibre* free) {
   const int next = turns_.next();
   if (next < 0) return *(fibre_ = &host_);

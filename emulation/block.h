@@ -19,7 +19,8 @@
 
 namespace emulation {
 
-// What lanes do when they have met: `parcels` holds one pointer a lane, of those in `lanes`. Runs once, on one of them.
+// What lanes do when they have met: `parcels` holds one pointer a lane, of those in `lanes`. Runs once, on
+// one of them.
 using Exchange = void (*)(void* const* parcels, uint32_t lanes);
 
 // A place where lanes of a warp meet. The same place: the same mask, exchange, and file, line and column.

@@ -6,8 +6,8 @@
 
 namespace emulation {
 
-// By value and from another translation unit: instrumented code sees no access to the emulation's own memory. A
-// kernel's thread keeps its place, so that the compiler may ask once.
+// By value and from another translation unit: instrumented code sees no access to the emulation's own memory.
+// A kernel's thread keeps its place, so that the compiler may ask once.
 [[gnu::const]] uint3 thread_index();
 [[gnu::const]] uint3 block_index();
 [[gnu::const]] dim3 block_size();

@@ -1,5 +1,5 @@
-// Cooperative groups: the block, tiles of a warp, and the lanes that happen to be together. No grid groups: blocks run
-// one after the other.
+// Cooperative groups: the block, tiles of a warp, and the lanes that happen to be together. No grid groups:
+// blocks run one after the other.
 #pragma once
 
 #include <bit>

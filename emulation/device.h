@@ -1,5 +1,5 @@
-// CUDA as a .cu file sees it where g++ compiles it for the emulated device. The types and the host's half of fp16 and
-// bf16 are the toolkit's own headers.
+// CUDA as a .cu file sees it where g++ compiles it for the emulated device. The types and the host's half of
+// fp16 and bf16 are the toolkit's own headers.
 #pragma once
 
 #include <cuda_bf16.h>

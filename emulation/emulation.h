@@ -10,8 +10,8 @@
 
 namespace emulation {
 
-// The order in which the threads of a block run between two of its barriers, and the work of streams between two of
-// theirs (runtime/operations.h).
+// The order in which the threads of a block run between two of its barriers, and the work of streams between
+// two of theirs (runtime/operations.h).
 struct Schedule {
   enum class Order {
     Forward,  // by thread index
@@ -40,8 +40,8 @@ struct Architecture {
 void set_architecture(Architecture architecture);
 const Architecture& architecture();
 
-// A fault ends the launch that it happened in and leaves the device in a sticky error, as a real one would be left.
-// Each is a sentence that names kernel, block, thread, and file and line.
+// A fault ends the launch that it happened in and leaves the device in a sticky error, as a real one would be
+// left. Each is a sentence that names kernel, block, thread, and file and line.
 std::vector<std::string> take_faults();  // and clears the sticky error
 
 struct LaunchCount {
@@ -80,8 +80,8 @@ struct LiveObjects {
 };
 LiveObjects live_objects();
 
-// The devices that were opened since this was last asked: made current, or current when a call of the runtime needed a
-// device. A program takes memory on each, and fails where one is another's alone.
+// The devices that were opened since this was last asked: made current, or current when a call of the runtime
+// needed a device. A program takes memory on each, and fails where one is another's alone.
 std::vector<int> take_opened_devices();
 
 }  // namespace emulation

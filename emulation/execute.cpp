@@ -15,7 +15,8 @@ namespace {
 
 uint64_t count(const dim3& d) { return uint64_t{d.x} * d.y * d.z; }
 
-// Blocks come in any order on a device. Here: rising, falling, or with a start and a stride that the seed chooses.
+// Blocks come in any order on a device. Here: rising, falling, or with a start and a stride that the seed
+// chooses.
 class BlockOrder {
  public:
   BlockOrder(const Schedule& schedule, uint64_t n) : blocks_(n) {

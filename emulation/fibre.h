@@ -1,5 +1,5 @@
-// A stack that code can leave in the middle and come back to. Boost.Context does the switch (6 ns; ucontext's two
-// signal-mask system calls would make it 250), AddressSanitizer is told of it.
+// A stack that code can leave in the middle and come back to. Boost.Context does the switch (6 ns; ucontext's
+// two signal-mask system calls would make it 250), AddressSanitizer is told of it.
 #pragma once
 
 #include <boost/context/detail/fcontext.hpp>

@@ -1,5 +1,5 @@
-// CUDA's arithmetic functions that the host's headers lack. Fast approximations (__expf, ...) are computed exactly
-// rounded or nearly so here: the emulation does not show what they lose.
+// CUDA's arithmetic functions that the host's headers lack. Fast approximations (__expf, ...) are computed
+// exactly rounded or nearly so here: the emulation does not show what they lose.
 #pragma once
 
 #include <math.h>

@@ -1,4 +1,5 @@
-// Who is told what the emulated device does: the instrument. The core and the runtime call it; there is at most one.
+// Who is told what the emulated device does: the instrument. The core and the runtime call it; there is at
+// most one.
 #pragma once
 
 #include <vector_types.h>
@@ -36,12 +37,15 @@ class Observer {
 
   // All live threads of the block have arrived: everything before is ordered before everything after.
   virtual void block_barrier() {}
-  // Told before it, where threads had ended and were not waited for. The first to come asked at `position` in the code.
+  // Told before it, where threads had ended and were not waited for. The first to come asked at `position` in
+  // the code.
   virtual void threads_missed_barrier(const MissedBarrier&) {}
-  // The lanes of `mask` were together. `orders_memory`: __syncwarp and cooperative groups' sync, but no shuffle or vote.
+  // The lanes of `mask` were together. `orders_memory`: __syncwarp and cooperative groups' sync, but no
+  // shuffle or vote.
   virtual void warp_rendezvous(int /*warp*/, uint32_t /*mask*/, bool /*orders_memory*/) {}
-  // An atomic access of the running thread, at `position` in the code. `order_matters`: what it leaves would be other bits,
-  // had another such access come before it instead of after (a rounded sum, an exchange of floats).
+  // An atomic access of the running thread, at `position` in the code. `order_matters`: what it leaves would
+  // be other bits, had another such access come before it instead of after (a rounded sum, an exchange of
+  // floats).
   virtual void atomic(const void* /*address*/, size_t /*bytes*/, const void* /*position*/,
                       bool /*order_matters*/) {}
 

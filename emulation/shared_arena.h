@@ -10,8 +10,8 @@
 
 namespace emulation {
 
-// Each array is exactly as large as it was declared and lies between redzones; its bytes are 0xFF (NaN, -1) at the
-// start of every block. Arrays begin at a multiple of 128 bytes: at bank 0.
+// Each array is exactly as large as it was declared and lies between redzones; its bytes are 0xFF (NaN, -1)
+// at the start of every block. Arrays begin at a multiple of 128 bytes: at bank 0.
 class SharedArena {
  public:
   explicit SharedArena(size_t dynamic_bytes) : dynamic_bytes_(dynamic_bytes) {}

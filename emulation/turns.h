@@ -27,8 +27,9 @@ class Random {
   uint64_t state_;
 };
 
-// A turn visits every warp once, and of a warp the lanes that could run when the visit began. Lanes that become ready
-// meanwhile wait for the next turn; under WarpAhead the visit goes on until no lane of the warp can run.
+// A turn visits every warp once, and of a warp the lanes that could run when the visit began. Lanes that
+// become ready meanwhile wait for the next turn; under WarpAhead the visit goes on until no lane of the warp
+// can run.
 class Turns {
  public:
   Turns(const Schedule& schedule, int warps);

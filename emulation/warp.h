@@ -1,6 +1,7 @@
-// What the lanes of a warp do together. Stricter than CUDA where CUDA leaves it undefined or open: a lane outside its
-// own mask, a mask that names a lane which has ended, a value taken from a lane outside the mask and lanes that wait
-// at different lines for each other are all faults. (__syncwarp's mask may name lanes that have ended.)
+// What the lanes of a warp do together. Stricter than CUDA where CUDA leaves it undefined or open: a lane
+// outside its own mask, a mask that names a lane which has ended, a value taken from a lane outside the mask
+// and lanes that wait at different lines for each other are all faults. (__syncwarp's mask may name lanes
+// that have ended.)
 #pragma once
 
 #include <cuda_bf16.h>
@@ -46,7 +47,8 @@ T shuffle_value(const char* operation, uint32_t mask, T value, int source, Where
   return value;
 }
 
-// PTX's rules: the warp falls into segments of `width` lanes; who asks beyond its own segment gets its own value.
+// PTX's rules: the warp falls into segments of `width` lanes; who asks beyond its own segment gets its own
+// value.
 inline int segment_of(int width) { return lane() & ~(width - 1); }
 inline int within(bool inside, int source) { return inside ? source : lane(); }
 

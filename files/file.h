@@ -36,8 +36,8 @@ class File {
 class AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& path);
-  // The temporary name is the path and `suffix`: one that is always the same lets the next run replace what a killed
-  // one left of a large file.
+  // The temporary name is the path and `suffix`: one that is always the same lets the next run replace what a
+  // killed one left of a large file.
   AtomicFile(const std::filesystem::path& path, const std::string& suffix);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;

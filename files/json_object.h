@@ -1,4 +1,5 @@
-// An object of JSON that a stranger may have written: typed values by key, or a sentence that says what is wrong.
+// An object of JSON that a stranger may have written: typed values by key, or a sentence that says what is
+// wrong.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +17,8 @@
 
 namespace tyto {
 
-// A type of value that get() takes: whether `json` is one, and what to call it. Lists and objects hold one type.
+// A type of value that get() takes: whether `json` is one, and what to call it. Lists and objects hold one
+// type.
 template <class T>
 struct JsonType {
   static_assert(std::is_arithmetic_v<T>);

@@ -11,7 +11,8 @@
 
 namespace tyto {
 
-// A row of a table of an enumeration's values. The functions below also take tables of other rows with a member `name`.
+// A row of a table of an enumeration's values. The functions below also take tables of other rows with a
+// member `name`.
 template <class T>
 struct Named {
   std::string_view name;

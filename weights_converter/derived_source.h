@@ -1,4 +1,5 @@
-// Tensors that are made from those of another source: under other names, a part of them, some computed from several.
+// Tensors that are made from those of another source: under other names, a part of them, some computed from
+// several.
 #pragma once
 
 #include <functional>
@@ -16,8 +17,8 @@ class DerivedSource : public TensorSource {
  public:
   explicit DerivedSource(std::string origin) : origin_(std::move(origin)) {}
 
-  // A tensor of a new name, last in the order. False where there is one of that name, which stays. One of a foreign type
-  // is never read.
+  // A tensor of a new name, last in the order. False where there is one of that name, which stays. One of a
+  // foreign type is never read.
   bool add(const std::string& name, TensorSpec spec, std::function<Tensor()> read);
   // A tensor of `base` as it is.
   bool add(const std::string& name, const std::shared_ptr<const TensorSource>& base,

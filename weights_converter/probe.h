@@ -1,4 +1,5 @@
-// How well a set of tensors fits a network: its builder is run over them in probe mode, where misses are collected.
+// How well a set of tensors fits a network: its builder is run over them in probe mode, where misses are
+// collected.
 #pragma once
 
 #include <map>
@@ -28,8 +29,8 @@ struct Probed {
 Probed probe(const Network& network, const std::map<std::string, std::string>& options,
              const TensorSource& source);
 
-// What may stand before a network's names in this source: "", where the tensor that the builder asks for first has another
-// name before its own ("model.", "encoder_q."), and what all names have in common.
+// What may stand before a network's names in this source: "", where the tensor that the builder asks for
+// first has another name before its own ("model.", "encoder_q."), and what all names have in common.
 std::vector<std::string> prefixes(const Network& network, const std::map<std::string, std::string>& options,
                                   const TensorSource& source);
 

@@ -118,7 +118,8 @@ Recognition probe_below(const Network& network, const std::map<std::string, std:
   return r;
 }
 
-// Whether a is a part of b, which finds more: a trunk within a whole network, say, with the classifier that b ignores.
+// Whether a is a part of b, which finds more: a trunk within a whole network, say, with the classifier that b
+// ignores.
 bool is_within(const Recognition& a, const Recognition& b) {
   if (a.key != b.key || a.found >= b.found) return false;
   std::set<std::string> of_b;
@@ -128,8 +129,8 @@ bool is_within(const Recognition& a, const Recognition& b) {
                      [&](const std::string& name) { return of_b.contains(a.prefix + name); });
 }
 
-// Those that miss nothing and are no part of another network, which may miss something: a detector that lacks one tensor is
-// not its trunk.
+// Those that miss nothing and are no part of another network, which may miss something: a detector that lacks
+// one tensor is not its trunk.
 std::vector<Recognition> largest_fits(const std::vector<Recognition>& all) {
   std::vector<Recognition> fits;
   std::copy_if(all.begin(), all.end(), std::back_inserter(fits), [&](const Recognition& r) {

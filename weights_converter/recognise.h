@@ -28,8 +28,8 @@ struct Recognition : Probed {
   std::shared_ptr<const TensorSource> tensors;  // without prefix: what `used` names
 };
 
-// The one network that fits. Error{Usage} for a network, key or prefix that is not there. Error{Format} where several fit
-// (the sentence says what chooses) or none (it lists the nearest and how they differ).
+// The one network that fits. Error{Usage} for a network, key or prefix that is not there. Error{Format} where
+// several fit (the sentence says what chooses) or none (it lists the nearest and how they differ).
 Recognition recognise(const Checkpoint& checkpoint, const std::string& origin, const Wanted& wanted);
 
 }  // namespace tyto

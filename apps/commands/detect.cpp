@@ -61,8 +61,9 @@ std::set<int> class_labels(const std::vector<std::string>& wanted, const Detecto
   return labels;
 }
 
-// --batch, or the number of images where that is less: empty rows cost what full ones do. It is that of all inputs,
-// whether done before or not, since an image's last bits depend on the batch. Videos tell too late how long they are.
+// --batch, or the number of images where that is less: empty rows cost what full ones do. It is that of all
+// inputs, whether done before or not, since an image's last bits depend on the batch. Videos tell too late
+// how long they are.
 int batch_for(const Flags& flags, const std::vector<DetectionInput>& inputs) {
   if (std::ranges::any_of(inputs, &DetectionInput::video)) return flags.batch;
   return static_cast<int>(std::clamp<size_t>(inputs.size(), 1, static_cast<size_t>(flags.batch)));

@@ -13,7 +13,8 @@ namespace tyto::apps {
 
 namespace {
 
-// Where the XDG base directory specification has programs keep what they can find out again; empty where there is no home.
+// Where the XDG base directory specification has programs keep what they can find out again; empty where
+// there is no home.
 std::string tuning_cache_file() {
   const char *cache = std::getenv("XDG_CACHE_HOME"), *home = std::getenv("HOME");
   if (cache && *cache) return std::string(cache) + "/tyto/cudnn_plans.json";

@@ -46,7 +46,7 @@ int evaluate_features(const Flags& flags) {
         ErrorKind::Usage,
         fmt::format("the {} images have no identities (names read as {}), so nothing can be judged; extract "
                     "them with --dataset or --name-pattern",
-                    has_identities(queries) ? "gallery" : "query", features.making.dataset));
+                    has_identities(queries) ? "gallery" : "query", features.provenance.dataset));
 
   Tensor query_features = queries.features;
   if (flags.multi_query) {

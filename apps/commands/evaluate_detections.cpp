@@ -17,9 +17,10 @@ void report_gaps(const MatchedDetections& matched, const std::string& annotation
   if (!matched.unknown_images.empty())
     warning(fmt::format("{} detected images are not in {} and were left out: {}",
                         matched.unknown_images.size(), annotations, some_of(matched.unknown_images)));
-  if (!matched.silent_images.empty())
+  if (!matched.images_without_results.empty())
     warning(fmt::format("{} images of {} were not looked at, which counts as nothing found in them: {}",
-                        matched.silent_images.size(), annotations, some_of(matched.silent_images)));
+                        matched.images_without_results.size(), annotations,
+                        some_of(matched.images_without_results)));
   if (!matched.unknown_classes.empty())
     warning(matched.unknown_classes.sentence("detections of classes that " + annotations + " lacks"));
   if (matched.by_label_id)

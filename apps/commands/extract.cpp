@@ -47,7 +47,7 @@ std::vector<ImageFolder> list_folders(const Flags& flags, const NameRule& rule, 
   return folders;
 }
 
-Making making(const Flags& flags, const Model& model, const NameRule& rule) {
+Provenance provenance(const Flags& flags, const Model& model, const NameRule& rule) {
   return {model.info().tensors_sha256,
           model.info().network,
           dump_json({{"options", model.info().options},
@@ -81,7 +81,7 @@ int run(const Flags& flags, const ResumableOptions& declared) {
   for (const ImageFolder& f : folders) images += static_cast<int64_t>(f.files.size());
 
   Features features;
-  features.making = making(flags, model, rule);
+  features.provenance = provenance(flags, model, rule);
   if (!flags.shard.empty()) features.shard = shard;
 
   Context context(context_options(flags.engine));

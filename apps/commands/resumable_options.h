@@ -15,8 +15,8 @@
 
 namespace tyto::apps {
 
-// Every option is declared as one of two kinds, so that --resume cannot forget one. The values must outlive this; those
-// of type bool are flags.
+// Every option is declared as one of two kinds, so that --resume cannot forget one. The values must outlive
+// this; those of type bool are flags.
 class ResumableOptions {
  public:
   explicit ResumableOptions(CLI::App& command) : command_(command) {}

@@ -1,4 +1,5 @@
-// tyto run: raw tensors in, raw tensors out, for parity checks and debugging; how long a network takes, and which layers.
+// tyto run: raw tensors in, raw tensors out, for parity checks and debugging; how long a network takes, and
+// which layers.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -14,11 +14,11 @@ CocoCategoryFinder::CocoCategoryFinder(const CocoAnnotations& annotations) : ann
     for (size_t i = 0; i < annotations.categories.size(); ++i) {
       const std::string& name = annotations.categories[i].name;
       if (name.empty() || has_objects[i] != with_objects) continue;
-      Places& places = by_name_[name];
+      Indices& indices = by_name_[name];
       const bool beaten =
-          places.first >= 0 && has_objects[static_cast<size_t>(places.first)] && !with_objects;
-      if (!beaten && places.second < 0)
-        (places.first < 0 ? places.first : places.second) = static_cast<int>(i);
+          indices.first >= 0 && has_objects[static_cast<size_t>(indices.first)] && !with_objects;
+      if (!beaten && indices.second < 0)
+        (indices.first < 0 ? indices.first : indices.second) = static_cast<int>(i);
     }
 }
 
@@ -56,7 +56,7 @@ int CocoCategoryFinder::place_of_name(const std::string& name) const {
 }
 
 int CocoCategoryFinder::place_of_label(const NamedDetection& d) const {
-  return static_cast<int>(place_of(int64_t{d.detection.label}, annotations_.categories));
+  return static_cast<int>(index_of(int64_t{d.detection.label}, annotations_.categories));
 }
 
 }  // namespace tyto::apps

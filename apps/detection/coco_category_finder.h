@@ -10,8 +10,8 @@
 
 namespace tyto::apps {
 
-// By name; but where names are unknown, all label_ids are known, and these agree with the names that are known, by label_id.
-// Two passes: see() every detection, then find().
+// By name; but where names are unknown, all label_ids are known, and these agree with the names that are
+// known, by label_id. Two passes: see() every detection, then find().
 class CocoCategoryFinder {
  public:
   explicit CocoCategoryFinder(const CocoAnnotations&);  // which must outlive it
@@ -20,11 +20,11 @@ class CocoCategoryFinder {
   bool any_known() const { return any_name_ || any_label_; }
   bool by_label_id() const;
 
-  // Its place, or -1. Error{Format} where two categories that have objects bear its name.
+  // Its index, or -1. Error{Format} where two categories that have objects bear its name.
   int find(const NamedDetection&) const;
 
  private:
-  struct Places {
+  struct Indices {
     int first = -1, second = -1;  // of those with objects, if any has some
   };
 
@@ -32,7 +32,7 @@ class CocoCategoryFinder {
   int place_of_label(const NamedDetection&) const;
 
   const CocoAnnotations& annotations_;
-  std::unordered_map<std::string, Places> by_name_;
+  std::unordered_map<std::string, Indices> by_name_;
   bool any_name_ = false, all_names_ = true, any_label_ = false, all_labels_ = true, agree_ = true;
 };
 

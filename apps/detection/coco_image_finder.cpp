@@ -38,18 +38,18 @@ int64_t CocoImageFinder::find(const std::string& given) const {
 }
 
 // Of images with one name in several folders.
-int64_t CocoImageFinder::longest_end(const std::string& path, const std::vector<int64_t>& places) const {
-  const auto image = [this](int64_t place) -> const CocoImage& {
-    return annotations_.images[static_cast<size_t>(place)];
+int64_t CocoImageFinder::longest_end(const std::string& path, const std::vector<int64_t>& indices) const {
+  const auto image = [this](int64_t index) -> const CocoImage& {
+    return annotations_.images[static_cast<size_t>(index)];
   };
   int64_t best = -1, equal = -1;
   size_t length = 0;
-  for (const int64_t place : places) {
-    const std::string name = with_slashes(image(place).file_name);
+  for (const int64_t index : indices) {
+    const std::string name = with_slashes(image(index).file_name);
     const bool ends = path.ends_with(name) && (path.size() == name.size() || path.ends_with('/' + name));
     if (!ends || name.size() < length) continue;
     equal = name.size() == length ? best : -1;
-    best = place;
+    best = index;
     length = name.size();
   }
   if (equal >= 0)
@@ -68,8 +68,8 @@ int64_t CocoImageFinder::by_id(const std::string& path) const {
   int64_t number = 0;
   const auto [end, error] = std::from_chars(stem.data(), stem.data() + stem.size(), number);
   const bool is_number = error == std::errc() && end == stem.data() + stem.size();
-  const int64_t place = is_number ? place_of(number, annotations_.images) : -1;
-  return place >= 0 ? place : place_of(stem, annotations_.images);
+  const int64_t index = is_number ? index_of(number, annotations_.images) : -1;
+  return index >= 0 ? index : index_of(stem, annotations_.images);
 }
 
 }  // namespace tyto::apps

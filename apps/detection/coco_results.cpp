@@ -24,9 +24,9 @@ std::optional<CocoId> number_of(const std::filesystem::path& file) {
 // Of the image that the path means, or nothing.
 std::optional<CocoId> id_of(const std::filesystem::path& file, const CocoImageFinder& finder,
                             const CocoAnnotations& annotations) {
-  const int64_t place = finder.find(file.string());
-  if (place < 0) return std::nullopt;
-  return annotations.images[static_cast<size_t>(place)].id;
+  const int64_t index = finder.find(file.string());
+  if (index < 0) return std::nullopt;
+  return annotations.images[static_cast<size_t>(index)].id;
 }
 
 }  // namespace
@@ -77,13 +77,13 @@ CocoResultsReport write_coco_results(const std::filesystem::path& results,
     if (id == image_ids.end()) return;  // of a folder that has changed since the run was stopped
     for (const NamedDetection& named : image.detections) {
       const Detection& d = named.detection;
-      const int place = finder ? finder->find(named) : -1;
-      if (finder && place < 0) {
+      const int index = finder ? finder->find(named) : -1;
+      if (finder && index < 0) {
         report.unknown_classes.add(named.name);
         continue;
       }
       const CocoId category =
-          finder ? annotations->categories[static_cast<size_t>(place)].id : CocoId(int64_t{d.label});
+          finder ? annotations->categories[static_cast<size_t>(index)].id : CocoId(int64_t{d.label});
       out.write(fmt::format(
           R"({}{{"image_id": {}, "category_id": {}, "bbox": [{}, {}, {}, {}], "score": {}}})", separator,
           json_of(id->second), json_of(category), d.x, d.y, d.width, d.height, d.score));

@@ -13,8 +13,9 @@
 
 namespace tyto::apps {
 
-// The image ids by name: the numbers that files are called by (000000397133.jpg is 397133), or, with annotations, those that
-// CocoImageFinder finds. Error{Usage} for an image that has none, for two of one id, and for videos.
+// The image ids by name: the numbers that files are called by (000000397133.jpg is 397133), or, with
+// annotations, those that CocoImageFinder finds. Error{Usage} for an image that has none, for two of one id,
+// and for videos.
 std::map<std::string, CocoId> coco_image_ids(const std::vector<DetectionInput>& inputs,
                                              const CocoAnnotations* annotations);
 
@@ -23,9 +24,9 @@ struct CocoResultsReport {
   bool by_label_id = false;  // despite annotations, for want of names
 };
 
-// A detections.jsonl as a JSON array of {"image_id", "category_id", "bbox", "score"}. Categories are the labels, or,
-// with annotations, those that CocoCategoryFinder finds, if it finds any. tally: of the detections. Error{File},
-// Error{Format}.
+// A detections.jsonl as a JSON array of {"image_id", "category_id", "bbox", "score"}. Categories are the
+// labels, or, with annotations, those that CocoCategoryFinder finds, if it finds any. tally: of the
+// detections. Error{File}, Error{Format}.
 CocoResultsReport write_coco_results(const std::filesystem::path& results,
                                      const std::filesystem::path& detections, const DetectionTally& tally,
                                      const std::map<std::string, CocoId>& image_ids,

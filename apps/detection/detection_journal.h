@@ -23,10 +23,11 @@ struct FinishedVideo {
 // run.json: what the run computes, whether it is finished, and which of its videos are.
 class DetectionJournal {
  public:
-  // identity: a JSON object of all that decides what the lines say. With `resume` an existing file is read up to the
-  // first line that is cut off, damaged or of a video that was under way, and cut there; Error{Usage} if its identity
-  // is another. Without, lines of a run that was not finished are Error{Usage}, lest they be lost, and those of a
-  // finished one are replaced. Error{File} where the folder cannot be written. shown_from: of tally().
+  // identity: a JSON object of all that decides what the lines say. With `resume` an existing file is read up
+  // to the first line that is cut off, damaged or of a video that was under way, and cut there; Error{Usage}
+  // if its identity is another. Without, lines of a run that was not finished are Error{Usage}, lest they be
+  // lost, and those of a finished one are replaced. Error{File} where the folder cannot be written.
+  // shown_from: of tally().
   DetectionJournal(const std::filesystem::path& folder, const std::string& identity, bool resume,
                    float shown_from);
 

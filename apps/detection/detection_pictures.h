@@ -23,8 +23,9 @@ class DetectionPictures {
 
   bool wanted() const { return !options_.annotated.empty() || !options_.crops.empty(); }
 
-  // Of an image, or of a frame between start_video() and finish_video(). output: see DetectionInput; cut-outs are
-  // called OUTPUT_00_person.jpg by their place in the list of detections. time: of a frame, see VideoFile. Error{File}.
+  // Of an image, or of a frame between start_video() and finish_video(). output: see DetectionInput; cut-outs
+  // are called OUTPUT_00_person.jpg by their place in the list of detections. time: of a frame, see
+  // VideoFile. Error{File}.
   void add(const std::string& output, const Image& image, int64_t time,
            const std::vector<NamedDetection>& detections);
 

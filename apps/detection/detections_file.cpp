@@ -15,7 +15,8 @@
 namespace tyto::apps {
 namespace {
 
-// Numbers as float, not double: a decimal rounded twice need not give the float back that it was printed from.
+// Numbers as float, not double: a decimal rounded twice need not give the float back that it was printed
+// from.
 using Json =
     nlohmann::basic_json<nlohmann::ordered_map, std::vector, std::string, bool, int64_t, uint64_t, float>;
 

@@ -4,7 +4,7 @@
 
 #include "apps/detection/coco_category_finder.h"
 #include "apps/detection/coco_image_finder.h"
-#include "apps/detection/image_tally.h"
+#include "apps/detection/coverage_check.h"
 #include "apps/detection/json_element.h"
 #include "files/file.h"
 #include "files/utf8.h"
@@ -17,7 +17,7 @@ struct Line {
   std::string file;
 };
 
-void match_lines(const std::vector<Line>& lines, const CocoAnnotations& annotations, ImageTally& tally,
+void match_lines(const std::vector<Line>& lines, const CocoAnnotations& annotations, CoverageCheck& coverage,
                  MatchedDetections& matched) {
   const CocoImageFinder images(annotations);
   CocoCategoryFinder categories(annotations);
@@ -36,7 +36,7 @@ void match_lines(const std::vector<Line>& lines, const CocoAnnotations& annotati
   matched.by_label_id = categories.by_label_id();
   for (const auto& [line, file] : lines) {
     const int64_t image = images.find(line.image);
-    tally.add_line(image, line, file);
+    coverage.add_line(image, line, file);
     if (image < 0) continue;
     for (const NamedDetection& d : line.detections) {
       const int category = categories.find(d);
@@ -48,7 +48,7 @@ void match_lines(const std::vector<Line>& lines, const CocoAnnotations& annotati
   }
 }
 
-void match_results(const std::string& file, const CocoAnnotations& annotations, ImageTally& tally,
+void match_results(const std::string& file, const CocoAnnotations& annotations, CoverageCheck& coverage,
                    MatchedDetections& matched) {
   const nlohmann::ordered_json results = read_coco_json(file);
   for (size_t i = 0; i < results.size(); ++i) {
@@ -57,7 +57,7 @@ void match_results(const std::string& file, const CocoAnnotations& annotations, 
     const int64_t category = referred_place(result, "category_id", annotations.categories);
     const auto [x, y, width, height] = result.box("bbox");
     const double score = result.number("score");
-    tally.add_result(image, result.id("image_id"));
+    coverage.add_result(image, result.id("image_id"));
     if (image < 0) continue;
     if (category < 0)
       matched.unknown_classes.add(json_of(result.id("category_id")));
@@ -81,17 +81,17 @@ bool is_json_array(const std::string& path) {
 MatchedDetections match_to_coco(const std::vector<std::string>& files, const CocoAnnotations& annotations) {
   std::vector<std::string> names;
   for (const CocoImage& image : annotations.images) names.push_back(image.shown());
-  ImageTally tally(std::move(names), annotations.file);
+  CoverageCheck coverage(std::move(names), annotations.file);
   MatchedDetections matched;
   std::vector<Line> lines;
   for (const std::string& file : files) {
     if (is_json_array(file))
-      match_results(file, annotations, tally, matched);
+      match_results(file, annotations, coverage, matched);
     else
       for (ImageDetections& image : read_detections(file)) lines.push_back({std::move(image), file});
   }
-  match_lines(lines, annotations, tally, matched);
-  tally.finish(matched);
+  match_lines(lines, annotations, coverage, matched);
+  coverage.finish(matched);
   return matched;
 }
 

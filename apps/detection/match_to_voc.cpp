@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <unordered_map>
 
-#include "apps/detection/image_tally.h"
+#include "apps/detection/coverage_check.h"
 
 namespace tyto::apps {
 namespace {
@@ -18,18 +18,18 @@ int category_of(const std::string& name, const VocAnnotations& annotations) {
 }  // namespace
 
 MatchedDetections match_to_voc(const std::vector<std::string>& files, const VocAnnotations& annotations) {
-  std::unordered_map<std::string, int64_t> places;
+  std::unordered_map<std::string, int64_t> indices;
   for (size_t i = 0; i < annotations.images.size(); ++i)
-    places.emplace(annotations.images[i], static_cast<int64_t>(i));
+    indices.emplace(annotations.images[i], static_cast<int64_t>(i));
 
   MatchedDetections matched;
-  ImageTally tally(annotations.images, annotations.folder);
+  CoverageCheck coverage(annotations.images, annotations.folder);
   bool any_name_known = false;
   for (const std::string& file : files)
     for (const ImageDetections& line : read_detections(file)) {
-      const auto found = places.find(std::filesystem::path(line.image).stem().string());
-      const int64_t image = found == places.end() ? -1 : found->second;
-      tally.add_line(image, line, file);
+      const auto found = indices.find(std::filesystem::path(line.image).stem().string());
+      const int64_t image = found == indices.end() ? -1 : found->second;
+      coverage.add_line(image, line, file);
       for (const NamedDetection& d : line.detections) {
         const int category = category_of(d.name, annotations);
         if (category < 0)
@@ -40,7 +40,7 @@ MatchedDetections match_to_voc(const std::vector<std::string>& files, const VocA
           matched.boxes.push_back(scored_box(d.detection, image, category, line, file));
       }
     }
-  tally.finish(matched);
+  coverage.finish(matched);
   if (!any_name_known && !matched.unknown_classes.empty())
     throw Error(
         ErrorKind::Format,

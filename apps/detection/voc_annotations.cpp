@@ -139,18 +139,18 @@ class ObjectElement {
 // Numbers names in the order they come; sorted() says what each becomes.
 class Names {
  public:
-  int place(const std::string& name) {
+  int index(const std::string& name) {
     return numbers_.try_emplace(name, static_cast<int>(numbers_.size())).first->second;
   }
-  // The names in order, and for each number its place among them.
+  // The names in order, and for each number its index among them.
   std::pair<std::vector<std::string>, std::vector<int>> sorted() const {
     std::vector<std::string> names;
-    std::vector<int> places(numbers_.size());
+    std::vector<int> indices(numbers_.size());
     for (const auto& [name, number] : numbers_) {
-      places[static_cast<size_t>(number)] = static_cast<int>(names.size());
+      indices[static_cast<size_t>(number)] = static_cast<int>(names.size());
       names.push_back(name);
     }
-    return {names, places};
+    return {names, indices};
   }
 
  private:
@@ -201,7 +201,7 @@ void read_objects(const fs::path& file, int64_t image, Names& names, VocAnnotati
       object.difficult = element.difficult();
       element.read_box(object);
       check_encoding(name, strange, file);
-      object.category = names.place(name);
+      object.category = names.index(name);
       a.objects.push_back(object);
     } catch (const Fault& fault) {
       a.skipped_objects.push_back(fmt::format("{}: object {} {}", file.string(), number, fault.what));
@@ -233,9 +233,9 @@ VocAnnotations read_voc_annotations(const fs::path& folder, const std::string& s
   Names names;
   for (size_t i = 0; i < a.images.size(); ++i)
     read_objects(xmls / (a.images[i] + ".xml"), static_cast<int64_t>(i), names, a);
-  const auto [categories, places] = names.sorted();
+  const auto [categories, indices] = names.sorted();
   a.categories = categories;
-  for (VocObject& object : a.objects) object.category = places[static_cast<size_t>(object.category)];
+  for (VocObject& object : a.objects) object.category = indices[static_cast<size_t>(object.category)];
   return a;
 }
 

@@ -21,7 +21,8 @@ bool begins_with(std::span<const std::byte> bytes, std::string_view text) {
   return std::ranges::equal(bytes.first(text.size()), std::as_bytes(std::span(text)));
 }
 
-// Files of more than a gigabyte are a row of chunks. A writer that was stopped leaves 0 or a filler near 2^31 or 2^32.
+// Files of more than a gigabyte are a row of chunks. A writer that was stopped leaves 0 or a filler near 2^31
+// or 2^32.
 std::optional<uint64_t> length_of_riff(const File& file) {
   constexpr uint64_t kHead = 8, kFillers = 0x7FFFFF00;
   uint64_t end = 0;

@@ -57,19 +57,19 @@ void draw_text(cv::Mat& picture, const std::string& text, double x, double y, do
       cv::Rect(0, 0, picture.cols, picture.rows);
   if (box.empty()) return;
 
-  cv::Mat strokes = cv::Mat::zeros(box.size() * kOversampling, CV_8U), coverage;
+  cv::Mat strokes = cv::Mat::zeros(box.size() * kOversampling, CV_8U), tally;
   const int thickness =
       std::max(1, static_cast<int>(std::lround(height * kOversampling * (bold ? 0.17 : 0.11))));
   cv::putText(
       strokes, plain,
       {static_cast<int>((left - box.x) * kOversampling), static_cast<int>((y - box.y) * kOversampling)},
       kFont, scale_for(height) * kOversampling, 255, thickness, cv::LINE_AA);
-  cv::resize(strokes, coverage, box.size(), 0, 0, cv::INTER_AREA);
+  cv::resize(strokes, tally, box.size(), 0, 0, cv::INTER_AREA);
 
   cv::Mat region = picture(box);
   for (int i = 0; i < region.rows; ++i)
     for (int j = 0; j < region.cols; ++j) {
-      const int alpha = coverage.at<uint8_t>(i, j);
+      const int alpha = tally.at<uint8_t>(i, j);
       if (alpha == 0) continue;
       auto& pixel = region.at<cv::Vec3b>(i, j);
       for (int c = 0; c < 3; ++c)

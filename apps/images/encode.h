@@ -10,8 +10,8 @@ namespace tyto::apps {
 
 cv::Mat to_bgr(const Image& image);  // a copy, as OpenCV wants it
 
-// JPEG of quality 0..100, shrunk where a side is beyond the 65,500 pixels that JPEG can hold; the file appears when it
-// is whole. Error{File}.
+// JPEG of quality 0..100, shrunk where a side is beyond the 65,500 pixels that JPEG can hold; the file
+// appears when it is whole. Error{File}.
 void write_jpeg(const std::filesystem::path& path, const cv::Mat& bgr, int quality);
 
 }  // namespace tyto::apps

@@ -1,4 +1,5 @@
-// What FFmpeg allocates, owned, and what its functions say. The sources that read and write videos alone include its headers.
+// What FFmpeg allocates, owned, and what its functions say. The sources that read and write videos alone
+// include its headers.
 #pragma once
 
 #include <cstdint>

@@ -8,9 +8,10 @@
 
 namespace tyto::apps {
 
-// Brings the time stamps of a video into an order that a copy of it can be given: from 0 on, rising, in the unit of the
-// stamps. Where stamps are lacking, go backwards (clips joined into one file) or leap by more than `longest_gap`
-// seconds, time goes on by the usual distance of frames, and later stamps are taken relative to that.
+// Brings the time stamps of a video into an order that a copy of it can be given: from 0 on, rising, in the
+// unit of the stamps. Where stamps are lacking, go backwards (clips joined into one file) or leap by more
+// than `longest_gap` seconds, time goes on by the usual distance of frames, and later stamps are taken
+// relative to that.
 class FrameTimes {
  public:
   FrameTimes(TimeBase unit, double frames_per_second, double longest_gap);

@@ -1,4 +1,5 @@
-// Images to batches for a network, decoded and, where the device does not do that, preprocessed ahead by a pool of threads.
+// Images to batches for a network, decoded and, where the device does not do that, preprocessed ahead by a
+// pool of threads.
 #pragma once
 
 #include <condition_variable>
@@ -38,9 +39,9 @@ struct LoaderOptions {
   bool keep_images = false;  // give the decoded images, too
 };
 
-// Every readable image once, in the order of the source and without gaps, so what stands in a batch depends on the
-// source alone. At most two batches and one image a thread are held ahead; of kept images, fewer if they are large.
-// next() is for one thread.
+// Every readable image once, in the order of the source and without gaps, so what stands in a batch depends
+// on the source alone. At most two batches and one image a thread are held ahead; of kept images, fewer if
+// they are large. next() is for one thread.
 class ImageLoader {
  public:
   // Starts decoding. Error{Usage} for a batch or a thread count below 1, Error{Memory}.

@@ -8,8 +8,8 @@
 
 namespace tyto::apps {
 
-// 1..8 as in the first directory of an EXIF block ("II" or "MM" onwards, with or without "Exif\0\0" before it);
-// 1, upright, where the block says nothing, is empty or damaged.
+// 1..8 as in the first directory of an EXIF block ("II" or "MM" onwards, with or without "Exif\0\0" before
+// it); 1, upright, where the block says nothing, is empty or damaged.
 int exif_orientation(std::span<const uint8_t> exif);
 
 // Turned and mirrored so that it stands upright.

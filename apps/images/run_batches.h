@@ -17,9 +17,9 @@ struct BatchOptions {
 };
 
 // Runs every readable image of `source` through `pipeline` (an ImagePipeline), as many batches at once as
-// it takes, and calls on_rows(Batch& batch, results) for each batch in order. The batch is on_rows' to take things out
-// of; its images have pixels if `keep_images`. What cannot be read is added to `skipped`. Throws Interrupted between
-// batches.
+// it takes, and calls on_rows(Batch& batch, results) for each batch in order. The batch is on_rows' to take
+// things out of; its images have pixels if `keep_images`. What cannot be read is added to `skipped`. Throws
+// Interrupted between batches.
 template <class Pipeline, class OnRows>
 void run_batches(ImageSource& source, const Preprocessing& rule, Pipeline& pipeline,
                  const BatchOptions& options, bool keep_images, Progress& progress, SkippedInputs& skipped,

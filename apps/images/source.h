@@ -15,8 +15,8 @@ class ImageSource {
  public:
   virtual ~ImageSource() = default;
 
-  // Image `index`, counted from 0; nullopt past the end, which may be known only then. Error: this image cannot be
-  // read, what() names it. Thread-safe.
+  // Image `index`, counted from 0; nullopt past the end, which may be known only then. Error: this image
+  // cannot be read, what() names it. Thread-safe.
   virtual std::optional<Image> read(int64_t index) = 0;
 
   virtual std::string name(int64_t index) const = 0;  // for people and results, e.g. "clip.avi#120"

@@ -11,8 +11,9 @@
 
 namespace tyto::apps {
 
-// Every Nth frame, from frame 0 on, named "clip.avi#120" by its number in the file. Frames come one after the other
-// out of a decoder, so read() waits until all frames before its own were asked for, each of which must be, once.
+// Every Nth frame, from frame 0 on, named "clip.avi#120" by its number in the file. Frames come one after the
+// other out of a decoder, so read() waits until all frames before its own were asked for, each of which must
+// be, once.
 class VideoSource : public ImageSource {
  public:
   VideoSource(const std::filesystem::path& path, int64_t every);  // Error: see VideoDecoder
@@ -21,7 +22,8 @@ class VideoSource : public ImageSource {
   std::string name(int64_t index) const override;
   std::optional<int64_t> expected() const override;
 
-  // When an image that was read is shown, and when the last frame is over, once the end was met: in time_base().
+  // When an image that was read is shown, and when the last frame is over, once the end was met: in
+  // time_base().
   TimeBase time_base() const { return decoder_.time_base(); }
   int64_t time(int64_t index) const;
   int64_t end() const { return decoder_.end(); }

@@ -29,7 +29,8 @@ constexpr const char* kContainers =
     "3dostr,amv,asf,avi,dhav,dv,flv,gxf,h261,h263,h264,hevc,ivf,live_flv,m4v,matroska,mjpeg,mov,mpeg,"
     "mpegts,mpegvideo,mxf,nsv,nut,nuv,obu,ogg,rm,vc1,vc1test,wtv,yuv4mpegpipe";
 
-// Longer pauses in a transport or program stream are a jump of its clock, elsewhere of more hours than anyone waits for.
+// Longer pauses in a transport or program stream are a jump of its clock, elsewhere of more hours than anyone
+// waits for.
 constexpr double kLongestGapOfStreams = 10, kLongestGap = 6 * 3600;  // seconds
 
 constexpr int kErrorsWhileDraining = 1000;
@@ -145,10 +146,12 @@ void VideoDecoder::open_codec() {
                  stream_of_packets ? kLongestGapOfStreams : kLongestGap);
 }
 
-// The next packet of the stream comes to packet_, nothing at the end. Of a file that was cut off the last packet is the
-// partial one; the demuxer marks it or, where it has to look for the packets' ends, the one before.
+// The next packet of the stream comes to packet_, nothing at the end. Of a file that was cut off the last
+// packet is the partial one; the demuxer marks it or, where it has to look for the packets' ends, the one
+// before.
 bool VideoDecoder::read_packet() {
-  // In a transport stream the mark says that packets of 188 bytes are missing, at every seam of two recordings, too.
+  // In a transport stream the mark says that packets of 188 bytes are missing, at every seam of two
+  // recordings, too.
   const bool marks = std::string_view(format_->iformat->name) != "mpegts";
   while (!ended_) {
     av_packet_unref(packet_.get());
@@ -172,8 +175,8 @@ bool VideoDecoder::read_packet() {
   return packet_->size > 0;
 }
 
-// What an end between two packets would hide. The index of QuickTime's family is the table of the pictures themselves;
-// that of others may have been left over from a longer file.
+// What an end between two packets would hide. The index of QuickTime's family is the table of the pictures
+// themselves; that of others may have been left over from a longer file.
 bool VideoDecoder::torn_off() const {
   if (stream_->nb_frames > 0 && packets_ >= stream_->nb_frames) return false;  // an index behind them is lost
   if (container_length(file_).value_or(0) > file_.size()) return true;

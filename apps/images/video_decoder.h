@@ -15,9 +15,10 @@ struct AVStream;
 
 namespace tyto::apps {
 
-// The frames of a file's first picture track that a player would show, one after the other, turned upright as the track
-// says, with the pixels of OpenCV's player. Opens no other file, whatever the file says. Packets that cannot be decoded
-// are passed over, as players do, and remembered; the part of a frame at a torn end is none. Not thread-safe.
+// The frames of a file's first picture track that a player would show, one after the other, turned upright as
+// the track says, with the pixels of OpenCV's player. Opens no other file, whatever the file says. Packets
+// that cannot be decoded are passed over, as players do, and remembered; the part of a frame at a torn end is
+// none. Not thread-safe.
 class VideoDecoder {
  public:
   // Error{File} where it cannot be opened, Error{Format} "NAME: no video (...)".

@@ -21,7 +21,8 @@ constexpr int kQuality = 3;  // JPEG's quantiser by FFmpeg's count: 2 is the bes
 
 AVRational rational(TimeBase unit) { return {unit.numerator, unit.denominator}; }
 
-// A frame's duration has 31 bits in the file: with the finest units (Matroska may count nanoseconds) that is not long.
+// A frame's duration has 31 bits in the file: with the finest units (Matroska may count nanoseconds) that is
+// not long.
 TimeBase writable(TimeBase unit) {
   constexpr int kFinest = 90000;
   return unit.denominator <= kFinest ? unit : TimeBase{1, kFinest};

@@ -15,8 +15,8 @@ struct AVStream;
 
 namespace tyto::apps {
 
-// Motion JPEG in a QuickTime file, which tells of every frame when it is shown. All frames get the size of the first.
-// The file appears when it is committed; one that is not leaves nothing.
+// Motion JPEG in a QuickTime file, which tells of every frame when it is shown. All frames get the size of
+// the first. The file appears when it is committed; one that is not leaves nothing.
 class VideoFile {
  public:
   VideoFile(std::filesystem::path path, TimeBase unit);

@@ -30,9 +30,9 @@ class NameRule {
   // Error{Usage} lists these names.
   static NameRule dataset(const std::string& name);
 
-  // A regular expression (RE2's syntax: no back-references, no lookaround; time is linear in the path) searched for in
-  // the path below the given folder. Groups (?<id>...) and (?<camera>...), else the first and the second group, hold
-  // whole numbers. Error{Usage} says what is wrong with the expression.
+  // A regular expression (RE2's syntax: no back-references, no lookaround; time is linear in the path)
+  // searched for in the path below the given folder. Groups (?<id>...) and (?<camera>...), else the first and
+  // the second group, hold whole numbers. Error{Usage} says what is wrong with the expression.
   static NameRule pattern(const std::string& expression);
 
   static std::vector<std::string> datasets();

@@ -18,9 +18,10 @@ namespace tyto::apps {
 
 class ExtractionJournal {
  public:
-  // identity: what the run computes (model, options, folders); width: floats a feature has. With `resume` an existing
-  // journal is read up to the first record that is not whole, and Error{Usage} if its identity is another; without,
-  // one that holds images is Error{Usage}, lest they be lost. Error{File} where the folder cannot be written.
+  // identity: what the run computes (model, options, folders); width: floats a feature has. With `resume` an
+  // existing journal is read up to the first record that is not whole, and Error{Usage} if its identity is
+  // another; without, one that holds images is Error{Usage}, lest they be lost. Error{File} where the folder
+  // cannot be written.
   ExtractionJournal(std::filesystem::path path, const std::string& identity, int64_t width, bool resume);
 
   const float* find(SetKind set, const std::string& image) const;  // [width], or nullptr

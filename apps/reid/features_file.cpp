@@ -37,14 +37,14 @@ std::string metadata_of(const Features& f) {
   ordered_json j;
   j["kind"] = kKind;
   j["version"] = kVersion;
-  j["model"] = f.making.model;
-  j["network"] = f.making.network;
-  j["rule"] = f.making.rule;
-  j["precision"] = f.making.precision;
-  j["flip"] = f.making.flip;
-  j["scales"] = f.making.scales;
-  j["exif"] = f.making.exif;
-  j["dataset"] = f.making.dataset;
+  j["model"] = f.provenance.model;
+  j["network"] = f.provenance.network;
+  j["rule"] = f.provenance.rule;
+  j["precision"] = f.provenance.precision;
+  j["flip"] = f.provenance.flip;
+  j["scales"] = f.provenance.scales;
+  j["exif"] = f.provenance.exif;
+  j["dataset"] = f.provenance.dataset;
   if (f.shard) j["shard"] = {{"index", f.shard->index}, {"count", f.shard->count}};
   j["sets"] = ordered_json::object();
   for (const auto& [kind, set] : f.sets)
@@ -61,7 +61,7 @@ ordered_json parse_metadata(const SafetensorsFile& in) {
 }
 
 void read_making(const JsonObject& from, Features& into) {
-  Making& m = into.making;
+  Provenance& m = into.provenance;
   m.model = from.get<std::string>("model");
   m.network = from.get<std::string>("network");
   m.rule = from.get<std::string>("rule");

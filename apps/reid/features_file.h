@@ -34,9 +34,9 @@ struct FeatureSet {
   std::filesystem::path file(int64_t row) const;  // root/path, normalised
 };
 
-// How features were made. Scores between features of different making mean nothing, so such files do not
+// How features were made. Scores between features of different provenance mean nothing, so such files do not
 // join.
-struct Making {
+struct Provenance {
   std::string model;    // the model's identity, its SHA-256 in hex
   std::string network;  // "ft_net"
   std::string
@@ -54,7 +54,7 @@ struct Shard {
 };
 
 struct Features {
-  Making making;
+  Provenance provenance;
   std::map<SetKind, FeatureSet> sets;
   std::optional<Shard> shard;  // set if this is a part of a run only
 

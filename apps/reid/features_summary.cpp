@@ -11,17 +11,17 @@ namespace {
 using nlohmann::ordered_json;
 
 // The rule is JSON if tyto wrote it.
-ordered_json rule_of(const Making& making) {
+ordered_json rule_of(const Provenance& provenance) {
   constexpr int kMaxNesting = 8;
   try {
-    return parse_json(making.rule, kMaxNesting, "its rule");
+    return parse_json(provenance.rule, kMaxNesting, "its rule");
   } catch (const Error&) {
-    return making.rule;
+    return provenance.rule;
   }
 }
 
-ordered_json making_json(const Features& f) {
-  const Making& m = f.making;
+ordered_json provenance_json(const Features& f) {
+  const Provenance& m = f.provenance;
   ordered_json j = {{"network", m.network},     {"model", m.model},    {"rule", rule_of(m)},
                     {"precision", m.precision}, {"flip", m.flip},      {"scales", m.scales},
                     {"exif", m.exif},           {"dataset", m.dataset}};
@@ -38,7 +38,7 @@ std::string set_text(const FeatureSet& set) {
 }  // namespace
 
 ordered_json features_json(const Features& f) {
-  ordered_json j = making_json(f);
+  ordered_json j = provenance_json(f);
   j["sets"] = ordered_json::object();
   for (const auto& [kind, set] : f.sets)
     j["sets"][std::string(name_of(kind))] = {
@@ -51,8 +51,8 @@ std::string features_text(const Features& f) {
   const auto line = [&](std::string_view key, const std::string& value) {
     text += fmt::format("{:14} {}\n", key, for_terminal(value));
   };
-  const ordered_json making = making_json(f);
-  for (const auto& [key, value] : making.items())
+  const ordered_json provenance = provenance_json(f);
+  for (const auto& [key, value] : provenance.items())
     line(key, value.is_string() ? value.get<std::string>() : dump_json(value));
   for (const auto& [kind, set] : f.sets) line(name_of(kind), set_text(set));
   return text;

@@ -8,7 +8,8 @@
 
 namespace tyto::apps {
 
-// {"network": ..., "model": ..., "rule": {...}, "precision": ..., "flip": ..., "scales": [...], "exif": ..., "dataset": ...,
+// {"network": ..., "model": ..., "rule": {...}, "precision": ..., "flip": ..., "scales": [...], "exif": ...,
+// "dataset": ...,
 //  "shard": {"index": ..., "count": ...}, "sets": {"query": {"folder": ..., "images": 3, "paths": [...]}}}
 // shard only where the file is one.
 nlohmann::ordered_json features_json(const Features&);

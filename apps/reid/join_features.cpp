@@ -19,7 +19,7 @@ struct Part {
 
 // What differs between two makings, or nothing. A plain folder's unknown identities mix with those of any
 // dataset.
-std::string difference(const Making& a, const Making& b) {
+std::string difference(const Provenance& a, const Provenance& b) {
   if (a.model != b.model)
     return fmt::format("models {} and {}", a.model.substr(0, 12), b.model.substr(0, 12));
   if (a.network != b.network) return fmt::format("networks {} and {}", a.network, b.network);
@@ -113,16 +113,16 @@ Features join_features(std::span<const std::filesystem::path> paths) {
   std::vector<Part> parts;
   for (const auto& path : paths) {
     parts.push_back({path.string(), read_features(path)});
-    const auto what = difference(parts.front().features.making, parts.back().features.making);
+    const auto what = difference(parts.front().features.provenance, parts.back().features.provenance);
     if (!what.empty())
       throw Error(ErrorKind::Format, fmt::format("{} and {} do not belong together: they were made with {}",
                                                  parts.front().file, parts.back().file, what));
   }
 
   Features joined;
-  joined.making = parts.front().features.making;
+  joined.provenance = parts.front().features.provenance;
   for (const Part& part : parts)
-    if (joined.making.dataset == "plain") joined.making.dataset = part.features.making.dataset;
+    if (joined.provenance.dataset == "plain") joined.provenance.dataset = part.features.provenance.dataset;
   for (const SetKind kind : {SetKind::Query, SetKind::Gallery, SetKind::MultiQuery}) {
     check_shards(parts, kind);
     std::vector<std::pair<std::string, FeatureSet*>> sets;

@@ -18,7 +18,7 @@ const cv::Scalar& colour_of(const std::optional<bool>& correct) {
   return !correct ? ink::grey : *correct ? ink::good : ink::bad;
 }
 
-void place(cv::Mat& picture, const cv::Mat& thumbnail, const cv::Rect& at, const cv::Scalar& border) {
+void paste(cv::Mat& picture, const cv::Mat& thumbnail, const cv::Rect& at, const cv::Scalar& border) {
   cv::rectangle(picture, at + cv::Point(-kBorder, -kBorder) + cv::Size(2 * kBorder, 2 * kBorder), border,
                 cv::FILLED);
   thumbnail.copyTo(picture(at));
@@ -46,12 +46,12 @@ RankingPicture draw_ranking(const Ranking& ranking, const FeatureSet& queries, c
   draw_text(out.picture, fit_text(path, kTitleSize, width - 2 * kMargin), kMargin, kMargin + kTitleSize + 4,
             kTitleSize, ink::black);
   const int base = kMargin + kTitleHeight + 2 * kBorder + kThumbnailHeight + 20;
-  place(out.picture, tiles[0], out.images[0], ink::black);
+  paste(out.picture, tiles[0], out.images[0], ink::black);
   draw_text(out.picture, "query", out.images[0].x, base, kLabelSize, ink::black, Align::Left, true);
   for (size_t i = 0; i < ranking.images.size(); ++i) {
     const cv::Rect& at = out.images[i + 1];
     const cv::Scalar& colour = colour_of(ranking.images[i].correct);
-    place(out.picture, tiles[i + 1], at, colour);
+    paste(out.picture, tiles[i + 1], at, colour);
     draw_text(out.picture, fmt::format("{}", i + 1), at.x, base, kLabelSize, colour, Align::Left, true);
     draw_text(out.picture, fmt::format("{:.3f}", ranking.images[i].score), at.x + at.width, base, kLabelSize,
               ink::grey, Align::Right);

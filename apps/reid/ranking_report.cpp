@@ -66,8 +66,8 @@ int64_t write_ranking_report(const RankingReport& report, const std::vector<Rank
   make_folder(report.folder);
   write_lines(report.folder / "ranking.jsonl", rankings, queries, gallery);
 
-  const Making& making = features.making;
-  RankingPage page{making.model, making.network, making.dataset, report.rule, {}};
+  const Provenance& provenance = features.provenance;
+  RankingPage page{provenance.model, provenance.network, provenance.dataset, report.rule, {}};
   for (const Ranking& ranking : rankings) page.entries.push_back({ranking, {}, 0, 0, {}});
   const int64_t unreadable = report.pictures ? draw_pictures(report, queries, gallery, page.entries) : 0;
   write_text(report.folder / "index.html", ranking_page(page, queries, gallery));

@@ -1,4 +1,5 @@
-// What g++ -fsanitize=thread calls before every access to memory. libtsan is not linked; these take its names.
+// What g++ -fsanitize=thread calls before every access to memory. libtsan is not linked; these take its
+// names.
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -16,8 +17,8 @@ T* atomic_access(volatile void* address, const void* position) {
   return plain;
 }
 
-// g++ announces so what its type aligns to its size, but to eight bytes at most: two doubles in a struct are one access of
-// sixteen, which a GPU makes two of.
+// g++ announces so what its type aligns to its size, but to eight bytes at most: two doubles in a struct are
+// one access of sixteen, which a GPU makes two of.
 constexpr size_t aligned(size_t size) { return size < 8 ? size : 8; }
 
 // The strongest order serves every caller: fibres never run at once, and other threads only start-up code.

@@ -161,7 +161,8 @@ void Instrument::access(const void* pointer, size_t bytes, AccessKind kind, cons
     Occurrence& first = find(FindingKind::Misaligned, site, 0, thread);
     if (first.count == 1) first.detail = detail;
   }
-  // What the compiler announced as one range, several instructions move, as wide as its alignment lets them be.
+  // What the compiler announced as one range, several instructions move, as wide as its alignment lets them
+  // be.
   const size_t widest = std::min(size_t{1} << std::countr_zero(address | bytes), kWidestAccess);
   for (size_t done = 0; done < bytes; done += widest)
     access(*memory, {address + done, static_cast<int>(widest), kind, site, order_matters}, thread);

@@ -1,5 +1,5 @@
-// The door to the instrument: what a kernel does to memory, access by access. For sources that were compiled with
-// -fsanitize=thread and linked with this library in place of libtsan; see emulation/README.md.
+// The door to the instrument: what a kernel does to memory, access by access. For sources that were compiled
+// with -fsanitize=thread and linked with this library in place of libtsan; see emulation/README.md.
 #pragma once
 
 #include <vector_types.h>

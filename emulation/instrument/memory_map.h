@@ -1,4 +1,5 @@
-// What is known of every byte that a kernel may touch: whose it is, whether it was written, who accessed it last.
+// What is known of every byte that a kernel may touch: whose it is, whether it was written, who accessed it
+// last.
 #pragma once
 
 #include <cstddef>
@@ -61,7 +62,8 @@ class MemoryMap {
   void add(const void* address, size_t bytes, Space space);
   void remove(const void* address);
   Allocation* find(uintptr_t address);  // the one that holds this byte, or nullptr
-  // The allocation that ends at or before the address, or the first: what an overrun overran. nullptr if there is none.
+  // The allocation that ends at or before the address, or the first: what an overrun overran. nullptr if
+  // there is none.
   const Allocation* nearest(uintptr_t address) const;
   void forget_accesses();
 

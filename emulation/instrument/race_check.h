@@ -1,8 +1,8 @@
 // Which accesses of a launch are ordered, and which only seem so.
 //
-// Time is a counter of ticks that moves at every launch, block, block barrier and __syncwarp. A word remembers when,
-// by whom and where it was last written, read and atomically changed; an access conflicts with what it finds there
-// unless a barrier that both threads took part in came between.
+// Time is a counter of ticks that moves at every launch, block, block barrier and __syncwarp. A word
+// remembers when, by whom and where it was last written, read and atomically changed; an access conflicts
+// with what it finds there unless a barrier that both threads took part in came between.
 #pragma once
 
 #include <cstdint>
@@ -51,7 +51,8 @@ class RaceCheck {
   void block_barrier() { barrier_tick_ = ++tick_; }
   void warp_sync(int warp, uint32_t lanes);
 
-  // Each says what the access conflicts with, if anything, and remembers it. `atomics`: nullptr if the word has none.
+  // Each says what the access conflicts with, if anything, and remembers it. `atomics`: nullptr if the word
+  // has none.
   std::optional<Conflict> read(Cell& cell, const AccessGroup* atomics, ThreadId thread, SiteId site,
                                Space space);
   std::optional<Conflict> write(Cell& cell, const AccessGroup* atomics, ThreadId thread, SiteId site,

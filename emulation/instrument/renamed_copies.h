@@ -1,5 +1,6 @@
-// Included before everything else in instrumented sources: the calls to memcpy and its kin that remain in a kernel, the
-// compiler's own included, reach the instrument. (The compiler announces the copies that it expands inline.)
+// Included before everything else in instrumented sources: the calls to memcpy and its kin that remain in a
+// kernel, the compiler's own included, reach the instrument. (The compiler announces the copies that it
+// expands inline.)
 #pragma once
 
 #ifdef EMULATION_INSTRUMENTED

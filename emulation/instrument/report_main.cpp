@@ -1,5 +1,5 @@
-// Linked into a program of one's own with -Wl,--wrap=main, this watches the program's main() and reports what it did.
-// The exit status is 1 where something is wrong.
+// Linked into a program of one's own with -Wl,--wrap=main, this watches the program's main() and reports what
+// it did. The exit status is 1 where something is wrong.
 #include <cuda_runtime_api.h>
 
 #include <iostream>

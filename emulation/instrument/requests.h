@@ -1,5 +1,6 @@
-// Puts the accesses of a warp's lanes, which the emulation runs one after the other, together again as the requests
-// that a GPU would make of them: by position in the code and how often the lane was there since it last met its warp.
+// Puts the accesses of a warp's lanes, which the emulation runs one after the other, together again as the
+// requests that a GPU would make of them: by position in the code and how often the lane was there since it
+// last met its warp.
 #pragma once
 
 #include <cstdint>

@@ -7,8 +7,8 @@
 
 namespace emulation::instrument {
 
-// Return addresses of calls, as the hooks get them. Where helpers of a header were inlined into a .cu file, the line is
-// the .cu file's. "?" where nothing is known.
+// Return addresses of calls, as the hooks get them. Where helpers of a header were inlined into a .cu file,
+// the line is the .cu file's. "?" where nothing is known.
 class SourceLines {
  public:
   void resolve(const std::vector<const void*>& positions);  // those not yet known, in one go

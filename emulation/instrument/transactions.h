@@ -13,9 +13,9 @@ struct Cost {
 // Global memory moves sectors of 32 bytes; side by side, the distinct bytes would need the ideal number.
 Cost sectors(std::span<const uintptr_t> addresses, int bytes);
 
-// Shared memory serves, in one wavefront, one 4-byte word from each of 32 banks, to any number of lanes. Lanes that
-// ask for 8 bytes are served by halves of the warp, for 16 by quarters; ideal is one wavefront each. `addresses` by
-// lane, of the lanes in `active`.
+// Shared memory serves, in one wavefront, one 4-byte word from each of 32 banks, to any number of lanes.
+// Lanes that ask for 8 bytes are served by halves of the warp, for 16 by quarters; ideal is one wavefront
+// each. `addresses` by lane, of the lanes in `active`.
 Cost wavefronts(const uintptr_t (&addresses)[32], uint32_t active, int bytes);
 
 }  // namespace emulation::instrument

@@ -1,5 +1,6 @@
-// Who touched which memory last. Two operations on the same bytes, one of them writing, of which neither waits for the
-// other, are a fault, however the schedule ran them; so is the read of a range of which nothing was ever written.
+// Who touched which memory last. Two operations on the same bytes, one of them writing, of which neither
+// waits for the other, are a fault, however the schedule ran them; so is the read of a range of which nothing
+// was ever written.
 #pragma once
 
 #include <memory>
@@ -12,8 +13,8 @@
 
 namespace emulation::runtime {
 
-// Remembers what the operation touches, each range within one live buffer. What is wrong with it, in a sentence that
-// names the operations. takes_what_is_there: it may read what nothing has written.
+// Remembers what the operation touches, each range within one live buffer. What is wrong with it, in a
+// sentence that names the operations. takes_what_is_there: it may read what nothing has written.
 std::optional<std::string> record_accesses(const std::shared_ptr<const Moment>& operation,
                                            std::span<const Range> reads, std::span<const Range> writes,
                                            bool takes_what_is_there);

@@ -22,10 +22,12 @@ inline void require_sound(int device) { require(sticky_error(device) == cudaSucc
 
 cudaError_t& last_error();  // of this thread, for cudaGetLastError
 
-// Refuses where a test ordered it, in a host function that a stream runs, without a device and on one in error.
+// Refuses where a test ordered it, in a host function that a stream runs, without a device and on one in
+// error.
 void begin_call(const char* name);
 
-// The result is what the body refuses with, or the error that it, or the work that it waited for, left the device in.
+// The result is what the body refuses with, or the error that it, or the work that it waited for, left the
+// device in.
 template <class Body>
 cudaError_t call(const char* name, Body body) {
   const std::lock_guard lock(machine());
@@ -39,8 +41,8 @@ cudaError_t call(const char* name, Body body) {
   }
 }
 
-// Of calls that destroy and release: what they are given is gone, too, where they answer with an error that is not about
-// it, one that the device is in or that a test ordered, as CUDA has it.
+// Of calls that destroy and release: what they are given is gone, too, where they answer with an error that
+// is not about it, one that the device is in or that a test ordered, as CUDA has it.
 template <class Body>
 cudaError_t giving_back(const char* name, Body body) {
   const std::lock_guard lock(machine());

@@ -1,8 +1,8 @@
 // The runtime's C functions for copies and memsets.
 //
-// A copy reads its source when it runs, not when it is asked for. What CUDA's "API synchronization behavior" leaves
-// open is left open here: a copy within the device and a memset return at once, and so does a copy from pageable memory
-// to the device, whose source was staged but need not have arrived.
+// A copy reads its source when it runs, not when it is asked for. What CUDA's "API synchronization behavior"
+// leaves open is left open here: a copy within the device and a memset return at once, and so does a copy
+// from pageable memory to the device, whose source was staged but need not have arrived.
 #include <cuda_runtime_api.h>
 
 #include <cstring>
@@ -59,7 +59,8 @@ Place place_of(const Side& side) {
   return !buffer ? Place::Pageable : buffer->space == Space::Device ? Place::Device : Place::Pinned;
 }
 
-// The rows, which are known to the machine: none of pageable memory. Whatever of them may not be touched is a fault.
+// The rows, which are known to the machine: none of pageable memory. Whatever of them may not be touched is a
+// fault.
 std::vector<Range> known_rows(const std::string& name, const Side& side, const Extent& extent, int device) {
   if (place_of(side) == Place::Pageable && !is_released(side.data)) return {};
   std::vector<Range> ranges = rows(side, extent);

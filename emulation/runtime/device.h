@@ -11,8 +11,9 @@
 
 namespace emulation::runtime {
 
-// One lock for all that the runtime keeps; work runs under it too, so that the machine does one thing at a time. Host
-// functions that a stream runs may not call the runtime anyway; they come back into the same thread's lock.
+// One lock for all that the runtime keeps; work runs under it too, so that the machine does one thing at a
+// time. Host functions that a stream runs may not call the runtime anyway; they come back into the same
+// thread's lock.
 std::recursive_mutex& machine();
 
 int device_count();

@@ -30,7 +30,8 @@ bool all_joined(const CUstream_st& origin) {
   return with_needs(capture.graph, origin.captured.after).size() == capture.graph.nodes.size();
 }
 
-// Nothing of the launch starts before what the stream was given, and what comes next in the stream follows all of it.
+// Nothing of the launch starts before what the stream was given, and what comes next in the stream follows
+// all of it.
 void launch(CUgraphExec_st& graph, CUstream_st& stream) {
   std::vector<OperationId> before = predecessors(stream);
   before.push_back(graph.last_launch);

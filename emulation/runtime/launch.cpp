@@ -62,7 +62,8 @@ using namespace emulation::runtime;
 
 extern "C" {
 
-// launch() of an emulated kernel does not ask for its shared memory; this serves whoever asks for its own reasons.
+// launch() of an emulated kernel does not ask for its shared memory; this serves whoever asks for its own
+// reasons.
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
   return call("cudaFuncSetAttribute", [&] {
     require(kernel != nullptr, cudaErrorInvalidDeviceFunction);

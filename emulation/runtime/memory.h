@@ -1,10 +1,11 @@
 // Memory of the emulated devices, and pinned memory of the host.
 //
-// A buffer lies between two redzones, which AddressSanitizer watches where it is on and whose bytes are compared after
-// every piece of work where it is not. Fresh memory holds 0xFF: NaN in every type. The pages of a device's memory may
-// be touched only while that device works: host code that follows a device pointer ends at once, as does any use of
-// freed memory, and a sentence says which buffer it was. Which pages a piece of work reads and writes is found out as it
-// touches them (not under AddressSanitizer, which watches by bytes and tells nobody).
+// A buffer lies between two redzones, which AddressSanitizer watches where it is on and whose bytes are
+// compared after every piece of work where it is not. Fresh memory holds 0xFF: NaN in every type. The pages
+// of a device's memory may be touched only while that device works: host code that follows a device pointer
+// ends at once, as does any use of freed memory, and a sentence says which buffer it was. Which pages a piece
+// of work reads and writes is found out as it touches them (not under AddressSanitizer, which watches by
+// bytes and tells nobody).
 #pragma once
 
 #include <cstddef>
@@ -37,12 +38,12 @@ const Buffer* buffer_at(const void* address);  // the live one that holds the ad
 bool is_released(const void* address);         // lately
 size_t bytes_in_use(int device);
 
-// Why work on the device may not touch the range: "reaches 4 bytes past the end of device buffer 12 (4096 bytes)".
-// Empty where it may.
+// Why work on the device may not touch the range: "reaches 4 bytes past the end of device buffer 12 (4096
+// bytes)". Empty where it may.
 std::string objection(const Range& range, int device);
 
-// While it lives the device's memory may be touched. Within another of the same device there may be one for each piece of
-// work: under AddressSanitizer opening and closing everything costs time.
+// While it lives the device's memory may be touched. Within another of the same device there may be one for
+// each piece of work: under AddressSanitizer opening and closing everything costs time.
 class DeviceWorks {
  public:
   explicit DeviceWorks(int device);
@@ -50,7 +51,8 @@ class DeviceWorks {
   DeviceWorks(const DeviceWorks&) = delete;
   DeviceWorks& operator=(const DeviceWorks&) = delete;
 
-  // What lies of the device's buffers on each page that was touched so far; one that was written may have been read.
+  // What lies of the device's buffers on each page that was touched so far; one that was written may have
+  // been read.
   struct Touched {
     std::vector<Range> reads, writes;
   };

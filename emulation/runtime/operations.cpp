@@ -59,8 +59,8 @@ Ids all_pending() {
   return ids;
 }
 
-// The ids in an order that `before` (how many come before each) and `next` (who comes after it) allow. `pick` takes the
-// next from those that are free to come.
+// The ids in an order that `before` (how many come before each) and `next` (who comes after it) allow. `pick`
+// takes the next from those that are free to come.
 template <class Pick>
 Ids drain_graph(const Ids& ids, std::unordered_map<OperationId, Ids>& next,
                 std::unordered_map<OperationId, int>& before, Pick pick) {

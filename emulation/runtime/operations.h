@@ -1,11 +1,11 @@
 // Work that was given to the devices and has not run yet.
 //
-// Every operation knows which others must have run before it: its stream's last, those of the events that the stream
-// waits for, those that the default stream's rules name. Nothing runs until the host waits, and what then runs, in an
-// order that the program did not ask for wherever it left one open, is the schedule's choice (and a fault, where what has
-// no order touches the same memory; accesses.h):
-//   forward              only what is waited for and what that needs; unrelated work in the reverse order of its issue
-//   reverse              everything that was given, wherever it was given: the last issued first
+// Every operation knows which others must have run before it: its stream's last, those of the events that the
+// stream waits for, those that the default stream's rules name. Nothing runs until the host waits, and what
+// then runs, in an order that the program did not ask for wherever it left one open, is the schedule's choice
+// (and a fault, where what has no order touches the same memory; accesses.h):
+//   forward              only what is waited for and what that needs; unrelated work in the reverse order of
+//   its issue reverse              everything that was given, wherever it was given: the last issued first
 //   shuffled, warp-ahead one or the other, in random order, by the seed
 #pragma once
 
@@ -25,8 +25,8 @@ struct Work {
   std::string name;                  // "kernel softmax_kernel<float>", "cudaMemcpyAsync of 64 bytes"
   std::vector<Range> reads, writes;  // where known; each within a live buffer, or running it is a fault
   std::function<void()> run;         // Fault; empty: nothing but a place in the order
-  // Touches nothing of the device's memory but what it reads and writes; of other work the pages that it touches are
-  // found out.
+  // Touches nothing of the device's memory but what it reads and writes; of other work the pages that it
+  // touches are found out.
   bool bounded = false;
   bool takes_what_is_there =
       false;  // may read what nothing has written: a copy to the host, which may look at anything

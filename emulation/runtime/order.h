@@ -1,8 +1,8 @@
-// Which operation comes before which, whatever the schedule: by streams, events and graphs, and by what the host has
-// waited for.
+// Which operation comes before which, whatever the schedule: by streams, events and graphs, and by what the
+// host has waited for.
 //
-// Operations that follow each other form chains, and every operation knows how far each chain had come before it: vector
-// clocks, with chains in the place of threads.
+// Operations that follow each other form chains, and every operation knows how far each chain had come before
+// it: vector clocks, with chains in the place of threads.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ struct Moment {
   std::map<uint64_t, uint64_t>
       reached;            // chain -> its last position that comes before this one, or is this one
   bool followed = false;  // by the next of its chain
-  // The first operation that was given when the host had waited for this one. (Any thread of it: how threads order
-  // themselves is not seen, and taken to be right.)
+  // The first operation that was given when the host had waited for this one. (Any thread of it: how threads
+  // order themselves is not seen, and taken to be right.)
   OperationId known_from = std::numeric_limits<OperationId>::max();
 };
 

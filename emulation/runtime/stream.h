@@ -1,7 +1,8 @@
 // Streams, events and graphs: what the runtime's handles point at.
 //
-// A graph is the work that its streams were given while they were captured, each piece with those that it must follow. A
-// launch gives the same pieces to the machine again, so that a replay is ordered by what was captured and nothing else.
+// A graph is the work that its streams were given while they were captured, each piece with those that it
+// must follow. A launch gives the same pieces to the machine again, so that a replay is ordered by what was
+// captured and nothing else.
 #pragma once
 
 #include <driver_types.h>
@@ -69,7 +70,8 @@ Handles<CUevent_st>& events();
 Handles<CUgraph_st>& graphs();
 Handles<CUgraphExec_st>& executables();
 
-// The stream behind a handle, null being the current device's default stream. Refuses what is none, or is in error.
+// The stream behind a handle, null being the current device's default stream. Refuses what is none, or is in
+// error.
 CUstream_st& stream_of(cudaStream_t handle);
 CUevent_st& event_of(cudaEvent_t handle);
 bool is_default(const CUstream_st& stream);

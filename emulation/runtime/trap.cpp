@@ -15,8 +15,8 @@ struct sigaction before;
 
 constexpr greg_t kWrites = 2;  // in the page fault's error code
 
-// Kernels touch memory outside of the allocator, so that it may be called here; and where touch() refuses, the program
-// is lost, and building a string risks nothing more.
+// Kernels touch memory outside of the allocator, so that it may be called here; and where touch() refuses,
+// the program is lost, and building a string risks nothing more.
 void handle(int signal, siginfo_t* info, void* context) {
   const auto& registers = static_cast<const ucontext_t*>(context)->uc_mcontext.gregs;
   if (touch(info->si_addr, (registers[REG_ERR] & kWrites) != 0)) return;

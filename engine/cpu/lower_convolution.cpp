@@ -16,8 +16,9 @@ using Convolution = dnnl::convolution_forward;
 constexpr int64_t kWinogradScratchCap = int64_t{256} << 20;
 constexpr int64_t kWinogradMinChannels = 32;  // below, the transforms cost more than they save
 
-// Whether oneDNN may be asked for a Winograd kernel at all: it counts the values of one channel's transformed tiles, 6 x 6
-// for each 4 x 4 of the result, in 32 bits. (Of images of more than a hundred gigabytes a layer.)
+// Whether oneDNN may be asked for a Winograd kernel at all: it counts the values of one channel's transformed
+// tiles, 6 x 6 for each 4 x 4 of the result, in 32 bits. (Of images of more than a hundred gigabytes a
+// layer.)
 bool winograd_counts(const Shape& y) {
   const int64_t tiles = (y[2] + 3) / 4 * ((y[3] + 3) / 4);
   return y[0] * tiles <= std::numeric_limits<int32_t>::max() / 36;
@@ -105,8 +106,9 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
     if (pd && static_cast<int64_t>(pd.scratchpad_desc().get_size()) > kWinogradScratchCap) pd = {};
   }
   if (!pd) pd = choose(dnnl::algorithm::convolution_direct);
-  // Direct kernels refuse a padding wider than their registers hold, as of SSD's dilated conv6. What is left then
-  // is a matrix product, which rounds an image by its place in the batch; a padded copy of the input avoids it.
+  // Direct kernels refuse a padding wider than their registers hold, as of SSD's dilated conv6. What is left
+  // then is a matrix product, which rounds an image by its place in the batch; a padded copy of the input
+  // avoids it.
   bool padded_copy = false;
   if (pd && !is_jit(pd) && pads(op.padding)) {
     s.before = s.after = {0, 0};

@@ -69,8 +69,8 @@ class Lowering {
   // v in this layout, for a step of node `id` that reads `source` and overwrites v: v's own buffer where that
   // is safe.
   TensorRef reuse_or_copy(Value v, const memory::desc& layout, int id, const TensorRef& source);
-  // Descriptors of values. Every size that a library sees passes through here, where it is admitted; weights apart,
-  // which are in memory already.
+  // Descriptors of values. Every size that a library sees passes through here, where it is admitted; weights
+  // apart, which are in memory already.
   memory::desc plain(const Shape& shape) const;       // F32, row-major
   memory::desc any_layout(const Shape& shape) const;  // of the plan's activation type
   memory::desc described(const Shape& shape, memory::data_type type, memory::format_tag tag) const;

@@ -29,8 +29,8 @@ struct ConvolutionSpec {
   auto operator<=>(const ConvolutionSpec&) const = default;
 };
 
-// y = relu?(convolution(x, weights) + residual? + bias?); the residual before the bias, which is the order that cuDNN has
-// precompiled engines for.
+// y = relu?(convolution(x, weights) + residual? + bias?); the residual before the bias, which is the order
+// that cuDNN has precompiled engines for.
 class Convolution {
  public:
   // Error{Unsupported} names the spec that no engine serves.

@@ -15,8 +15,8 @@ inline bool is_depthwise(const Node& node) {
 // Any other border is laid by a kernel before the convolution, which then has none.
 inline bool pads_evenly(const Padding& p) { return p.top == p.left && p.top == p.bottom && p.top == p.right; }
 
-// fp16 engines want an image's three channels padded to four; the others are faster with three (measured on an H100,
-// cuDNN 9.19).
+// fp16 engines want an image's three channels padded to four; the others are faster with three (measured on
+// an H100, cuDNN 9.19).
 inline int64_t image_channels(int64_t channels, Precision precision) {
   return precision == Precision::Fp16 && channels == 3 ? 4 : channels;
 }

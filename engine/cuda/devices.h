@@ -17,7 +17,8 @@ struct DeviceInfo {
 
 inline constexpr int kMinMajor = 8;  // Ampere
 
-// Error{Device} where there is no driver, an older one than this build's CUDA needs, or no GPU. The sentence says which.
+// Error{Device} where there is no driver, an older one than this build's CUDA needs, or no GPU. The sentence
+// says which.
 std::vector<DeviceInfo> devices();
 
 std::string describe(const DeviceInfo&);  // "NVIDIA H100 PCIe, sm_90, 80 GiB"

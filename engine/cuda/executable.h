@@ -71,7 +71,8 @@ class CudaExecutable : public Executable {
   void run_watched(Slot& slot);  // Error names the first layer whose results are not finite
   int64_t bytes_of(const TensorRef& s) const { return s.shape.elements() * size_of(s.type); }
 
-  // Steps are destroyed through the libraries that device_ holds, and everything while its GPU is current: both go last.
+  // Steps are destroyed through the libraries that device_ holds, and everything while its GPU is current:
+  // both go last.
   std::shared_ptr<Device> device_;
   std::optional<DeviceScope> dying_on_;
   Lowered lowered_;

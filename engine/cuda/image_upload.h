@@ -1,5 +1,5 @@
-// Decoded images to rows of a network's input on the GPU: one copy of their bytes, then resampling and normalisation
-// there, with the bits of the CPU's Preprocessor.
+// Decoded images to rows of a network's input on the GPU: one copy of their bytes, then resampling and
+// normalisation there, with the bits of the CPU's Preprocessor.
 #pragma once
 
 #include <optional>
@@ -12,16 +12,17 @@
 
 namespace tyto::cuda {
 
-// One batch at a time. Its memory grows to the largest batch of images seen, up to kMaxStaged; then nothing is
-// allocated.
+// One batch at a time. Its memory grows to the largest batch of images seen, up to kMaxStaged; then nothing
+// is allocated.
 class ImageUpload {
  public:
-  // Bytes that are copied in one piece. What a batch has more goes in further pieces, for each of which the host waits;
-  // a single larger image is preprocessed on the host.
+  // Bytes that are copied in one piece. What a batch has more goes in further pieces, for each of which the
+  // host waits; a single larger image is preprocessed on the host.
   static constexpr int64_t kMaxStaged = int64_t{64} << 20;
 
-  // input: F32 [rows, 3, height, width] on the device; rows beyond the images become zero. The images have been
-  // checked; they may go when the call returns, the work is done in the stream's order. The batch before must be done.
+  // input: F32 [rows, 3, height, width] on the device; rows beyond the images become zero. The images have
+  // been checked; they may go when the call returns, the work is done in the stream's order. The batch before
+  // must be done.
   std::vector<Geometry> upload(std::span<const Image> images, const Preprocessing& rule, int64_t rows,
                                float* input, const Stream& stream);
 

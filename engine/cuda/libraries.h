@@ -1,6 +1,6 @@
-// cuDNN and cuBLASLt: loaded at run time, so that a program without them starts. Each library is behind one class that
-// knows nothing of graphs (convolution.h, matrix_product.h); the emulated device links other definitions of the same
-// classes.
+// cuDNN and cuBLASLt: loaded at run time, so that a program without them starts. Each library is behind one
+// class that knows nothing of graphs (convolution.h, matrix_product.h); the emulated device links other
+// definitions of the same classes.
 #pragma once
 
 #include <cstdint>

@@ -35,8 +35,8 @@ std::vector<float> taps_first(const Tensor& w) {
   return out;
 }
 
-// A transposed convolution's [C, K/groups, R, S] -> [R * S * K, channels], channels beyond C and those of other groups being
-// zero.
+// A transposed convolution's [C, K/groups, R, S] -> [R * S * K, channels], channels beyond C and those of
+// other groups being zero.
 std::vector<float> taps_by_channels(const Tensor& w, int groups, int64_t channels) {
   const int64_t in = w.dim(0), out_group = w.dim(1), taps = w.dim(2) * w.dim(3), outputs = out_group * groups;
   std::vector<float> out(static_cast<size_t>(taps * outputs * channels), 0.0f);
@@ -113,8 +113,9 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
   store(id, y);
 }
 
-// A matrix product gives each input pixel's window of the output, and our kernel adds the windows up: every multiplication
-// counts, which those with the zeros of a dilated input would not. Groups are zeros in the weights.
+// A matrix product gives each input pixel's window of the output, and our kernel adds the windows up: every
+// multiplication counts, which those with the zeros of a dilated input would not. Groups are zeros in the
+// weights.
 void Lowering::lower(const ConvTranspose2d& op, const Node& node, int id) {
   const TensorRef x = stored(node.inputs[0]);
   MatrixProductSpec spec;

@@ -1,7 +1,8 @@
-// Graph -> steps over one arena of device memory. Each operator's overload of lower() stands in a file of its family.
+// Graph -> steps over one arena of device memory. Each operator's overload of lower() stands in a file of its
+// family.
 //
-// A value of four dimensions is kept NHWC in the precision's activation type, any other row-major: vectors in that type,
-// the tensors of a detector's head as F32.
+// A value of four dimensions is kept NHWC in the precision's activation type, any other row-major: vectors in
+// that type, the tensors of a detector's head as F32.
 #pragma once
 
 #include <functional>
@@ -86,14 +87,14 @@ class Lowering {
   // --- values ---
   const TensorRef& stored(Value v) const { return values_[static_cast<size_t>(v.node)]; }
   void store(int id, TensorRef s) { values_[static_cast<size_t>(id)] = std::move(s); }
-  // A new buffer, from the next step on. What a library is asked to read or write has been one, so that its size is
-  // admitted.
+  // A new buffer, from the next step on. What a library is asked to read or write has been one, so that its
+  // size is admitted.
   TensorRef new_tensor(const Shape& shape, DType type);
   TensorRef new_tensor(const Shape& shape) { return new_tensor(shape, type_); }
   TensorRef scratch(int64_t bytes);
   TensorRef persistent(int64_t bytes);  // from the first step to the next run
-  // Counts values of s that are not finite, where fp16 made them. ReLU and pooling hand NaN and infinity on, so that an
-  // overflow anywhere shows in what leaves the network.
+  // Counts values of s that are not finite, where fp16 made them. ReLU and pooling hand NaN and infinity on,
+  // so that an overflow anywhere shows in what leaves the network.
   void watch(const TensorRef& s, const std::string& name);
   TensorRef new_padded(const Shape& shape, int64_t channels);
   TensorRef with_border(Value v, const Padding& padding);  // a copy with a border of zeros

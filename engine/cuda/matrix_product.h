@@ -24,8 +24,8 @@ class MatrixProduct {
   ~MatrixProduct();
   MatrixProduct(MatrixProduct&&) noexcept;
 
-  // All of activation_type(precision), dense, 16-byte aligned: x [rows, inputs], weights [outputs, inputs], bias
-  // [outputs] (null where the spec has none), y [rows, outputs]. As Convolution::run.
+  // All of activation_type(precision), dense, 16-byte aligned: x [rows, inputs], weights [outputs, inputs],
+  // bias [outputs] (null where the spec has none), y [rows, outputs]. As Convolution::run.
   void run(const void* x, const void* weights, const void* bias, void* y, void* workspace,
            kernels::Stream stream);
 

@@ -15,7 +15,8 @@ void check(cudaError_t error, const std::string& action) {
 
 namespace {
 
-// Whether the process has opened the device; the runtime has no word for that. (A CUdevice is the device's number.)
+// Whether the process has opened the device; the runtime has no word for that. (A CUdevice is the device's
+// number.)
 bool is_open(int device) {
   using GetState = int (*)(int device, unsigned* flags, int* active);
   constexpr unsigned kSince = 7000;  // CUDA 7.0

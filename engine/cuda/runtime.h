@@ -1,4 +1,5 @@
-// The CUDA runtime's objects as types that own them. Each belongs to the device that was current when it was made.
+// The CUDA runtime's objects as types that own them. Each belongs to the device that was current when it was
+// made.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -16,8 +17,9 @@ namespace tyto::cuda {
 // Error{Device}, or Error{Memory} where memory is what lacks: "could not ACTION: REASON".
 void check(cudaError_t error, const std::string& action);
 
-// The calling thread's device while this lives. Then it is again the one that was before; but for one that the process
-// has never opened, which making it current would do: memory is taken there, and one that is another's alone refuses.
+// The calling thread's device while this lives. Then it is again the one that was before; but for one that
+// the process has never opened, which making it current would do: memory is taken there, and one that is
+// another's alone refuses.
 class DeviceScope {
  public:
   explicit DeviceScope(int device);  // Error{Device}

@@ -17,8 +17,8 @@ std::shared_ptr<const DeviceBuffer> to_device(const std::vector<T>& values) {
   if (values.empty()) return buffer;
   check(cudaMemcpy(buffer->data(), values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice),
         "copy weights to the GPU");
-  // From memory that is not page-locked, the call may return while the last of it is on its way, and our streams do not
-  // wait for the default one.
+  // From memory that is not page-locked, the call may return while the last of it is on its way, and our
+  // streams do not wait for the default one.
   check(cudaStreamSynchronize(nullptr), "copy weights to the GPU");
   return buffer;
 }

@@ -1,4 +1,5 @@
-// Weights on the GPU, in the layout and type that its kernels read, shared by all plans of a context that ask for the same.
+// Weights on the GPU, in the layout and type that its kernels read, shared by all plans of a context that ask
+// for the same.
 #pragma once
 
 #include <functional>
@@ -16,8 +17,8 @@ class DeviceWeights {
  public:
   using Buffer = std::shared_ptr<const DeviceBuffer>;
 
-  // `values` (F32, made from `weight`; called only where the GPU has no copy yet) as elements of `type`. `layout` names what
-  // `values` makes of the weight, so that another use of it finds its own copy.
+  // `values` (F32, made from `weight`; called only where the GPU has no copy yet) as elements of `type`.
+  // `layout` names what `values` makes of the weight, so that another use of it finds its own copy.
   Buffer get(const Weight& weight, const std::string& layout, DType type,
              const std::function<std::vector<float>()>& values);
   // What stands in no weight: computed from several, or the network's own. Not shared.

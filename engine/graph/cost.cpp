@@ -72,10 +72,11 @@ double flop_of(const Graph& graph, const Node& node) {
           [](const ConcatMaps&) { return 0.0; },
           // Square, sum, division, scale; a root a pixel.
           [&](const L2Normalize&) { return 4 * results + of_channels(1); },
-          // Of a box's centre and size along both axes: offset * variance * anchor + anchor, exp(offset * variance) * anchor;
-          // its corners: half the size, taken off and added.
+          // Of a box's centre and size along both axes: offset * variance * anchor + anchor, exp(offset *
+          // variance) * anchor; its corners: half the size, taken off and added.
           [&](const DecodeBoxes&) { return results / 4 * 2 * (3 + 3 + 3); },
-          // A sigmoid: exponential, sum and division. A softmax: maximum, difference, exponential, sum and division.
+          // A sigmoid: exponential, sum and division. A softmax: maximum, difference, exponential, sum and
+          // division.
           [&](const ClassScores& op) {
             return op.function == kernels::ScoreFunction::Sigmoid ? 3 * results : 5 * count(in(0));
           },

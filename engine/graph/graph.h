@@ -27,7 +27,8 @@ class Graph {
  public:
   Value input(const std::string& name, const Shape& shape);
 
-  // Any operator; its comment says which inputs and weights it takes. Those below add what builders would repeat.
+  // Any operator; its comment says which inputs and weights it takes. Those below add what builders would
+  // repeat.
   Value apply(const Operator& op, std::vector<Value> inputs, std::vector<Weight> weights = {});
 
   // "weight" [outputs, C/groups, kernel, kernel] and "bias" [outputs] under w.
@@ -74,11 +75,12 @@ class Graph {
   std::vector<std::pair<std::string, Value>> outputs_;
 };
 
-// TensorFlow's SAME: as many cells as the stride needs to cover the input; an odd pixel of padding goes to the
-// bottom and right.
+// TensorFlow's SAME: as many cells as the stride needs to cover the input; an odd pixel of padding goes to
+// the bottom and right.
 Padding same_padding(const Shape& x, int kernel, int stride);
 
-// The result's shape. Error{Shape} says what does not fit; Error{Memory} names a layer whose result no memory holds.
+// The result's shape. Error{Shape} says what does not fit; Error{Memory} names a layer whose result no memory
+// holds.
 Shape infer_shape(const Graph& graph, const Node& node);
 
 }  // namespace tyto

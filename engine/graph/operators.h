@@ -38,8 +38,9 @@ struct Conv2d {
   Activation activation = Activation::None;
 };
 
-// PyTorch's ConvTranspose2d. Input: x [N, C, H, W]. Weights: weight [C, K/groups, kernel, kernel], optionally bias [K].
-// Output: [N, K, (H - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1, ...].
+// PyTorch's ConvTranspose2d. Input: x [N, C, H, W]. Weights: weight [C, K/groups, kernel, kernel], optionally
+// bias [K]. Output: [N, K, (H - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1,
+// ...].
 struct ConvTranspose2d {
   int kernel = 2;
   int stride = 2;
@@ -116,17 +117,19 @@ using kernels::ClassScores;
 // Inputs: boxes [N, P, 4], scores [N, C - 1, P]. Output: [N, capacity, 6].
 using kernels::Nms;
 
-// Views of an image [N, C, H, W], for features that are summed over them; in F32, whatever the plan's precision.
+// Views of an image [N, C, H, W], for features that are summed over them; in F32, whatever the plan's
+// precision.
 struct FlipHorizontal {};
 struct RescaleBicubic {  // kernels/image/bicubic.h
   double factor = 1;     // of both sides
 };
 
-// Inputs: features [N, D] each. Output: their sum in F32, each row divided by its length; a row of zeros stays.
+// Inputs: features [N, D] each. Output: their sum in F32, each row divided by its length; a row of zeros
+// stays.
 struct NormalizedSum {};
 
-// The table: operator and its name in messages and reports. It makes the variant, the names, and what each backend and
-// the reference declare; what none of them defines does not compile.
+// The table: operator and its name in messages and reports. It makes the variant, the names, and what each
+// backend and the reference declare; what none of them defines does not compile.
 #define TYTO_OPERATORS(X)                         \
   X(Input, "input")                               \
   X(Conv2d, "conv2d")                             \

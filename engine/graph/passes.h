@@ -15,7 +15,8 @@ Graph drop_dead(const Graph& graph, const std::vector<std::string>& outputs = {}
 // A batch norm that alone reads a convolution or linear layer becomes part of its weights and bias.
 Graph fold_batch_norm(const Graph& graph);
 
-// An addition becomes part of the later of the two convolutions it adds; the other summand becomes its second input.
+// An addition becomes part of the later of the two convolutions it adds; the other summand becomes its second
+// input.
 Graph fuse_residual(const Graph& graph);
 
 // An activation that alone reads a node becomes the node's own.

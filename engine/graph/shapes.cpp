@@ -189,7 +189,8 @@ struct Inference {
   }
 };
 
-// More than 2^46 elements. With less, the bytes of any value, and of all values of a graph, are counted in 64 bits.
+// More than 2^46 elements. With less, the bytes of any value, and of all values of a graph, are counted in 64
+// bits.
 bool beyond_all_memory(const Shape& shape) {
   double elements = 1;  // exact as far as it matters
   for (const int64_t size : shape) elements *= static_cast<double>(size);

@@ -38,9 +38,9 @@ struct Preprocessing {
 // The JSON object that a model file carries, for example
 //   {"size": [256, 128], "resize": "pil-bicubic", "fit": "stretch", "channels": "RGB", "scale": "1/255",
 //    "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-// "resize": pil-bilinear, pil-bicubic, pil-lanczos, opencv-bilinear, torch-bilinear (of floats, after normalisation);
-// "fit": stretch, letterbox (with "fill"),
-// center-crop (with "shorter_side"); "scale": "1/255" or a number. from_json(to_json(rule)) == rule.
+// "resize": pil-bilinear, pil-bicubic, pil-lanczos, opencv-bilinear, torch-bilinear (of floats, after
+// normalisation); "fit": stretch, letterbox (with "fill"), center-crop (with "shorter_side"); "scale":
+// "1/255" or a number. from_json(to_json(rule)) == rule.
 std::string to_json(const Preprocessing&);
 std::string summary(const Preprocessing&);  // "pil-bicubic, letterbox to 300 x 300"
 // Strict: a missing or unknown key or an impossible value is Error{Format}, which names it.

@@ -37,8 +37,9 @@ struct CocoMetrics {
   std::vector<CocoClassMetrics> classes;  // [categories]
 };
 
-// Images and categories are numbered by rising id, as pycocotools walks them. Every number is finite; a box of negative
-// width or height overlaps nothing, and a negative area lies in no range. Error{Usage} where a place is not in [0, images) or [0, categories).
+// Images and categories are numbered by rising id, as pycocotools walks them. Every number is finite; a box
+// of negative width or height overlaps nothing, and a negative area lies in no range. Error{Usage} where a
+// place is not in [0, images) or [0, categories).
 CocoMetrics coco_metrics(int64_t images, int categories, std::span<const CocoObject> objects,
                          std::span<const ScoredBox> detections);
 

@@ -18,8 +18,9 @@ ModelInfo read_model_info(const SafetensorsFile& file);
 
 std::shared_ptr<const TensorSource> tensors_of(const Model& model);
 
-// Writes these tensors of the source, one at a time, in the order given; values that are not finite are refused.
-// info.tensors_sha256 is computed on the way. `poll` is called before each tensor and may throw: nothing is written then.
+// Writes these tensors of the source, one at a time, in the order given; values that are not finite are
+// refused. info.tensors_sha256 is computed on the way. `poll` is called before each tensor and may throw:
+// nothing is written then.
 void write_model(const std::filesystem::path& path, ModelInfo info, const TensorSource& source,
                  const std::vector<std::string>& names, const std::function<void()>& poll = {});
 

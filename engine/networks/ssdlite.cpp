@@ -1,6 +1,6 @@
-// SSDLite (Sandler et al., CVPR 2018): single-shot detectors whose heads and extra maps are depthwise separable.
-// On MobileNetV3 with torchvision's names, anchors and post-processing; on MobileNetV2 with those of the
-// TensorFlow object detection API.
+// SSDLite (Sandler et al., CVPR 2018): single-shot detectors whose heads and extra maps are depthwise
+// separable. On MobileNetV3 with torchvision's names, anchors and post-processing; on MobileNetV2 with those
+// of the TensorFlow object detection API.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// The test-time rule of person re-identification as one graph: several views of each image, one feature vector.
+// The test-time rule of person re-identification as one graph: several views of each image, one feature
+// vector.
 #pragma once
 
 #include "engine/graph/graph.h"
@@ -6,9 +7,9 @@
 
 namespace tyto {
 
-// Input: [batch, 3, H, W] of the model's rule. Output `features` [batch, D]: for each orientation and scale the
-// network's own `features`, summed, each row divided by its length. Error{Unsupported} where the network has none,
-// Error{Usage} for impossible options.
+// Input: [batch, 3, H, W] of the model's rule. Output `features` [batch, D]: for each orientation and scale
+// the network's own `features`, summed, each row divided by its length. Error{Unsupported} where the network
+// has none, Error{Usage} for impossible options.
 Graph feature_graph(const Model& model, const ExtractOptions& options);
 
 }  // namespace tyto

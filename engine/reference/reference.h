@@ -10,7 +10,8 @@
 
 namespace tyto {
 
-// Runs a graph of one input. Slow: one multiply-add at a time. `poll` is called before each node and may throw.
+// Runs a graph of one input. Slow: one multiply-add at a time. `poll` is called before each node and may
+// throw.
 std::map<std::string, Tensor> run_reference(const Graph& graph, const Tensor& input,
                                             const std::function<void()>& poll = {});
 

@@ -11,8 +11,8 @@
 namespace tyto {
 namespace {
 
-// What oneDNN counts in 32 bits: the rows of a batch, and the pixels of one image, times the four bytes of a float. For
-// each column of a convolution's result it keeps some 250 bytes.
+// What oneDNN counts in 32 bits: the rows of a batch, and the pixels of one image, times the four bytes of a
+// float. For each column of a convolution's result it keeps some 250 bytes.
 constexpr int64_t kMaxRows = int64_t{1} << 28, kMaxPixels = int64_t{1} << 28, kMaxColumns = int64_t{1} << 20;
 
 double mib(int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
@@ -134,7 +134,8 @@ void Admission::check_least(int64_t bytes, const Node& largest, const Room& room
 
 void Admission::check(int64_t bytes, const std::string& needs, const Room& room) const {
   if (bytes <= room.bytes) return;
-  // Activations grow with the batch; what does not, the libraries' scratch, makes this estimate a cautious one.
+  // Activations grow with the batch; what does not, the libraries' scratch, makes this estimate a cautious
+  // one.
   const auto fitting = static_cast<int64_t>(static_cast<double>(batch_) *
                                             static_cast<double>(std::max<int64_t>(0, room.bytes)) /
                                             static_cast<double>(bytes));

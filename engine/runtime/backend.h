@@ -19,8 +19,9 @@ class Executable {
  public:
   virtual ~Executable() = default;
 
-  // Takes a run's input and hands out its outputs: host tensors, F32, row-major; outputs by the graph's names. Up to
-  // in_flight() inputs may be waiting to be collected, in the order in which they came; each stays unchanged until then.
+  // Takes a run's input and hands out its outputs: host tensors, F32, row-major; outputs by the graph's
+  // names. Up to in_flight() inputs may be waiting to be collected, in the order in which they came; each
+  // stays unchanged until then.
   virtual void submit(const Tensor& input) = 0;
   virtual void collect(std::map<std::string, Tensor>& outputs) = 0;
   virtual int in_flight() const = 0;

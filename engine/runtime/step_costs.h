@@ -8,8 +8,8 @@
 
 namespace tyto {
 
-// `steps` are those that lowering made of the node, each with a PlanReport::Step as its `report`. The first that bears the
-// operator's name does the operator's work; the others move values, and know how many bytes.
+// `steps` are those that lowering made of the node, each with a PlanReport::Step as its `report`. The first
+// that bears the operator's name does the operator's work; the others move values, and know how many bytes.
 template <class Step>
 void charge(const Graph& graph, const Node& node, DType activations, std::span<Step> steps) {
   if (std::holds_alternative<Input>(node.op)) return;

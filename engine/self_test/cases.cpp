@@ -3,8 +3,8 @@
 namespace tyto {
 namespace {
 
-// Two anchors a cell, two classes and the background: maps to detections. Thresholds lie where no score or overlap of
-// this case comes near.
+// Two anchors a cell, two classes and the background: maps to detections. Thresholds lie where no score or
+// overlap of this case comes near.
 Value detection_head(Graph& g, const Weights& w, Value x) {
   const Value locations = g.concat_maps("locations", {g.conv2d(x, w.scope("locations"), {.kernel = 1})}, 4);
   const Value logits = g.concat_maps("logits", {g.conv2d(x, w.scope("logits"), {.kernel = 1})}, 3);

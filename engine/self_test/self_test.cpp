@@ -173,8 +173,8 @@ std::vector<SelfTestResult> self_test(Context& context, Precision precision) {
 std::vector<SelfTestResult> self_test(const Model& model, Context& context, Precision precision,
                                       const std::function<void()>& poll) {
   const Shape shape = model.input_shape(1);
-  // A score that rounds to the other side of a threshold moves every row behind it, so detections are not compared;
-  // their operator has a case of its own above.
+  // A score that rounds to the other side of a threshold moves every row behind it, so detections are not
+  // compared; their operator has a case of its own above.
   std::vector<std::string> outputs;
   Graph graph = build_graph(model, shape);
   for (const auto& [name, value] : graph.outputs())

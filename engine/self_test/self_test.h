@@ -1,5 +1,5 @@
-// Does this machine compute what it should? Every operator, preprocessing on the device and a small network, on the
-// context's device, against the naive reference and the CPU.
+// Does this machine compute what it should? Every operator, preprocessing on the device and a small network,
+// on the context's device, against the naive reference and the CPU.
 #pragma once
 
 #include <functional>
@@ -22,8 +22,8 @@ struct SelfTestResult {
 
 std::vector<SelfTestResult> self_test(Context& context, Precision precision);
 
-// A model on noise of its input shape: on a GPU against the CPU's result, on the CPU against the naive reference's.
-// `poll` is called now and then and may throw to stop.
+// A model on noise of its input shape: on a GPU against the CPU's result, on the CPU against the naive
+// reference's. `poll` is called now and then and may throw to stop.
 std::vector<SelfTestResult> self_test(const Model& model, Context& context, Precision precision,
                                       const std::function<void()>& poll = {});
 

@@ -15,8 +15,9 @@ namespace tyto {
 struct Detection {
   int label = 0;    // the class: a channel of the network's logits; never the background's
   float score = 0;  // probability, in (0, 1]
-  // Finite, in pixels of the original image, whose corners are (0, 0) and (width, height). A box may reach beyond
-  // them: ssd.pytorch does not clip, and others clip to the network's input, the border of a letterbox included.
+  // Finite, in pixels of the original image, whose corners are (0, 0) and (width, height). A box may reach
+  // beyond them: ssd.pytorch does not clip, and others clip to the network's input, the border of a letterbox
+  // included.
   float x = 0, y = 0, width = 0, height = 0;
 
   bool operator==(const Detection&) const = default;
@@ -29,10 +30,11 @@ struct DetectOptions {
   std::map<std::string, std::string> set;
 };
 
-// Post-processing (scores, decoding, non-maximum suppression) is part of the network, by the thresholds and
-// limits of its project, which the model file keeps as options. With one batch size an image's detections are
-// identical whatever stands beside it. A network whose layers overflow gives no NaN that would show: a ReLU makes
-// them zeros; `tyto selftest MODEL` tells. Serves one thread at a time; model and context must outlive it.
+// Post-processing (scores, box decoding, non-maximum suppression) is part of the network. Its thresholds and
+// limits are those of the project that trained it; the model file keeps them as options. For one batch size,
+// the detections of an image do not depend on the other images of the batch. A layer that overflows need not
+// show as NaN, because a ReLU turns NaN into zero; `tyto selftest MODEL` finds such layers. A detector serves
+// one thread at a time; model and context must outlive it.
 class Detector : public ImagePipeline {
  public:
   // Error{Unsupported} where the network has no output `detections`, Error{Usage} for impossible options.

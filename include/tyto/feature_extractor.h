@@ -13,14 +13,15 @@ namespace tyto {
 struct ExtractOptions {
   Precision precision = Precision::Fp32;
   int batch = 8;
-  bool flip = true;  // add the features of the mirrored image
+  bool flip = true;  // adds the features of the mirrored image
   // Each image is rescaled by sqrt(scale), one after the other, compounding.
   std::vector<double> scales = {1};
 };
 
 // For each orientation and scale the network's output `features` is summed, and the sum divided by its length
 // (Person_reID_baseline_pytorch, test.py). A zero sum stays zero. With one batch size an image's feature is
-// bit-identical whatever stands beside it. Serves one thread at a time; model and context must outlive it.
+// bit-identical whichever images are beside it. An extractor serves one thread at a time; model and context
+// must outlive it.
 class FeatureExtractor : public ImagePipeline {
  public:
   // Error{Unsupported} where the network has no output `features`, Error{Usage} for impossible options.

@@ -1,4 +1,5 @@
-// What pipelines of single images share: batches go in, several of them on their way at once, and come out in order.
+// What pipelines of single images share: batches go in, several of them on their way at once, and come out in
+// order.
 #pragma once
 
 #include <algorithm>
@@ -16,14 +17,15 @@ namespace tyto {
 
 class ImagePipeline {
  public:
-  // Takes a batch; the pipeline's collect() hands out the results of the first that was not collected. Up to in_flight()
-  // batches may wait. Error{Usage} beyond that.
+  // Takes a batch; the pipeline's collect() hands out the results of the first that was not collected. Up to
+  // in_flight() batches may wait. Error{Usage} beyond that.
   //
-  // input: F32 [batch, 3, H, W], preprocessed, rows that hold no image being zero; it stays in its place, unchanged, until
-  // its results are collected. images: how each of the first rows was made. Error{Shape} for any other.
+  // input: F32 [batch, 3, H, W], preprocessed, rows that hold no image being zero; it stays in its place,
+  // unchanged, until its results are collected. images: how each of the first rows was made. Error{Shape} for
+  // any other.
   void submit(const Tensor& input, std::span<const Geometry> images = {});
-  // At most `batch` images, preprocessed by the model's rule; they may go when the call returns. Error{Shape} for more, and
-  // for an image that is empty.
+  // At most `batch` images, preprocessed by the model's rule; they may go when the call returns. Error{Shape}
+  // for more, and for an image that is empty.
   void submit(std::span<const Image> images);
   int in_flight() const;
 

@@ -20,13 +20,13 @@ struct ModelInfo {
 
   std::string network;                         // a name of the registry, e.g. "ft_net"
   std::map<std::string, std::string> options;  // what the tensors' shapes cannot tell, e.g. stride=1
-  std::string preprocessing;                   // the rule of engine/images/preprocessing.h as JSON
+  std::string preprocessing;                   // the preprocessing rule as JSON; `tyto inspect` shows it
   std::vector<std::string> class_names;        // of the logits, where known
   std::string source_sha256;                   // of the checkpoint's bytes
   std::string tensors_sha256;  // of the tensors' bytes in the model file: the model's identity
 };
 
-// Immutable and shared by threads. The tensors stay in the file until a plan packs them.
+// A model is immutable; threads share it. The tensors stay in the file until a plan packs them.
 class Model {
  public:
   explicit Model(const std::filesystem::path& path);  // Error{File, Format, Unsupported}

@@ -23,9 +23,9 @@ std::string name_of(Precision);                // "fp32"
 Precision precision_from(const std::string&);  // Error{Usage}
 
 struct PlanOptions {
-  Precision precision = Precision::Fp32;   // Error{Unsupported} where the device lacks it
-  std::vector<std::string> outputs;        // computes these alone; empty: all that the network names
-  std::map<std::string, std::string> set;  // the network's options in place of the model file's
+  Precision precision = Precision::Fp32;   // Error{Unsupported} if the device lacks it
+  std::vector<std::string> outputs;        // the plan computes only these; empty: all that the network names
+  std::map<std::string, std::string> set;  // overrides the network options of the model file
 };
 
 // What a plan does, for `tyto inspect --plan`. Sizes in bytes.
@@ -33,16 +33,16 @@ struct PlanReport {
   struct Step {
     std::string name, operation, algorithm, layout;
     Shape shape;
-    // What the step has to do at least: floating-point operations, of which a multiply-add is two (Winograd's algorithm gets
-    // by with fewer), and each value and weight once.
+    // What the step has to do at least: floating-point operations, of which a multiply-add is two (Winograd's
+    // algorithm gets by with fewer), and each value and weight once.
     double flop = 0;
     int64_t bytes_read = 0, bytes_written = 0;
   };
   std::vector<Step> steps;
   int64_t activation_bytes = 0;  // the arena
-  int64_t activation_bound = 0;  // the least any placement could need: the most that is alive at one step
-  int64_t workspace_bytes = 0;   // the libraries' scratch
-  int64_t output_bytes = 0;      // what a run hands out
+  int64_t activation_bound = 0;  // no arena can be smaller: the most bytes alive at one step
+  int64_t workspace_bytes = 0;   // scratch memory of the libraries
+  int64_t output_bytes = 0;      // the outputs of a run
   int64_t weight_bytes = 0;      // packed
 };
 
@@ -53,25 +53,27 @@ struct PlanProfile {
   double run_ms = 0;      // of a run whose steps are not timed; a GPU's is one captured graph
 };
 
-// Serves one thread at a time. After construction a run allocates nothing.
+// A plan serves one thread at a time. After construction a run allocates nothing.
 class Plan {
  public:
-  // input: [N, 3, H, W]. Error{Shape} names the layer that does not fit, Error{Memory} what was asked for.
+  // input: [N, 3, H, W]. Error{Shape} names the layer that does not fit, Error{Memory} says how much was
+  // asked for.
   Plan(const Model& model, Context& context, const Shape& input, const PlanOptions& options = {});
   ~Plan();
   Plan(Plan&&) noexcept;
 
   const Shape& input_shape() const { return input_shape_; }
-  const Shape& output_shape(const std::string& name) const;  // Error{Usage} where it is not computed
+  const Shape& output_shape(const std::string& name) const;  // Error{Usage} if the plan does not compute it
 
   // input: F32 of the plan's shape. The outputs (F32, by name) are the plan's own and live until its next
   // run.
   const std::map<std::string, Tensor>& run(const Tensor& input);
 
-  // The same in two halves, so that a GPU copies one batch while it computes another: up to in_flight() inputs may be
-  // submitted before the first is collected, and each stays in its place, unchanged, until it is. Outputs come in the order of the inputs.
+  // The same in two halves, so that a GPU copies one batch while it computes another. Up to in_flight()
+  // inputs may be submitted before the first is collected; the caller leaves each one unchanged until then.
+  // Outputs come in the order of the inputs.
   void submit(const Tensor& input);
-  const std::map<std::string, Tensor>& collect();  // Error{Usage} where nothing was submitted
+  const std::map<std::string, Tensor>& collect();  // Error{Usage} if nothing was submitted
   int in_flight() const;
 
   // Whether the device can preprocess images itself, which a pipeline then leaves to it.
@@ -79,8 +81,9 @@ class Plan {
 
   const PlanReport& report() const;
 
-  // Runs so many times with each step timed by itself (a GPU's by events, outside of its captured graph) and as often
-  // without, in turns. Of several GPUs the first is timed. Error{Usage} where repeats < 1 or inputs wait.
+  // Runs so many times with each step timed by itself (a GPU's by events, outside of its captured graph) and
+  // as often without, in turns. Of several GPUs the first is timed. Error{Usage} where repeats < 1 or inputs
+  // wait.
   PlanProfile profile(const Tensor& input, int repeats);
 
  private:

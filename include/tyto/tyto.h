@@ -1,12 +1,11 @@
 // tyto's API: perception networks from PyTorch checkpoints, in plain C++. Start here.
 //
-//   Model             a trained network in a model file (`tyto convert` makes one); immutable, shared by threads
-//   Context           the device, its libraries, threads and memory limit; serves one thread at a time
-//   Plan              a network compiled for one device, precision and input shape: raw tensors in and out
-//   FeatureExtractor  images in, unit-length feature vectors out
-//   Detector          images in, labelled boxes out
-//   Tensor, Image     host memory
-//   Error             the one exception type; what() is a sentence for people
+//   Model             a trained network in a model file (`tyto convert` makes one); immutable, shared by
+//   threads Context           the device, its libraries, threads and memory limit; serves one thread at a
+//   time Plan              a network compiled for one device, precision and input shape: raw tensors in and
+//   out FeatureExtractor  images in, unit-length feature vectors out Detector          images in, labelled
+//   boxes out Tensor, Image     host memory Error             the one exception type; what() is a sentence
+//   for people
 #pragma once
 
 #include "tyto/context.h"

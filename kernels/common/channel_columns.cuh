@@ -1,6 +1,7 @@
-// How the threads of a kernel that reduces an NHWC map's pixels channel by channel stand over it: a block owns 64 bytes
-// of channels, two whole sectors a pixel, and its groups of four threads share the pixels. Narrow, because a batch of
-// one must fill the GPU by its channels alone: 2048 channels in fp16 are 64 blocks.
+// How the threads of a kernel that reduces an NHWC map's pixels channel by channel stand over it: a block
+// owns 64 bytes of channels, two whole sectors a pixel, and its groups of four threads share the pixels.
+// Narrow, because a batch of one must fill the GPU by its channels alone: 2048 channels in fp16 are 64
+// blocks.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,8 @@ inline constexpr int kColumnBlock = 256;
 inline constexpr int kColumnWarps = kColumnBlock / kWarp;
 
 // Packs of N channels in a block; of single channels as many as a warp reads at once. Thread t owns pack
-// t % kColumnPacks of every pixel that is t / kColumnPacks modulo kColumnBlock / kColumnPacks; lanes of one pack lie
-// kColumnPacks apart.
+// t % kColumnPacks of every pixel that is t / kColumnPacks modulo kColumnBlock / kColumnPacks; lanes of one
+// pack lie kColumnPacks apart.
 template <int N>
 inline constexpr int kColumnPacks = N == 1 ? kWarp : 4;
 template <int N>
@@ -30,9 +31,10 @@ LaunchConfig cover_columns(int64_t n, int64_t channels, Stream stream) {
   return {.grid = blocks_for(n * chunks, 1), .block = kColumnBlock, .stream = stream};
 }
 
-// The sum of f(value) over an image's pixels, by the whole block and always in the same order: lanes add with shuffles,
-// the warps through shared memory. x: the image's first pixel; first: the block's first channel; partial: shared,
-// [kColumnWarps * kColumnChannels<N>]. Thread t < kColumnChannels<N> gets that of channel first + t, where there is one.
+// The sum of f(value) over an image's pixels, by the whole block and always in the same order: lanes add with
+// shuffles, the warps through shared memory. x: the image's first pixel; first: the block's first channel;
+// partial: shared, [kColumnWarps * kColumnChannels<N>]. Thread t < kColumnChannels<N> gets that of channel
+// first + t, where there is one.
 template <int N, class T, class F>
 __device__ inline float column_sum(const T* x, int area, int channels, int first, float* partial,
                                    const F& f) {

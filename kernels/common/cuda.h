@@ -13,7 +13,8 @@
 // Shared memory of fixed size: TYTO_SHARED_ARRAY(float, tile, 32 * 33) declares `float tile[32 * 33]`.
 #define TYTO_SHARED_ARRAY(type, name, size) __shared__ type name[size]
 
-// The launch's shared_bytes, aligned to 16: TYTO_SHARED_DYNAMIC(float, rows) declares `float* rows`. Once a kernel.
+// The launch's shared_bytes, aligned to 16: TYTO_SHARED_DYNAMIC(float, rows) declares `float* rows`. Once a
+// kernel.
 #define TYTO_SHARED_DYNAMIC(type, name)                         \
   extern __shared__ __align__(16) unsigned char name##_bytes[]; \
   type* name = reinterpret_cast<type*>(name##_bytes)

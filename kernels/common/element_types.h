@@ -1,5 +1,5 @@
-// The element types of activations on CUDA, named so that contracts compile without the toolkit. A kernel declared
-// `template <class T>` over them exists for float, Half and BFloat16.
+// The element types of activations on CUDA, named so that contracts compile without the toolkit. A kernel
+// declared `template <class T>` over them exists for float, Half and BFloat16.
 #pragma once
 
 struct __half;

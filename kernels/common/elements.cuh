@@ -1,4 +1,5 @@
-// Elements of float, Half and BFloat16 in and out of fp32, one by one or as the 16 bytes that one thread moves best.
+// Elements of float, Half and BFloat16 in and out of fp32, one by one or as the 16 bytes that one thread
+// moves best.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +41,8 @@ struct alignas(N * sizeof(T)) Pack {
   T values[N];
 };
 
-// One instruction on the GPU, and, which an assignment would not be, one access to the instrument. References, because
-// UBSan looks at their alignment.
+// One instruction on the GPU, and, which an assignment would not be, one access to the instrument.
+// References, because UBSan looks at their alignment.
 template <class P>
 __device__ inline void copy_pack(const P& from, P& to) {
   memcpy(__builtin_assume_aligned(static_cast<void*>(&to), sizeof(P)),
@@ -79,7 +80,8 @@ __device__ inline void store(const float (&from)[N], T* to) {
   }
 }
 
-// Whether rows of `channels` elements at these addresses can be moved N at a time; a null pointer is no hindrance.
+// Whether rows of `channels` elements at these addresses can be moved N at a time; a null pointer is no
+// hindrance.
 template <int N, class... T>
 bool packable(int64_t channels, const T*... pointers) {
   return channels % N == 0 &&

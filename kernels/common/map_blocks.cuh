@@ -1,5 +1,5 @@
-// How the threads of a kernel that looks at neighbouring pixels stand over an NHWC map: a block covers a patch of
-// columns and rows of a few channels, so that its windows overlap in one SM's L1 cache.
+// How the threads of a kernel that looks at neighbouring pixels stand over an NHWC map: a block covers a
+// patch of columns and rows of a few channels, so that its windows overlap in one SM's L1 cache.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +12,8 @@ namespace tyto::kernels {
 
 inline constexpr int kMapBlock = 256;  // most threads of such a block
 
-// A thread a pack of channels, a column, a row and an image of the map. Maps of more than 65535 images or of 65535
-// patches below one another are more than a grid can hold; the launch says so.
+// A thread a pack of channels, a column, a row and an image of the map. Maps of more than 65535 images or of
+// 65535 patches below one another are more than a grid can hold; the launch says so.
 inline LaunchConfig cover_map(int64_t packs, int64_t columns, int64_t rows, int64_t n, Stream stream) {
   constexpr unsigned kLine = 8;      // packs of 16 bytes in a cache line
   constexpr unsigned kPatch = 64;    // threads of one row of the patch

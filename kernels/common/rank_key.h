@@ -1,4 +1,5 @@
-// One unsigned number per (score, index) that sorts rising as best first does: score falling, then index rising.
+// One unsigned number per (score, index) that sorts rising as best first does: score falling, then index
+// rising.
 #pragma once
 
 #include <bit>

@@ -8,7 +8,8 @@ namespace tyto::kernels {
 inline constexpr int kWarp = 32;
 inline constexpr unsigned kFullWarp = 0xffffffffu;
 
-// Every lane of the warp calls this and gets the same bits: each step adds the same two numbers on both sides.
+// Every lane of the warp calls this and gets the same bits: each step adds the same two numbers on both
+// sides.
 template <class T>
 __device__ inline T warp_sum(T v) {
 #pragma unroll

@@ -1,5 +1,5 @@
-// One warp's tensor-core tiles: c += a b for 16 x 8 results, and loads that bring tiles from shared memory into the
-// registers where the product wants them. All 32 lanes call together. sm_80 on.
+// One warp's tensor-core tiles: c += a b for 16 x 8 results, and loads that bring tiles from shared memory
+// into the registers where the product wants them. All 32 lanes call together. sm_80 on.
 //
 // Which lane holds what (PTX ISA, "Matrix Fragments"), with g = lane / 4 and t = lane % 4:
 //   c [16][8]           c[0], c[1]: row g, columns 2t, 2t + 1;  c[2], c[3]: row g + 8, the same columns
@@ -69,8 +69,9 @@ __device__ __forceinline__ unsigned to_tf32(float v) {
   return rounded;
 }
 
-// `Tiles` (1, 2 or 4) tiles of 8 x 8 16-bit elements. Lane 8 i + r gives the address of row r of tile i, in shared
-// memory and a multiple of 16 bytes; tiles[i] gets columns 2t, 2t + 1 of row g, or of the transposed tile's.
+// `Tiles` (1, 2 or 4) tiles of 8 x 8 16-bit elements. Lane 8 i + r gives the address of row r of tile i, in
+// shared memory and a multiple of 16 bytes; tiles[i] gets columns 2t, 2t + 1 of row g, or of the transposed
+// tile's.
 template <bool Transposed = false, int Tiles>
 __device__ __forceinline__ void load_tiles(unsigned (&tiles)[Tiles], const void* row) {
   static_assert(Tiles == 1 || Tiles == 2 || Tiles == 4);

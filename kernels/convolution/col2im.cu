@@ -1,7 +1,8 @@
-// Columns to an image, by the output: a thread owns 16 bytes of channels of one output pixel and gathers from the input
-// pixels whose windows reach it, so that nothing is added atomically.
+// Columns to an image, by the output: a thread owns 16 bytes of channels of one output pixel and gathers from
+// the input pixels whose windows reach it, so that nothing is added atomically.
 //
-// Cost: each column read once, each output written once; with stride = kernel one column an output. Bound by memory.
+// Cost: each column read once, each output written once; with stride = kernel one column an output. Bound by
+// memory.
 #include "kernels/convolution/col2im.h"
 
 #include "kernels/common/elements.cuh"

@@ -1,4 +1,5 @@
-// The second half of a transposed convolution: what each input pixel gives to a window of the output, added up.
+// The second half of a transposed convolution: what each input pixel gives to a window of the output, added
+// up.
 #pragma once
 
 #include "kernels/common/activation.h"
@@ -18,12 +19,11 @@ struct Col2Im {
 };
 
 // Pixel (h, w) of `columns` gives its value (r, s, c) to y[h * stride - padding + r * dilation,
-// w * stride - padding + s * dilation, c]; y = activation(bias[c] + the sum of what is given), which is PyTorch's
-// ConvTranspose2d where columns = x times the weights. Sums in float, r outermost, whoever runs beside.
-// columns  [n, height, width, kernel * kernel * y.channels]
-// bias     [y.channels] or null
-// y        n as columns'; must not overlap them
-// columns.elements(), y.elements() < 2^31, else DeviceError. Exists for float, Half and BFloat16.
+// w * stride - padding + s * dilation, c]; y = activation(bias[c] + the sum of what is given), which is
+// PyTorch's ConvTranspose2d where columns = x times the weights. Sums in float, r outermost, whoever runs
+// beside. columns  [n, height, width, kernel * kernel * y.channels] bias     [y.channels] or null y        n
+// as columns'; must not overlap them columns.elements(), y.elements() < 2^31, else DeviceError. Exists for
+// float, Half and BFloat16.
 template <class T>
 void col2im(Nhwc<const T> columns, const T* bias, const Col2Im&, Nhwc<T> y, Stream stream);
 

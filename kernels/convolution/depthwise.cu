@@ -1,12 +1,13 @@
 // Depthwise convolution over channels-last maps.
 //
-// A thread owns 16 bytes of channels and, for the 3x3 and 5x5 of MobileNet, a few columns of one output row: it walks
-// the window's rows, loads each input pixel once and adds it to every column that it belongs to. With 4 columns at
-// stride 1 a 3x3 output costs 4.5 loads of input and 2.25 of weights instead of 9 and 9. Pixels outside of the map are
-// read from its edge and replaced by 0, so that no branch stands between the loads.
+// A thread owns 16 bytes of channels and, for the 3x3 and 5x5 of MobileNet, a few columns of one output row:
+// it walks the window's rows, loads each input pixel once and adds it to every column that it belongs to.
+// With 4 columns at stride 1 a 3x3 output costs 4.5 loads of input and 2.25 of weights instead of 9 and 9.
+// Pixels outside of the map are read from its edge and replaced by 0, so that no branch stands between the
+// loads.
 //
-// Cost: 2 * kernel^2 operations for two elements moved: bound by memory on every GPU we know as long as L1 serves the
-// overlap of the windows, which the blocks' shape sees to (kernels/common/map_blocks.cuh).
+// Cost: 2 * kernel^2 operations for two elements moved: bound by memory on every GPU we know as long as L1
+// serves the overlap of the windows, which the blocks' shape sees to (kernels/common/map_blocks.cuh).
 #include "kernels/convolution/depthwise.h"
 
 #include "kernels/common/elements.cuh"
@@ -83,7 +84,8 @@ __global__ void __launch_bounds__(kMapBlock)
     if (first + t < sizes.out_width) finish_sum<N>(sum[t], params.activation, to + t * sizes.channels);
 }
 
-// Any window; a thread one output pixel. Four blocks an SM are asked for, because ptxas spills on sm_90 to have eight.
+// Any window; a thread one output pixel. Four blocks an SM are asked for, because ptxas spills on sm_90 to
+// have eight.
 template <class T, int N>
 __global__ void __launch_bounds__(kMapBlock, 4)
     depthwise_kernel(const T* __restrict__ x, const T* __restrict__ weights, const T* __restrict__ bias,

@@ -9,9 +9,10 @@
 
 namespace tyto::kernels {
 
-// Batcher's bitonic sort (1968): stages of 2, 4, 8, ... sorted keys, rising and falling by turns; a stage's steps
-// compare and exchange keys at half its size, a quarter, ..., 1. Here a warp has 64 keys in registers, two a lane,
-// for all steps of a distance that they hold, and only steps of greater distances go through shared memory.
+// Batcher's bitonic sort (1968): stages of 2, 4, 8, ... sorted keys, rising and falling by turns; a stage's
+// steps compare and exchange keys at half its size, a quarter, ..., 1. Here a warp has 64 keys in registers,
+// two a lane, for all steps of a distance that they hold, and only steps of greater distances go through
+// shared memory.
 namespace detail {
 
 inline constexpr int kWarpKeys = 2 * kWarp;
@@ -37,8 +38,8 @@ __device__ inline void warp_steps(uint64_t& low, uint64_t& high, int index, int 
 
 }  // namespace detail
 
-// The first `count` of `keys`, rising. There is room for the next power of two and for 64, and what stands there is
-// lost. Every thread of a block of whole warps calls it, after a barrier; none is needed behind.
+// The first `count` of `keys`, rising. There is room for the next power of two and for 64, and what stands
+// there is lost. Every thread of a block of whole warps calls it, after a barrier; none is needed behind.
 __device__ inline void bitonic_sort(uint64_t* keys, int count) {
   const int thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
   const int first = thread / kWarp * detail::kWarpKeys + thread % kWarp;

@@ -1,13 +1,15 @@
-// Softmax or sigmoid of each row of logits, transposed on the way: rows of classes come in, rows of anchors go out.
+// Softmax or sigmoid of each row of logits, transposed on the way: rows of classes come in, rows of anchors
+// go out.
 //
-// A block stages a tile of rows in shared memory: they lie one behind the other in global memory, so the reads are
-// coalesced whatever the number of classes. Then a thread owns a row and the classes' scores of neighbouring threads
-// are neighbours in the output. One thread adds a whole row because the CPU does so lane by lane: the same order, the
-// same bits. Rows have an odd distance in shared memory, so that a warp's 32 rows lie in 32 banks.
+// A block stages a tile of rows in shared memory: they lie one behind the other in global memory, so the
+// reads are coalesced whatever the number of classes. Then a thread owns a row and the classes' scores of
+// neighbouring threads are neighbours in the output. One thread adds a whole row because the CPU does so lane
+// by lane: the same order, the same bits. Rows have an odd distance in shared memory, so that a warp's 32
+// rows lie in 32 banks.
 //
-// Cost: each logit read once, each score written once, some 60 instructions a number: the memory's time and the
-// arithmetic's are about the same on an A100 and an H100. Where count is no multiple of 8, as SSD300's 8732, the
-// output's rows begin inside a sector and every request of a warp touches one more than it fills.
+// Cost: each logit read once, each score written once, some 60 instructions a number: the memory's time and
+// the arithmetic's are about the same on an A100 and an H100. Where count is no multiple of 8, as SSD300's
+// 8732, the output's rows begin inside a sector and every request of a warp touches one more than it fills.
 #include "kernels/detection/class_scores.h"
 
 #include <algorithm>

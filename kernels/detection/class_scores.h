@@ -16,11 +16,10 @@ struct ClassScores {
   ScoreFunction function = ScoreFunction::Softmax;
 };
 
-// Class 0 is the background: it takes part in the softmax and is left out of the result. The exponentials of a softmax
-// are of differences to the row's maximum, so that nothing overflows; a row with a NaN, a +inf, or -inf alone gives NaN
-// throughout, as torch's does. Of a sigmoid, a NaN spoils its own class alone.
-// logits  [n, count, classes]       classes >= 1
-// scores  [n, classes - 1, count]   class c at row c - 1
+// Class 0 is the background: it takes part in the softmax and is left out of the result. The exponentials of
+// a softmax are of differences to the row's maximum, so that nothing overflows; a row with a NaN, a +inf, or
+// -inf alone gives NaN throughout, as torch's does. Of a sigmoid, a NaN spoils its own class alone. logits
+// [n, count, classes]       classes >= 1 scores  [n, classes - 1, count]   class c at row c - 1
 void class_scores_cpu(const float* logits, int64_t n, int64_t count, int64_t classes, const ClassScores&,
                       float* scores);
 

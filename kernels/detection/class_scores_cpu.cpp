@@ -10,8 +10,8 @@ namespace {
 
 constexpr int64_t kLanes = 16;  // rows that are worked on side by side: a cache line of each class
 
-// Up to kLanes rows of logits; class c's scores go to out + (c - 1) * stride. Lanes beyond `rows` repeat the last row and
-// are not written.
+// Up to kLanes rows of logits; class c's scores go to out + (c - 1) * stride. Lanes beyond `rows` repeat the
+// last row and are not written.
 struct Rows {
   const float* row[kLanes];
   int64_t rows, classes;

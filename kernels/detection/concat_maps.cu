@@ -1,5 +1,5 @@
-// The heads' maps joined. An image's pixels, channels fastest, are an image's rows already: every map is one run of
-// numbers to be moved, converted to float on the way. All maps in one launch, because most are tiny
+// The heads' maps joined. An image's pixels, channels fastest, are an image's rows already: every map is one
+// run of numbers to be moved, converted to float on the way. All maps in one launch, because most are tiny
 // (SSD300: 38 x 38 down to 1 x 1) and a launch costs more than moving them.
 //
 // Cost: each number read once and written once, four a thread.

@@ -1,5 +1,5 @@
-// From offsets to corners. A thread a box: 32 bytes read, 16 written, the anchors shared by the batch's images and so
-// mostly in the cache. Two exponentials of some twenty instructions a box: bound by memory.
+// From offsets to corners. A thread a box: 32 bytes read, 16 written, the anchors shared by the batch's
+// images and so mostly in the cache. Two exponentials of some twenty instructions a box: bound by memory.
 #include "kernels/detection/decode_boxes.h"
 
 #include "kernels/common/elements.cuh"

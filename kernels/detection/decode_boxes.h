@@ -18,10 +18,9 @@ struct DecodeBoxes {
 };
 
 // centre = anchor centre + offset * variance * anchor size; size = anchor size * exp(offset * variance), the
-// exponent being at most max_log_size; corners = centre -+ size / 2. exp is that of exponential.h: infinite above 88.
-// offsets  [n, count, 4]   x, y, width, height
-// anchors  [count, 4]      centre x, centre y, width, height, in any one unit
-// boxes    [n, count, 4]   x1, y1, x2, y2 in that unit
+// exponent being at most max_log_size; corners = centre -+ size / 2. exp is that of exponential.h: infinite
+// above 88. offsets  [n, count, 4]   x, y, width, height anchors  [count, 4]      centre x, centre y, width,
+// height, in any one unit boxes    [n, count, 4]   x1, y1, x2, y2 in that unit
 void decode_boxes_cpu(const float* offsets, const float* anchors, int64_t n, int64_t count,
                       const DecodeBoxes&, float* boxes);
 

@@ -1,5 +1,5 @@
-// One box of decode_boxes.h, the same bits on CPU and CUDA (no multiply-add is fused). In two halves, because the
-// CPU takes the exponentials of many boxes at once.
+// One box of decode_boxes.h, the same bits on CPU and CUDA (no multiply-add is fused). In two halves, because
+// the CPU takes the exponentials of many boxes at once.
 #pragma once
 
 #include <algorithm>

@@ -10,7 +10,8 @@
 
 namespace tyto::kernels {
 
-// Within 2 ulp. 0 below -87, infinity above 88, NaN for NaN. x = n ln 2 + r, e^r by the polynomial of Cephes' expf.
+// Within 2 ulp. 0 below -87, infinity above 88, NaN for NaN. x = n ln 2 + r, e^r by the polynomial of Cephes'
+// expf.
 [[gnu::always_inline]] TYTO_HOST_DEVICE inline float exponential(float x) {
   constexpr float kLow = -87.0f, kHigh = 88.0f;
   constexpr float kLog2E = 1.44269504f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;

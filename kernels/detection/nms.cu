@@ -1,20 +1,21 @@
-// From scored boxes to detections in four launches, whatever is found; work in proportion to what is found. Scores
-// travel as keys (rank_key.h): 64 bits that are unique and sort by score, then index, so every order below is total
-// and no result depends on which thread was first.
+// From scored boxes to detections in four launches, whatever is found; work in proportion to what is found.
+// Scores travel as keys (rank_key.h): 64 bits that are unique and sort by score, then index, so every order
+// below is total and no result depends on which thread was first.
 //
-//   sort_tiles     a block a tile of 4096 boxes of one class of one image: those above the threshold, sorted, the best
+//   sort_tiles     a block a tile of 4096 boxes of one class of one image: those above the threshold, sorted,
+//   the best
 //                  top_k of them: a run
 //   merge_tiles    the runs of a class's tiles to one list of its best top_k
 //   suppress       a block a list: what is kept, and of that what is shown
 //   write_rows     the classes' lists to an image's rows
 //
-// Merging is counting: the rank of a key among several sorted runs is its rank in its own plus the numbers of smaller
-// keys in the others, found by bisection; each thread gives up as soon as its key is out of the race. So nothing is
-// sorted twice and no launch depends on a count that only the device knows.
+// Merging is counting: the rank of a key among several sorted runs is its rank in its own plus the numbers of
+// smaller keys in the others, found by bisection; each thread gives up as soon as its key is out of the race.
+// So nothing is sorted twice and no launch depends on a count that only the device knows.
 //
-// Cost for SSD300, 20 classes x 8732 boxes of which 1 in 100 passes: 0.7 MB of scores read an image, then sorts of
-// some 64 keys a tile and suppression among a hundred boxes a class, on 60 and on 20 blocks. Bound by latency, not
-// by memory.
+// Cost for SSD300, 20 classes x 8732 boxes of which 1 in 100 passes: 0.7 MB of scores read an image, then
+// sorts of some 64 keys a tile and suppression among a hundred boxes a class, on 60 and on 20 blocks. Bound
+// by latency, not by memory.
 #include "kernels/detection/nms.h"
 
 #include "kernels/common/elements.cuh"
@@ -136,9 +137,9 @@ __device__ Candidate candidate(const uint64_t* keys, int i, int count, const flo
   return {keys[i], load_box(boxes, rank_key_index(keys[i]))};
 }
 
-// Greedy, 32 candidates at a time: a lane is a candidate. Each warp compares them with its share of the boxes kept
-// so far and with its share of one another; then every warp, for itself, goes through the 32 in order. Only what was
-// kept is ever compared with: a tenth of all pairs where a tenth is kept.
+// Greedy, 32 candidates at a time: a lane is a candidate. Each warp compares them with its share of the boxes
+// kept so far and with its share of one another; then every warp, for itself, goes through the 32 in order.
+// Only what was kept is ever compared with: a tenth of all pairs where a tenth is kept.
 __global__ void __launch_bounds__(kSuppressBlock, 4)
     suppress_kernel(const float* __restrict__ boxes, Sizes sizes, Nms p, Workspace w) {
   constexpr int kWarps = kSuppressBlock / kWarp;

@@ -33,9 +33,9 @@ int64_t detection_capacity(const Nms&, int64_t classes, int64_t count);
 // Bytes of workspace for nms_cpu with so many threads.
 int64_t nms_workspace(const Nms&, int64_t n, int64_t classes, int64_t count, int threads);
 
-// Boxes with a coordinate that is not finite and scores that are NaN are no candidates; a score of -0 is 0. Order
-// everywhere: score falling, then class rising, then box index rising. Overlap: intersection over union in float, of
-// the boxes before clipping and scaling. Greedy; deterministic whatever the number of threads.
+// Boxes with a coordinate that is not finite and scores that are NaN are no candidates; a score of -0 is 0.
+// Order everywhere: score falling, then class rising, then box index rising. Overlap: intersection over union
+// in float, of the boxes before clipping and scaling. Greedy; deterministic whatever the number of threads.
 // count < 2^31, classes < 2^24 (labels are floats), workspace aligned to 8 bytes.
 // boxes       [n, count, 4]          x1, y1, x2, y2
 // scores      [n, classes, count]    class c has label c + 1

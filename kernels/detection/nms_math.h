@@ -1,5 +1,5 @@
-// What the selection on CPU and CUDA shares: its limits, and the judgements about a box or two, which have the same
-// bits on both (no multiply-add is fused).
+// What the selection on CPU and CUDA shares: its limits, and the judgements about a box or two, which have
+// the same bits on both (no multiply-add is fused).
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Several sorted runs of keys as one. Merging is counting: the rank of a key among all is its rank in its own run
-// plus the numbers of smaller keys in the others. Keys are unique, so no two claim one rank.
+// Several sorted runs of keys as one. Merging is counting: the rank of a key among all is its rank in its own
+// run plus the numbers of smaller keys in the others. Keys are unique, so no two claim one rank.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// y = activation(x + residual + bias): a thread moves 16 bytes of each. Bound by memory: x, the residual and y once
-// each; the bias stays in L1.
+// y = activation(x + residual + bias): a thread moves 16 bytes of each. Bound by memory: x, the residual and
+// y once each; the bias stays in L1.
 #include "kernels/elementwise/epilogue.h"
 
 #include "kernels/common/elements.cuh"

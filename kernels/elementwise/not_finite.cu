@@ -1,5 +1,5 @@
-// Counts infinities and NaNs: reads every value once, and a warp that saw some adds its sum to the counter. Integer sums do
-// not depend on their order. Bound by memory; on a healthy network no atomic is ever made.
+// Counts infinities and NaNs: reads every value once, and a warp that saw some adds its sum to the counter.
+// Integer sums do not depend on their order. Bound by memory; on a healthy network no atomic is ever made.
 #include "kernels/common/launch.h"
 #include "kernels/common/reduce.cuh"
 #include "kernels/elementwise/not_finite.h"

@@ -1,6 +1,7 @@
-// torch's bicubic interpolation: a thread makes one output of every plane, so that its taps are found once. Bound by
-// memory: each input read about 16 times, all but once from L1, each output written once. Neighbouring threads read
-// 1 / scale elements apart: the sectors are ideal when enlarging, and grow as 1 / scale when shrinking.
+// torch's bicubic interpolation: a thread makes one output of every plane, so that its taps are found once.
+// Bound by memory: each input read about 16 times, all but once from L1, each output written once.
+// Neighbouring threads read 1 / scale elements apart: the sectors are ideal when enlarging, and grow as 1 /
+// scale when shrinking.
 
 #include "kernels/image/bicubic.h"
 

@@ -1,4 +1,5 @@
-// The arithmetic of torch's bicubic interpolation, shared by CPU and CUDA: compile without fused multiply-add.
+// The arithmetic of torch's bicubic interpolation, shared by CPU and CUDA: compile without fused
+// multiply-add.
 #pragma once
 
 #include <cmath>

@@ -1,5 +1,5 @@
-// Mirrors rows, one element a thread: a warp reads a stretch and writes it turned round, so that both are whole sectors.
-// Bound by memory: 8 bytes an element.
+// Mirrors rows, one element a thread: a warp reads a stretch and writes it turned round, so that both are
+// whole sectors. Bound by memory: 8 bytes an element.
 
 #include "kernels/image/flip.h"
 

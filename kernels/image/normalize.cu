@@ -1,6 +1,6 @@
-// 8-bit pixels to float planes: 3 bytes read and 12 written a pixel. Each value is computed, not looked up: two divisions
-// are cheaper than a table that every block would copy to shared memory and whose banks random bytes would meet in.
-// Bound by memory: 1.4 MB for 300 x 300.
+// 8-bit pixels to float planes: 3 bytes read and 12 written a pixel. Each value is computed, not looked up:
+// two divisions are cheaper than a table that every block would copy to shared memory and whose banks random
+// bytes would meet in. Bound by memory: 1.4 MB for 300 x 300.
 
 #include "kernels/image/normalize.h"
 

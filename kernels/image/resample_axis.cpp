@@ -39,8 +39,8 @@ Filter filter_of(Resampling resampling) {
   return {bilinear, 1};
 }
 
-// A filter laid over an axis, each operation in the order of Pillow's precompute_coeffs. When shrinking, the filter is
-// widened by the scale, which is the antialiasing.
+// A filter laid over an axis, each operation in the order of Pillow's precompute_coeffs. When shrinking, the
+// filter is widened by the scale, which is the antialiasing.
 struct PilAxis {
   explicit PilAxis(const AxisRange& range)
       : filter(filter_of(range.resampling)),

@@ -1,14 +1,17 @@
-// Pillow's resampling of an image in two passes, horizontal then vertical, with 8-bit pixels in between: the source rows
-// that the window needs are resampled to pixels of 4 bytes in the workspace, then these down to the window. A pass that
-// changes no size has weights of one and nought and gives the bytes it gets, so it needs no path of its own.
+// Pillow's resampling of an image in two passes, horizontal then vertical, with 8-bit pixels in between: the
+// source rows that the window needs are resampled to pixels of 4 bytes in the workspace, then these down to
+// the window. A pass that changes no size has weights of one and nought and gives the bytes it gets, so it
+// needs no path of its own.
 //
-// The sums are of integers, so they may be taken stretch by stretch: any image fits, however far it is shrunk.
+// The sums are of integers, so they may be taken stretch by stretch: any image fits, however far it is
+// shrunk.
 //
-// Cost of 640 x 480 to 300 x 300, bilinear: 0.9 MB read, 0.6 MB to the workspace, 1.8 MB from it (from L1 and L2: each row
-// is read by the three outputs that weigh it), 0.3 MB written; 3.6 million multiply-adds. Bound by its two launches.
+// Cost of 640 x 480 to 300 x 300, bilinear: 0.9 MB read, 0.6 MB to the workspace, 1.8 MB from it (from L1 and
+// L2: each row is read by the three outputs that weigh it), 0.3 MB written; 3.6 million multiply-adds. Bound
+// by its two launches.
 //
-// Neighbouring threads read shared memory 3 * scale bytes apart: beyond a scale of 4/3 two of them meet in a bank. The
-// remedy would be to transpose the stage, which costs what it saves.
+// Neighbouring threads read shared memory 3 * scale bytes apart: beyond a scale of 4/3 two of them meet in a
+// bank. The remedy would be to transpose the stage, which costs what it saves.
 
 #include "kernels/image/resize.h"
 
@@ -29,8 +32,8 @@ __device__ uint32_t pil_pixel(const int32_t (&sum)[3]) {
   return pil_byte(sum[0]) | pil_byte(sum[1]) << 8 | pil_byte(sum[2]) << 16;
 }
 
-// Row first_row + y of the image to row y of `columns`, for y < rows. A warp stages each row; beyond the image there are
-// zeros.
+// Row first_row + y of the image to row y of `columns`, for y < rows. A warp stages each row; beyond the
+// image there are zeros.
 __global__ void __launch_bounds__(kPixelThreads)
     pil_horizontal_kernel(DeviceImage image, AxisTable axis, int first_row, int rows, uint32_t* columns,
                           int row_pixels) {

@@ -1,7 +1,7 @@
 // OpenCV's bilinear resampling, each output from the four pixels around it in one pass.
 //
-// A block makes 128 neighbouring outputs of one row from two stretches of source rows. Cost of 640 x 480 to 300 x 300: 1.2 MB
-// read, 0.3 MB written; bound by its launch.
+// A block makes 128 neighbouring outputs of one row from two stretches of source rows. Cost of 640 x 480 to
+// 300 x 300: 1.2 MB read, 0.3 MB written; bound by its launch.
 
 #include "kernels/image/resize_opencv.h"
 

@@ -1,9 +1,9 @@
-// torch's bilinear interpolation of a normalised image, each output from the bytes of the four pixels around it in one
-// pass: the normalised image is never stored.
+// torch's bilinear interpolation of a normalised image, each output from the bytes of the four pixels around
+// it in one pass: the normalised image is never stored.
 //
-// A block makes 128 neighbouring outputs of one row from two stretches of source rows. Cost of 640 x 480 to 1067 x 800: 0.9
-// MB read (each row about three times, from L2), 10 MB written, 24 divisions an output: bound by arithmetic, at a few
-// times the time that the memory needs.
+// A block makes 128 neighbouring outputs of one row from two stretches of source rows. Cost of 640 x 480 to
+// 1067 x 800: 0.9 MB read (each row about three times, from L2), 10 MB written, 24 divisions an output: bound
+// by arithmetic, at a few times the time that the memory needs.
 
 #include "kernels/image/resize_torch.h"
 

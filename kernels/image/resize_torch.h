@@ -1,5 +1,5 @@
-// torch.nn.functional.interpolate(mode="bilinear", align_corners=False) of a normalised image: how torchvision's
-// detectors resize. Not antialiased; floats throughout, no rounding to bytes.
+// torch.nn.functional.interpolate(mode="bilinear", align_corners=False) of a normalised image: how
+// torchvision's detectors resize. Not antialiased; floats throughout, no rounding to bytes.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// RGB pixels by way of shared memory. A row of 3-byte pixels starts at any byte; a thread that took its own three from
-// global memory would ask for a third of each sector thrice. Here a block loads a stretch of bytes in 16-byte vectors,
-// and stores its pixels in 4-byte words.
+// RGB pixels by way of shared memory. A row of 3-byte pixels starts at any byte; a thread that took its own
+// three from global memory would ask for a third of each sector thrice. Here a block loads a stretch of bytes
+// in 16-byte vectors, and stores its pixels in 4-byte words.
 #pragma once
 
 #include <cstdint>
@@ -73,8 +73,8 @@ struct Corners {
   uint32_t top[2], bottom[2];  // left, right
 };
 
-// Each thread of the block gets the pixels of two rows at its own columns left and right. All columns that the block
-// asks for lie in begin..end-1.
+// Each thread of the block gets the pixels of two rows at its own columns left and right. All columns that
+// the block asks for lie in begin..end-1.
 __device__ inline Corners gather_corners(const DeviceImage& image, int top, int bottom, int left, int right,
                                          int begin, int end) {
   TYTO_SHARED_ARRAY(uint4, stage, 2 * kStageVectors);
@@ -97,8 +97,8 @@ __device__ inline Corners gather_corners(const DeviceImage& image, int top, int 
   return corners;
 }
 
-// Writes the pixels of the first `count` threads, one each, to `to`, which starts at any byte. All threads of the
-// block call.
+// Writes the pixels of the first `count` threads, one each, to `to`, which starts at any byte. All threads of
+// the block call.
 __device__ inline void store_pixels(uint8_t* to, int count, uint32_t pixel) {
   TYTO_SHARED_ARRAY(uint32_t, words, kPixelThreads * 3 / 4 + 1);
   uint8_t* bytes = reinterpret_cast<uint8_t*>(words);

@@ -1,8 +1,8 @@
 // NCHW float to NHWC: the first thing that happens to an image.
 //
-// An image's 3 or 4 planes become 4 channels a pixel by one thread, which reads the planes beside its neighbours and
-// writes the pixel at once. More channels are transposed through tiles of shared memory. Both sides are coalesced;
-// bound by memory.
+// An image's 3 or 4 planes become 4 channels a pixel by one thread, which reads the planes beside its
+// neighbours and writes the pixel at once. More channels are transposed through tiles of shared memory. Both
+// sides are coalesced; bound by memory.
 #include "kernels/common/elements.cuh"
 #include "kernels/common/launch.h"
 #include "kernels/layout/nchw_to_nhwc.h"

@@ -9,8 +9,8 @@ namespace tyto::kernels {
 
 // Exists for float, Half and BFloat16.
 // planes  [out.n, channels, out.height, out.width]
-// out     out.channels >= channels; those from `channels` on become 0 (cuDNN likes an image's 3 channels padded to 4)
-// out.elements() < 2^31, else DeviceError.
+// out     out.channels >= channels; those from `channels` on become 0 (cuDNN likes an image's 3 channels
+// padded to 4) out.elements() < 2^31, else DeviceError.
 template <class T>
 void nchw_to_nhwc(const float* planes, int64_t channels, Nhwc<T> out, Stream stream);
 

@@ -1,5 +1,5 @@
-// NHWC to NCHW through tiles of shared memory; both sides are coalesced. A single channel, or single pixels, are in
-// both orders at once. Bound by memory.
+// NHWC to NCHW through tiles of shared memory; both sides are coalesced. A single channel, or single pixels,
+// are in both orders at once. Bound by memory.
 #include "kernels/layout/nhwc_to_nchw.h"
 
 #include "kernels/common/elements.cuh"

@@ -1,4 +1,5 @@
-// A map copied into a larger (or shifted) one, zeros around it: a thread writes 16 bytes of channels. Bound by memory.
+// A map copied into a larger (or shifted) one, zeros around it: a thread writes 16 bytes of channels. Bound
+// by memory.
 #include "kernels/layout/pad.h"
 
 #include "kernels/common/elements.cuh"

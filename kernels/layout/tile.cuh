@@ -1,5 +1,5 @@
-// A tile of channels by pixels that is transposed in shared memory: rows of 33 words, so that a warp's 32 accesses fall
-// into 32 banks along either axis.
+// A tile of channels by pixels that is transposed in shared memory: rows of 33 words, so that a warp's 32
+// accesses fall into 32 banks along either axis.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,8 @@
 // Each pixel's channels scaled to unit length: a warp owns a pixel, whose channels lie side by side.
 //
-// The first 512 channels (all of SSD's conv4_3) stay in registers between the sum and the scaling; those of a longer
-// pixel are read a second time, out of L1. Lanes move 8 or 16 bytes, four elements, because the scales are floats.
+// The first 512 channels (all of SSD's conv4_3) stay in registers between the sum and the scaling; those of a
+// longer pixel are read a second time, out of L1. Lanes move 8 or 16 bytes, four elements, because the scales
+// are floats.
 //
 // Cost: x read and y written once; bound by memory.
 #include "kernels/norm/l2_normalize.h"

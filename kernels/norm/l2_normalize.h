@@ -25,11 +25,9 @@ struct L2Normalize {
 void l2_normalize_cpu(const ChannelBlocks<const float>& x, const float* scale, const L2Normalize&,
                       const ChannelBlocks<float>& y);
 
-// The same on CUDA, for float, Half and BFloat16. Accumulates in float: squares of fp16 cannot overflow it, those of
-// float do where a value passes 1e19.
-// y       like x; may be x
-// scale   [x.channels]
-// x.elements() < 2^31, else DeviceError.
+// The same on CUDA, for float, Half and BFloat16. Accumulates in float: squares of fp16 cannot overflow it,
+// those of float do where a value passes 1e19. y       like x; may be x scale   [x.channels] x.elements() <
+// 2^31, else DeviceError.
 template <class T>
 void l2_normalize(Nhwc<const T> x, const float* scale, const L2Normalize& params, T* y, Stream stream);
 

@@ -1,10 +1,11 @@
 // Instance normalisation, per-channel affine maps and per-image channel scales over channels-last maps.
 //
-// Instance normalisation is three launches. The statistics: a block owns 64 bytes of channels and a slice of an image's
-// pixels, each thread updates a mean and a sum of squared deviations (Welford 1962), and threads are combined pairwise
-// (Chan, Golub and LeVeque 1979) by shuffles, warps and then slices one after the other. That reads x once and, other
-// than sums of x and x^2, survives a mean that is large beside the deviation. The coefficients: two numbers a channel
-// of an image, 1 and 0 for channels that pass. The map x * scale + shift: that of the other two operators.
+// Instance normalisation is three launches. The statistics: a block owns 64 bytes of channels and a slice of
+// an image's pixels, each thread updates a mean and a sum of squared deviations (Welford 1962), and threads
+// are combined pairwise (Chan, Golub and LeVeque 1979) by shuffles, warps and then slices one after the
+// other. That reads x once and, other than sums of x and x^2, survives a mean that is large beside the
+// deviation. The coefficients: two numbers a channel of an image, 1 and 0 for channels that pass. The map x *
+// scale + shift: that of the other two operators.
 //
 // Cost: the affine map reads x and writes y once, instance normalisation reads x twice. Bound by memory.
 #include "kernels/norm/norm.h"
@@ -21,8 +22,8 @@ namespace {
 constexpr int kBlock = 256;
 constexpr int kPixels = 4;  // of one thread of the affine map: it reads its coefficients once for four
 
-// y = activation(x * scale + shift), coefficients [1 or n, channels]. x and y may be one array: each element is read by
-// the thread that writes it.
+// y = activation(x * scale + shift), coefficients [1 or n, channels]. x and y may be one array: each element
+// is read by the thread that writes it.
 template <class T, class Coefficient, int N, bool kShift>
 __global__ void __launch_bounds__(kBlock)
     affine_kernel(const T* x, const Coefficient* __restrict__ scale, const Coefficient* __restrict__ shift,
@@ -82,8 +83,8 @@ __device__ Moments combined(const Moments& a, const Moments& b) {
   return {count, a.mean + delta * weight, a.squares + b.squares + delta * delta * a.count * weight};
 }
 
-// An image's pixels are cut into slices so that blocks fill the GPU at batch 1 too; by the map's size alone, so that
-// results do not depend on the batch.
+// An image's pixels are cut into slices so that blocks fill the GPU at batch 1 too; by the map's size alone,
+// so that results do not depend on the batch.
 struct Slices {
   int length = 0, count = 0;
 };

@@ -14,11 +14,10 @@ struct Clamp {
   float low, high;
 };
 
-// y = (x - mean) / sqrt(variance + epsilon) * scale[c] + shift[c] for channels c < count, with the mean and biased
-// variance of each image's channel over height x width (Ulyanov et al. 2016); the channels from count on pass
-// unchanged. All results are clamped. Accumulates in double, in a fixed order.
-// x, y          the same layout; padding channels of the last block become clamp(0)
-// scale, shift  [count]
+// y = (x - mean) / sqrt(variance + epsilon) * scale[c] + shift[c] for channels c < count, with the mean and
+// biased variance of each image's channel over height x width (Ulyanov et al. 2016); the channels from count
+// on pass unchanged. All results are clamped. Accumulates in double, in a fixed order. x, y          the same
+// layout; padding channels of the last block become clamp(0) scale, shift  [count]
 void instance_norm_cpu(const ChannelBlocks<const float>& x, const float* scale, const float* shift,
                        int64_t count, float epsilon, Clamp clamp, const ChannelBlocks<float>& y);
 
@@ -33,11 +32,12 @@ void channel_affine_cpu(const ChannelBlocks<const float>& x, const float* scale,
 void scale_channels_cpu(const ChannelBlocks<const float>& x, const ChannelBlocks<const float>& scales,
                         const ChannelBlocks<float>& y);
 
-// The same on CUDA, for float, Half and BFloat16, with y like x, maybe x itself. x.elements() < 2^31, else DeviceError.
+// The same on CUDA, for float, Half and BFloat16, with y like x, maybe x itself. x.elements() < 2^31, else
+// DeviceError.
 
-// Statistics in float by Welford's and Chan's updates, which lose nothing where the mean is large beside the deviation;
-// their order depends on the shapes alone.
-// workspace  instance_norm_workspace_bytes(x's sizes), 16-byte aligned
+// Statistics in float by Welford's and Chan's updates, which lose nothing where the mean is large beside the
+// deviation; their order depends on the shapes alone. workspace  instance_norm_workspace_bytes(x's sizes),
+// 16-byte aligned
 int64_t instance_norm_workspace_bytes(int64_t n, int64_t height, int64_t width, int64_t channels);
 template <class T>
 void instance_norm(Nhwc<const T> x, const float* scale, const float* shift, int64_t count, float epsilon,

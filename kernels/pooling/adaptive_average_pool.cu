@@ -1,7 +1,7 @@
 // Adaptive average pooling over channels-last maps.
 //
-// Onto 1 x 1 (global pooling, also squeeze-and-excitation's): the threads of a block share an image's pixels; lanes add
-// with shuffles, the eight warps through shared memory, always in the same order.
+// Onto 1 x 1 (global pooling, also squeeze-and-excitation's): the threads of a block share an image's pixels;
+// lanes add with shuffles, the eight warps through shared memory, always in the same order.
 //
 // Onto more cells: a thread owns 16 bytes of channels of one cell and walks its window.
 //

@@ -12,9 +12,8 @@ namespace tyto::kernels {
 // x [n, c, H, W] and y [n, c, h, w] are blocked alike; H, W, h, w >= 1. Sums in float, rows outermost.
 void adaptive_average_pool_cpu(const ChannelBlocks<const float>& x, const ChannelBlocks<float>& y);
 
-// The same on CUDA, for float, Half and BFloat16; sums in float, in an order that depends on the shapes alone.
-// y   n and channels like x; must not overlap x
-// x.elements(), y.elements() < 2^31, else DeviceError.
+// The same on CUDA, for float, Half and BFloat16; sums in float, in an order that depends on the shapes
+// alone. y   n and channels like x; must not overlap x x.elements(), y.elements() < 2^31, else DeviceError.
 template <class T>
 void adaptive_average_pool(Nhwc<const T> x, Nhwc<T> y, Stream stream);
 

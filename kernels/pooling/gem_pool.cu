@@ -1,8 +1,9 @@
-// Generalised-mean pooling over channels-last maps: the threads of a block share an image's pixels, each term is raised to
-// the power as it is read (kernels/common/channel_columns.cuh), and the sum's root is taken at the end.
+// Generalised-mean pooling over channels-last maps: the threads of a block share an image's pixels, each term
+// is raised to the power as it is read (kernels/common/channel_columns.cuh), and the sum's root is taken at
+// the end.
 //
-// Cost: each input read once. A power of 3 is two multiplications a value and bound by memory; any other is a powf, some
-// twenty instructions a value, which an SM's arithmetic bounds in half precision.
+// Cost: each input read once. A power of 3 is two multiplications a value and bound by memory; any other is a
+// powf, some twenty instructions a value, which an SM's arithmetic bounds in half precision.
 #include "kernels/pooling/gem_pool.h"
 
 #include "kernels/common/channel_columns.cuh"

@@ -1,10 +1,10 @@
 // Max pooling over channels-last maps: a thread owns 16 bytes of channels of one output pixel.
 //
-// Pixels outside of the map are read from its edge, which lies in the window too and so changes no maximum: the 2x2 and
-// 3x3 windows need no branch between their loads.
+// Pixels outside of the map are read from its edge, which lies in the window too and so changes no maximum:
+// the 2x2 and 3x3 windows need no branch between their loads.
 //
-// Cost: no arithmetic to speak of; bound by memory as long as L1 serves the overlap of the windows, which the blocks'
-// shape sees to (kernels/common/map_blocks.cuh).
+// Cost: no arithmetic to speak of; bound by memory as long as L1 serves the overlap of the windows, which the
+// blocks' shape sees to (kernels/common/map_blocks.cuh).
 #include "kernels/pooling/max_pool.h"
 
 #include "kernels/common/elements.cuh"

@@ -1,5 +1,6 @@
-// Rows to unit length: a warp takes a row, each lane one of the partial sums; the row is read again from L1 or L2 to be
-// divided. Squares of floats are exact in double, so the bits are the CPU's whether or not a multiply-add is fused.
+// Rows to unit length: a warp takes a row, each lane one of the partial sums; the row is read again from L1
+// or L2 to be divided. Squares of floats are exact in double, so the bits are the CPU's whether or not a
+// multiply-add is fused.
 //
 // Cost: each row read twice (once from memory) and written once. For 64 rows of 2048 bound by the launch.
 

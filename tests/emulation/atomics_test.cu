@@ -57,7 +57,8 @@ __global__ void sum(const T* in, T* out) {
   atomicAdd(out, in[threadIdx.x]);
 }
 
-// Rounding makes a sum depend on its order: 1, then 63 times half a unit in the last place, or the other way round.
+// Rounding makes a sum depend on its order: 1, then 63 times half a unit in the last place, or the other way
+// round.
 TEST(AtomicsTest, AFloatSumDependsOnTheSchedule) {
   std::vector<float> in(64, 0x1p-24f);
   in[0] = 1;

@@ -42,8 +42,8 @@ TEST(BarrierTest, AllThreadsSeeWhatAllHaveWritten) {
           << name_of(schedule);
 }
 
-// In index order a thread of the first half reads what nobody has written yet, and one of the second half what is
-// there; in reverse order it is the other way round. No single schedule sees more than half of it.
+// In index order a thread of the first half reads what nobody has written yet, and one of the second half
+// what is there; in reverse order it is the other way round. No single schedule sees more than half of it.
 TEST(BarrierTest, AMissingBarrierShowsAndDependsOnTheSchedule) {
   const auto wrong = [](const Schedule& schedule) {
     const std::vector<int> out = turned_round(schedule, 128, false), expected = expected_round(128);

@@ -110,8 +110,8 @@ TEST_F(Runtime, NonBlockingStreamsDoNot) {
   EXPECT_TRUE(race_between("cudaMemset of 20 bytes", "cudaMemcpyAsync of 20 bytes"));
 }
 
-// CUDA: "for transfers from pageable host memory to device memory [...] the DMA to final destination may not have
-// completed".
+// CUDA: "for transfers from pageable host memory to device memory [...] the DMA to final destination may not
+// have completed".
 TEST_F(Runtime, UploadsFromPageableMemoryAreStagedAndStillUnderWay) {
   std::vector<float> host(kSize, 1);
   float *x = device(), *y = device();

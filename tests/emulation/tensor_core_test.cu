@@ -15,9 +15,10 @@ using tyto::kernels::Half;
 __device__ unsigned bits(Half v) { return __half_as_ushort(v); }
 __device__ unsigned bits(BFloat16 v) { return __bfloat16_as_ushort(v); }
 
-// "9.7.14.5.8 Matrix Fragments for mma.m16n8k16 with floating point type": groupID = laneid >> 2, threadID_in_group =
-// laneid % 4; row of a_i = groupID for i in 0, 1, 4, 5, else groupID + 8; column = threadID_in_group * 2 + (i & 1), + 8
-// for i >= 4; row of b_i = threadID_in_group * 2 + (i & 1), + 8 for i >= 2; column = groupID.
+// "9.7.14.5.8 Matrix Fragments for mma.m16n8k16 with floating point type": groupID = laneid >> 2,
+// threadID_in_group = laneid % 4; row of a_i = groupID for i in 0, 1, 4, 5, else groupID + 8; column =
+// threadID_in_group * 2 + (i & 1), + 8 for i >= 4; row of b_i = threadID_in_group * 2 + (i & 1), + 8 for i >=
+// 2; column = groupID.
 template <class T>
 __global__ void product_16(const T* a, const T* b, float* c) {
   const int lane = static_cast<int>(threadIdx.x), group = lane >> 2, in_group = lane % 4;

@@ -16,8 +16,9 @@ namespace tyto {
 enum class CheckpointFormat { Zip, Legacy, Tar, Safetensors };
 std::string_view name_of(CheckpointFormat format);  // "PyTorch zip", for people
 
-// A dict of tensors in a checkpoint. The names are the file's without those of wrappers (see without_wrappers()). Reading
-// a tensor gives it contiguous, in the file's element type, and needs little more memory than the tensor itself.
+// A dict of tensors in a checkpoint. The names are the file's without those of wrappers (see
+// without_wrappers()). Reading a tensor gives it contiguous, in the file's element type, and needs little
+// more memory than the tensor itself.
 struct NamedTensors {
   std::string key;  // where it lies: "" for the top level, "model.state_dict", "[1]" for the second of a list
   std::shared_ptr<const TensorSource> tensors;
@@ -47,8 +48,8 @@ class Checkpoint {
   const std::vector<std::string>& globals() const { return globals_; }
   // Numbers and short texts at the top level: "epoch", "24".
   const std::vector<std::pair<std::string, std::string>>& scalars() const { return scalars_; }
-  // Every dict of tensors and every pickled torch.nn.Module that may be a network: the one with most tensors first, and those
-  // with more than an eighth of its tensors. Never empty.
+  // Every dict of tensors and every pickled torch.nn.Module that may be a network: the one with most tensors
+  // first, and those with more than an eighth of its tensors. Never empty.
   const std::vector<NamedTensors>& dicts() const { return dicts_; }
   const NamedTensors& main() const { return dicts_.front(); }
 

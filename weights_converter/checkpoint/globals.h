@@ -24,8 +24,8 @@ bool is_getattr(std::string_view full_name);  // of Python 2 or 3
 
 class GlobalLog {
  public:
-  // Returns "module.name", which lives as long as the log. getattr is taken for a spelling of a dotted name until it is
-  // called otherwise or passed on.
+  // Returns "module.name", which lives as long as the log. getattr is taken for a spelling of a dotted name
+  // until it is called otherwise or passed on.
   std::string_view named(const std::string& module, const std::string& name);
   // The same of an attribute of a global that was named: judged as the dotted name.
   std::string_view member(std::string_view full_name, const std::string& attribute);

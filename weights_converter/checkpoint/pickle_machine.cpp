@@ -97,8 +97,8 @@ class Machine {
     push_global(module->text, name->text);
   }
 
-  // getattr(global or object of it, "name") is how protocol 2 spells a member of a class, and all protocols a method bound
-  // to an object: it stands for the dotted name.
+  // getattr(global or object of it, "name") is how protocol 2 spells a member of a class, and all protocols a
+  // method bound to an object: it stands for the dotted name.
   bool push_member(const PickleGlobal& callable, const PickleItems& arguments) {
     if (!is_getattr(callable.name) || arguments.size() != 2) return false;
     const auto* global = arguments[0]->as<PickleGlobal>();
@@ -122,8 +122,8 @@ class Machine {
     push_new(PickleObject{.callable = callable, .arguments = arguments});
   }
 
-  // Dicts that the pickle makes by a call, for they are filled by SETITEMS later. A Counter is made from a dict;
-  // Python 2 passed an OrderedDict's content as a list of [key, value] lists.
+  // Dicts that the pickle makes by a call, for they are filled by SETITEMS later. A Counter is made from a
+  // dict; Python 2 passed an OrderedDict's content as a list of [key, value] lists.
   std::optional<PickleDict> as_dict(std::string_view callable, const PickleItems& arguments) {
     if (callable == "collections.defaultdict") return PickleDict{};
     if (callable != "collections.OrderedDict" && callable != "builtins.dict" &&

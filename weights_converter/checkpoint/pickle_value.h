@@ -91,8 +91,8 @@ const PickleValue* lookup(const PickleValue& dict, std::string_view key);
 const PicklePairs* pairs_of(const PickleValue& value);
 // The items of a tuple, list, set or torch.Size; null for other values.
 const PickleItems* items_of(const PickleValue& value);
-// The name of the global that made an object, also where PyTorch refers to it by a persistent id ("" where it is no
-// object, or made by none).
+// The name of the global that made an object, also where PyTorch refers to it by a persistent id ("" where it
+// is no object, or made by none).
 std::string_view class_of(const PickleValue& value);
 
 }  // namespace tyto

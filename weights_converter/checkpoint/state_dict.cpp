@@ -15,8 +15,8 @@
 namespace tyto {
 namespace {
 
-// The __dict__ of an object whose class pickles it as its state; null for any other value. Classes with __slots__ pickle
-// (dict, slots).
+// The __dict__ of an object whose class pickles it as its state; null for any other value. Classes with
+// __slots__ pickle (dict, slots).
 const PickleValue* members_of(const PickleValue& value) {
   const auto* object = value.as<PickleObject>();
   if (!object || !object->state) return nullptr;

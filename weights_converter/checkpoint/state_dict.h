@@ -17,10 +17,10 @@ struct StateDict {
       tensors;  // in the file's order, names as the file has them
 };
 
-// Every dict of tensors, under whatever keys and in whatever lists and objects, and the parameters and persistent buffers
-// of every pickled torch.nn.Module, found without running its code. The one with most tensors first; those with an
-// eighth of its tensors or less are what lies beside networks (an optimiser's moments, the best loss) and left out.
-// Error{Format} says what is there where there is no such thing.
+// Every dict of tensors, under whatever keys and in whatever lists and objects, and the parameters and
+// persistent buffers of every pickled torch.nn.Module, found without running its code. The one with most
+// tensors first; those with an eighth of its tensors or less are what lies beside networks (an optimiser's
+// moments, the best loss) and left out. Error{Format} says what is there where there is no such thing.
 std::vector<StateDict> find_state_dicts(const Archive& archive, const std::string& origin);
 
 // The numbers and short texts at the top level: "epoch", "24".

@@ -10,13 +10,15 @@
 
 namespace tyto {
 
-// Reads a storage forward. Going back in one that is deflated or kept as text starts over. One reader per thread.
+// Reads a storage forward. Going back in one that is deflated or kept as text starts over. One reader per
+// thread.
 class StorageReader {
  public:
   StorageReader(const File& file, const StoredStorage& storage);
 
-  // Fills `into` from byte `offset` of the storage on, which holds as many. Error{Format} for a damaged deflate stream, and
-  // where text that stands for bytes holds other characters than U+0000 to U+00FF, or not as many as bytes are needed.
+  // Fills `into` from byte `offset` of the storage on, which holds as many. Error{Format} for a damaged
+  // deflate stream, and where text that stands for bytes holds other characters than U+0000 to U+00FF, or not
+  // as many as bytes are needed.
   void read(uint64_t offset, std::span<std::byte> into);
 
  private:

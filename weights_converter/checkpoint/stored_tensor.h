@@ -17,8 +17,8 @@ struct StoredStorage {
   uint64_t begin = 0;    // bytes from the start of the record
   int64_t elements = 0;  // all of which lie in the record
   ElementType type;
-  // Not 0: the elements are written as text, in this many bytes of UTF-8, each of their bytes as the character of that
-  // number (how protocol 2 pickles bytes).
+  // Not 0: the elements are written as text, in this many bytes of UTF-8, each of their bytes as the
+  // character of that number (how protocol 2 pickles bytes).
   uint64_t latin1_bytes = 0;
 
   uint64_t bytes() const { return static_cast<uint64_t>(elements) * static_cast<uint64_t>(type.bytes); }
@@ -39,8 +39,8 @@ void check(const StoredTensor& tensor, const std::string& where);
 // What reading costs: the part of the storage that the tensor spans, from the record's start where inflated.
 uint64_t bytes_to_read(const StoredTensor& tensor);
 
-// The elements in row-major order; needs little more memory than the result. The tensor was checked and has a DType.
-// Error{Format} where text that stands for bytes is none.
+// The elements in row-major order; needs little more memory than the result. The tensor was checked and has a
+// DType. Error{Format} where text that stands for bytes is none.
 Tensor read_stored(const File& file, const StoredTensor& tensor);
 
 }  // namespace tyto

@@ -1,5 +1,5 @@
-// GIF: the first frame. Not by giflib, which goes on over codes that no code precedes and gives a damaged file wrong
-// pixels without a word.
+// GIF: the first frame. Not by giflib, which goes on over codes that no code precedes and gives a damaged
+// file wrong pixels without a word.
 #pragma once
 
 #include "apps/images/image_file.h"
@@ -8,8 +8,8 @@ namespace tyto::apps {
 
 bool is_gif(const ImageFile& file);
 
-// The canvas as PIL gives it: the first frame, around it the transparent colour or else colour 0. Error{Format}:
-// truncated, damaged, no frame.
+// The canvas as PIL gives it: the first frame, around it the transparent colour or else colour 0.
+// Error{Format}: truncated, damaged, no frame.
 Image decode_gif(const ImageFile& file);
 
 }  // namespace tyto::apps

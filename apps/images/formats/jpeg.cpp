@@ -34,9 +34,9 @@ class Reader {
   int64_t width() const { return jpeg_.image_width; }
   int64_t height() const { return jpeg_.image_height; }
 
-  // The file ended before libjpeg had all it wanted. Of a single scan it wants an end marker, which may be missing, and
-  // warns if bits are missing, too. Of several scans nobody knows how many were to come, and arithmetic coding may go on
-  // with zeros for ever.
+  // The file ended before libjpeg had all it wanted. Of a single scan it wants an end marker, which may be
+  // missing, and warns if bits are missing, too. Of several scans nobody knows how many were to come, and
+  // arithmetic coding may go on with zeros for ever.
   bool lacks_data() const {
     return past_the_end_ && (missed_bits_ || jpeg_.arith_code || has_several_scans_);
   }

@@ -36,8 +36,8 @@ size_t find_data(const ImageFile& file) {
   }
 }
 
-// libpng's progressive reader, which decodes what there is of a file, as PIL does. libpng reports by long jumps. They end
-// in read_header() and read_pixels(), whose variables need no destructor.
+// libpng's progressive reader, which decodes what there is of a file, as PIL does. libpng reports by long
+// jumps. They end in read_header() and read_pixels(), whose variables need no destructor.
 class Reader {
  public:
   explicit Reader(const ImageFile& file);

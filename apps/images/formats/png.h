@@ -10,9 +10,9 @@ namespace tyto::apps {
 
 bool is_png(const ImageFile& file);
 
-// Checks what PIL checks: the checksums of the chunks before the data, and the data's own; not those of the chunks
-// behind. A file may end with its last pixel. Of 16 bits the high byte is taken. Error{Format}: truncated, damaged,
-// with a critical chunk that no reader knows.
+// Checks what PIL checks: the checksums of the chunks before the data, and the data's own; not those of the
+// chunks behind. A file may end with its last pixel. Of 16 bits the high byte is taken. Error{Format}:
+// truncated, damaged, with a critical chunk that no reader knows.
 Image decode_png(const ImageFile& file);
 
 std::span<const uint8_t> png_exif(const ImageFile& file);  // empty if there is none

@@ -55,8 +55,8 @@ std::string name_of(const cublasLtMatmulAlgo_t& algo) {
 
 }  // namespace
 
-// cuBLASLt stores columns: its matrices are ours transposed, so it is asked for y^T = (weights^T)^T x^T, where our
-// row-major weights are its weights^T, x its x^T, and y its y^T.
+// cuBLASLt stores columns: its matrices are ours transposed, so it is asked for y^T = (weights^T)^T x^T,
+// where our row-major weights are its weights^T, x its x^T, and y its y^T.
 struct MatrixProduct::Impl {
   Impl(Libraries::Impl& shared, const MatrixProductSpec& given)
       : libraries(shared),

@@ -75,7 +75,8 @@ class Builder {
  private:
   Descriptor& make(cudnnBackendDescriptorType_t type) { return parts_.emplace_back(cudnn_, type); }
 
-  // Dense, channels last. One that is virtual never is in memory: it passes from operation to operation in fp32.
+  // Dense, channels last. One that is virtual never is in memory: it passes from operation to operation in
+  // fp32.
   const Descriptor& tensor(int64_t id, const Dimensions& dimensions, bool is_virtual = false) {
     const auto [n, c, h, w] = dimensions;
     return make(CUDNN_BACKEND_TENSOR_DESCRIPTOR)

@@ -14,8 +14,8 @@ enum TensorId : int64_t { kX = 1, kWeights, kBias, kResidual, kY };
 
 class ConvolutionGraph {
  public:
-  // handle: of the device; null where the graph's plans are made for a described device. Error{Unsupported} names a
-  // spec that cuDNN refuses.
+  // handle: of the device; null where the graph's plans are made for a described device. Error{Unsupported}
+  // names a spec that cuDNN refuses.
   ConvolutionGraph(const Cudnn& cudnn, const ConvolutionSpec& spec, cudnnHandle_t handle);
 
   const Descriptor& operations() const { return operations_; }

@@ -17,10 +17,10 @@ bool has(const std::vector<Note>& notes, Note note) {
   return std::find(notes.begin(), notes.end(), note) != notes.end();
 }
 
-// Whether an engine with these notes computes what the precision promises. Sums are in fp32 and the same on every run.
-// fp32 multiplies as fp32; tf32 rounds mantissas alone, where a conversion of the inputs could be one to fp16, whose
-// range is smaller. Winograd's transforms grow with the tile: 4x4 multiplies fp32's rounding by about five, larger ones
-// and those of 16-bit numbers cost digits.
+// Whether an engine with these notes computes what the precision promises. Sums are in fp32 and the same on
+// every run. fp32 multiplies as fp32; tf32 rounds mantissas alone, where a conversion of the inputs could be
+// one to fp16, whose range is smaller. Winograd's transforms grow with the tile: 4x4 multiplies fp32's
+// rounding by about five, larger ones and those of 16-bit numbers cost digits.
 bool admissible(Precision precision, const Notes& notes) {
   if (has(notes, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) ||
       has(notes, CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) ||

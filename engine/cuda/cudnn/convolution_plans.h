@@ -26,9 +26,9 @@ struct PlanTarget {
   const Descriptor* device = nullptr;
 };
 
-// The best `limit` plans of engines that the precision, fp32 sums and equal results on every run allow, as far as they
-// build and their workspace is within the limit. One that is compiled at run time is taken only where there is no
-// other, and alone. Plans refer to the graph, which must outlive them.
+// The best `limit` plans of engines that the precision, fp32 sums and equal results on every run allow, as
+// far as they build and their workspace is within the limit. One that is compiled at run time is taken only
+// where there is no other, and alone. Plans refer to the graph, which must outlive them.
 std::vector<ConvolutionPlan> best_plans(const Cudnn& cudnn, const PlanTarget& target,
                                         const ConvolutionGraph& graph, Precision precision,
                                         int64_t workspace_limit, size_t limit);

@@ -1,5 +1,5 @@
-// Plans for a GPU that is not here, from a description of it: what cuDNN would run there is known with no GPU and no
-// driver.
+// Plans for a GPU that is not here, from a description of it: what cuDNN would run there is known with no GPU
+// and no driver.
 #pragma once
 
 #include <memory>
@@ -18,13 +18,13 @@ struct PlanSummary {
 
 class PlannedDevice {
  public:
-  // properties: JSON as cuDNN's CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION. Error{Device} where there is no cuDNN,
-  // Error{Unsupported} where it is older than 9.8 and cannot do this.
+  // properties: JSON as cuDNN's CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION. Error{Device} where there is no
+  // cuDNN, Error{Unsupported} where it is older than 9.8 and cannot do this.
   explicit PlannedDevice(const std::string& properties);
   ~PlannedDevice();
 
-  // The best `limit` plans, those that are compiled at run time only where there is no other; empty where cuDNN has
-  // none.
+  // The best `limit` plans, those that are compiled at run time only where there is no other; empty where
+  // cuDNN has none.
   std::vector<PlanSummary> plans(const ConvolutionSpec& spec, int64_t workspace_limit, size_t limit) const;
 
   std::string cudnn_version() const;

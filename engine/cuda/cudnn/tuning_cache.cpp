@@ -49,7 +49,8 @@ std::filesystem::path folder_of(const std::filesystem::path& file) {
   return file.has_parent_path() ? file.parent_path() : ".";
 }
 
-// One writer at a time: of this process, and of those that lock the folder, where its file system can be locked.
+// One writer at a time: of this process, and of those that lock the folder, where its file system can be
+// locked.
 class WriteLock {
  public:
   explicit WriteLock(const std::filesystem::path& folder)

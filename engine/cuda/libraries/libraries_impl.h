@@ -21,8 +21,8 @@ struct Libraries::Impl {
   // How many algorithms of an operation are worth a look: one, or what autotuning compares.
   size_t candidates() const { return options.autotune ? 8 : 1; }
 
-  // The fastest of them; what an earlier run found is not timed again. run(i, stream) runs the i-th, on memory of these
-  // sizes; where that is not to be had, it is said and the first is taken.
+  // The fastest of them; what an earlier run found is not timed again. run(i, stream) runs the i-th, on
+  // memory of these sizes; where that is not to be had, it is said and the first is taken.
   size_t fastest(const std::string& operation, const std::vector<std::string>& algorithms,
                  const std::vector<int64_t>& buffer_bytes,
                  const std::function<void(size_t, const std::vector<DeviceBuffer>&, cudaStream_t)>& run);

@@ -11,8 +11,8 @@ class Stopwatch {
  public:
   Stopwatch();  // on the current device
 
-  // Median of a few runs, in milliseconds, each after the L2 cache was overwritten, as it is between the layers of a
-  // network.
+  // Median of a few runs, in milliseconds, each after the L2 cache was overwritten, as it is between the
+  // layers of a network.
   float time(const std::function<void(cudaStream_t)>& work);
 
   cudaStream_t stream() const { return stream_; }

@@ -19,8 +19,8 @@ struct AnchorMap {
 // in fractions of the image.
 Tensor lay_anchors(const std::vector<AnchorMap>& maps);
 
-// Liu et al. 2016: a square of `scale`, a square of the geometric mean of this scale and the next, then for each
-// ratio r the box of r's area-preserving shape and the same upright.
+// Liu et al. 2016: a square of `scale`, a square of the geometric mean of this scale and the next, then for
+// each ratio r the box of r's area-preserving shape and the same upright.
 std::vector<std::array<double, 2>> ssd_sizes(double scale, double next_scale,
                                              const std::vector<double>& ratios);
 

@@ -36,7 +36,8 @@ int64_t count_classes(const Graph& g, const HeadMaps& head) {
   return classes;
 }
 
-// Suppression compares every candidate with every box kept before it; limits that allow hours of that are refused.
+// Suppression compares every candidate with every box kept before it; limits that allow hours of that are
+// refused.
 void check_work(const Nms& p, const ClassScores& scores, const Shape& shape) {
   const auto limited = [](int64_t count, int limit) {
     return static_cast<double>(limit > 0 ? std::min<int64_t>(count, limit) : count);

@@ -5,8 +5,8 @@
 
 namespace tyto {
 
-// All of them, 11 to 19 layers with or without batch norm: convolution, [batch norm,] ReLU, and a pool wherever no
-// convolution follows at the next number.
+// All of them, 11 to 19 layers with or without batch norm: convolution, [batch norm,] ReLU, and a pool
+// wherever no convolution follows at the next number.
 Value vgg_trunk(Graph& g, const Weights& w, Value x);
 
 // VGG-16 up to the ReLU of conv4_3, as SSD300 uses it: the third pool rounds up (75 -> 38).

@@ -191,7 +191,8 @@ TEST(VideoSource, MissesNoFrameWhereOnlyTheIndexIsTorn) {
   EXPECT_EQ(source.problem(), "");
 }
 
-// Both are sound between two frames: nothing but the segment's length and the table of frames tells that there were more.
+// Both are sound between two frames: nothing but the segment's length and the table of frames tells that
+// there were more.
 TEST(VideoSource, MissesWhatTheContainerPromises) {
   const TemporaryFolder folder;
   const auto mkv = write_clip(folder.path() / "a.mkv", "mp4v");

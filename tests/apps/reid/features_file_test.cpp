@@ -44,12 +44,12 @@ TEST(FeaturesFile, GivesBackWhatWasWritten) {
   written.shard = Shard{2, 5};
   write_features(folder / "f.safetensors", written);
   const Features read = read_features(folder / "f.safetensors");
-  EXPECT_EQ(read.making.model, written.making.model);
-  EXPECT_EQ(read.making.network, "ft_net");
-  EXPECT_EQ(read.making.precision, "fp32");
-  EXPECT_TRUE(read.making.flip);
-  EXPECT_EQ(read.making.scales, (std::vector<double>{1, 1.1}));
-  EXPECT_EQ(read.making.dataset, "market1501");
+  EXPECT_EQ(read.provenance.model, written.provenance.model);
+  EXPECT_EQ(read.provenance.network, "ft_net");
+  EXPECT_EQ(read.provenance.precision, "fp32");
+  EXPECT_TRUE(read.provenance.flip);
+  EXPECT_EQ(read.provenance.scales, (std::vector<double>{1, 1.1}));
+  EXPECT_EQ(read.provenance.dataset, "market1501");
   EXPECT_EQ(read.shard, written.shard);
   ASSERT_EQ(read.sets.size(), 3u);
   for (const auto& [kind, set] : written.sets) expect_equal(read.sets.at(kind), set);

@@ -88,29 +88,29 @@ TEST_F(Join, RefusesFeaturesThatWereMadeDifferently) {
   const auto a = write("a", sample_features());
   const auto with = [&](auto change) {
     Features f = sample_features();
-    change(f.making);
+    change(f.provenance);
     const auto b = write("b", f);
     const std::string message = refusal({a, b});
     EXPECT_NE(message.find(a.string() + " and " + b.string() + " do not belong together"), std::string::npos)
         << message;
     return message;
   };
-  EXPECT_NE(with([](Making& m) { m.model = "ffff"; }).find("models"), std::string::npos);
-  EXPECT_NE(with([](Making& m) { m.network = "mobilenet_v2"; }).find("networks"), std::string::npos);
-  EXPECT_NE(with([](Making& m) { m.rule = R"({"stride":"1"})"; }).find("stride"), std::string::npos);
-  EXPECT_NE(with([](Making& m) { m.exif = true; }).find("EXIF"), std::string::npos);
-  EXPECT_NE(with([](Making& m) { m.precision = "bf16"; }).find("precisions"), std::string::npos);
-  EXPECT_NE(with([](Making& m) { m.flip = false; }).find("flip"), std::string::npos);
-  EXPECT_NE(with([](Making& m) { m.scales = {1}; }).find("scales 1,1.1 and 1"), std::string::npos);
-  EXPECT_NE(with([](Making& m) { m.dataset = "msmt17"; }).find("msmt17"), std::string::npos);
+  EXPECT_NE(with([](Provenance& m) { m.model = "ffff"; }).find("models"), std::string::npos);
+  EXPECT_NE(with([](Provenance& m) { m.network = "mobilenet_v2"; }).find("networks"), std::string::npos);
+  EXPECT_NE(with([](Provenance& m) { m.rule = R"({"stride":"1"})"; }).find("stride"), std::string::npos);
+  EXPECT_NE(with([](Provenance& m) { m.exif = true; }).find("EXIF"), std::string::npos);
+  EXPECT_NE(with([](Provenance& m) { m.precision = "bf16"; }).find("precisions"), std::string::npos);
+  EXPECT_NE(with([](Provenance& m) { m.flip = false; }).find("flip"), std::string::npos);
+  EXPECT_NE(with([](Provenance& m) { m.scales = {1}; }).find("scales 1,1.1 and 1"), std::string::npos);
+  EXPECT_NE(with([](Provenance& m) { m.dataset = "msmt17"; }).find("msmt17"), std::string::npos);
 }
 
 TEST_F(Join, APlainFolderMixesWithADataset) {
   Features query = sample_features(), gallery = sample_features();
   query.sets.erase(SetKind::Gallery);
-  query.making.dataset = "plain";
+  query.provenance.dataset = "plain";
   gallery.sets.erase(SetKind::Query);
-  EXPECT_EQ(join({write("q", query), write("g", gallery)}).making.dataset, "market1501");
+  EXPECT_EQ(join({write("q", query), write("g", gallery)}).provenance.dataset, "market1501");
 }
 
 TEST_F(Join, RefusesFeaturesOfAnotherWidth) {

@@ -52,7 +52,7 @@ inline FeatureSet sample_set(const std::string& root, int total, int width, int 
 inline Features sample_features(int queries = 3, int gallery = 5, int width = 4, int first = 0,
                                 int step = 1) {
   Features f;
-  f.making = {"0123456789abcdef", "ft_net", "{}", "fp32", true, {1, 1.1}, false, "market1501"};
+  f.provenance = {"0123456789abcdef", "ft_net", "{}", "fp32", true, {1, 1.1}, false, "market1501"};
   f.sets[SetKind::Query] = sample_set("data/query", queries, width, first, step);
   f.sets[SetKind::Gallery] = sample_set("data/gallery", gallery, width, first, step);
   return f;

@@ -154,8 +154,8 @@ TEST(CpuConvolution, AChainOfResidualsKeepsEachSum) {
   expect_cpu_equals_reference(optimise(g), noise(input, 1), 144, 9);
 }
 
-// SSD's conv6: oneDNN's direct kernels do not take so wide a padding, and its matrix product gives an image other bits at
-// another place in the batch.
+// SSD's conv6: oneDNN's direct kernels do not take so wide a padding, and its matrix product gives an image
+// other bits at another place in the batch.
 TEST(CpuConvolution, WideDilatedPaddingIsRightAndTheSameForEveryPlaceInTheBatch) {
   for (int64_t batch : {1, 2, 3, 5})
     for (const Padding& padding : {Padding(6), Padding(6, 0, 1, 9)})

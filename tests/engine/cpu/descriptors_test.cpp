@@ -1,5 +1,6 @@
-// No library hears of sizes that were not admitted: every descriptor of memory is counted in this executable. Linked once
-// for the CPU and once for the emulated GPU, whose library stand-ins describe to oneDNN what cuDNN would be asked.
+// No library hears of sizes that were not admitted: every descriptor of memory is counted in this executable.
+// Linked once for the CPU and once for the emulated GPU, whose library stand-ins describe to oneDNN what
+// cuDNN would be asked.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <oneapi/dnnl/dnnl.h>

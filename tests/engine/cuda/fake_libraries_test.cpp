@@ -1,5 +1,5 @@
-// The wrappers of cuDNN and cuBLASLt, with libraries in their place that do as they are told (fake_libraries/), on the
-// emulated device. library_calls_test.cpp runs beside it.
+// The wrappers of cuDNN and cuBLASLt, with libraries in their place that do as they are told
+// (fake_libraries/), on the emulated device. library_calls_test.cpp runs beside it.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

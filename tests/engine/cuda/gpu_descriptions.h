@@ -1,4 +1,5 @@
-// GPUs in the words in which cuDNN describes one (CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION), by their public numbers.
+// GPUs in the words in which cuDNN describes one (CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION), by their public
+// numbers.
 #pragma once
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
-// Convolution and MatrixProduct against loops in double. Linked to cuDNN and cuBLASLt it needs a GPU; linked to the
-// emulated device's stand-ins it needs none.
+// Convolution and MatrixProduct against loops in double. Linked to cuDNN and cuBLASLt it needs a GPU; linked
+// to the emulated device's stand-ins it needs none.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -41,8 +41,8 @@ struct Sum {
   }
 };
 
-// What rounding may do to a sum of `terms` products: fp32 additions, which tensor cores truncate (2^-23), tf32's
-// operands of 11 bits (2^-11 each), and the result's own rounding.
+// What rounding may do to a sum of `terms` products: fp32 additions, which tensor cores truncate (2^-23),
+// tf32's operands of 11 bits (2^-11 each), and the result's own rounding.
 double bound(Precision precision, int64_t terms, const Sum& sum) {
   const double products = precision == Precision::Tf32 ? std::ldexp(1, -10) : 0;
   const double result = precision == Precision::Fp16   ? std::ldexp(1, -11)

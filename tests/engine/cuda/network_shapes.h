@@ -1,4 +1,5 @@
-// The networks at their full size or narrower, by the shapes of their tensors (network_shapes.py), and the convolutions in them.
+// The networks at their full size or narrower, by the shapes of their tensors (network_shapes.py), and the
+// convolutions in them.
 #pragma once
 
 #include <algorithm>
@@ -36,8 +37,8 @@ struct FullSizeNetwork {
   }
 };
 
-// With an eighth of its channels; what its heads predict, and its image, stay. The networks' channels are multiples of
-// eight.
+// With an eighth of its channels; what its heads predict, and its image, stay. The networks' channels are
+// multiples of eight.
 inline FullSizeNetwork narrow(const FullSizeNetwork& network) {
   static const std::regex predicts(R"((^(loc|conf)\.\d+|_head\.module_list\.\d+(\.1)?)\.(weight|bias)$)");
   FullSizeNetwork result = network;

@@ -1,8 +1,7 @@
-// Every network on a GPU, at its full size and with an eighth of its channels, with invented weights, against the CPU
-// backend. Linked to the real
-// libraries it is for a machine with a GPU (scripts/gpu-check runs it there); linked to the emulated device
-// it needs none. The shapes of the networks' tensors (network_shapes.py) are read from the file that
-// TYTO_NETWORK_SHAPES names.
+// Every network on a GPU, at its full size and with an eighth of its channels, with invented weights, against
+// the CPU backend. Linked to the real libraries it is for a machine with a GPU (scripts/gpu-check runs it
+// there); linked to the emulated device it needs none. The shapes of the networks' tensors
+// (network_shapes.py) are read from the file that TYTO_NETWORK_SHAPES names.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// What cuDNN would run on GPUs that are not here: every convolution of every network has a precompiled engine with its
-// epilogue in it.
+// What cuDNN would run on GPUs that are not here: every convolution of every network has a precompiled engine
+// with its epilogue in it.
 #include <gtest/gtest.h>
 
 #include <iostream>

@@ -119,7 +119,8 @@ std::vector<Expected> reference(const ConvolutionSpec& s, const Operands& o) {
   return y;
 }
 
-// Sums of n terms in fp32, in any order, lie within (n - 1) roundings of their magnitude; then one to the type.
+// Sums of n terms in fp32, in any order, lie within (n - 1) roundings of their magnitude; then one to the
+// type.
 void expect_near(const std::vector<float>& got, const std::vector<Expected>& want, Precision precision,
                  double terms) {
   ASSERT_EQ(got.size(), want.size());

@@ -82,7 +82,8 @@ TEST(CocoMetrics, ACrowdSwallowsAnyNumberOfDetections) {
 }
 
 TEST(CocoMetrics, AnObjectIsPreferredToACrowdThatFitsBetter) {
-  // IoU 0.5625 with the object; all of it in the crowd. At 0.50 and 0.55 the object, above the crowd takes it.
+  // IoU 0.5625 with the object; all of it in the crowd. At 0.50 and 0.55 the object, above the crowd takes
+  // it.
   const CocoMetrics m =
       evaluate({object(0, 0, 100, 100, true), object(0, 0, 40, 40)}, {found(0, 0, 30, 30, 0.5)});
   EXPECT_NEAR(m.ap, 0.2 * kWhole, kRounding);
@@ -122,7 +123,8 @@ TEST(CocoMetrics, EqualScoresStandInTheOrderOfImages) {
 }
 
 TEST(CocoMetrics, OfEqualIousTheLaterObjectWins) {
-  // Both objects are 0.6 from the first box; only the earlier one is then left for the second, which is its own.
+  // Both objects are 0.6 from the first box; only the earlier one is then left for the second, which is its
+  // own.
   const std::vector<CocoObject> objects = {object(0, 0, 40, 40), object(20, 0, 40, 40)};
   const CocoMetrics m = evaluate(objects, {found(10, 0, 40, 40, 0.9), found(0, 0, 40, 40, 0.8)});
   EXPECT_NEAR(m.ap50, kWhole, kRounding);

@@ -1,4 +1,5 @@
-// The detectors' own parts: anchors, heads, options; whole networks are compared with PyTorch in tests/parity.
+// The detectors' own parts: anchors, heads, options; whole networks are compared with PyTorch in
+// tests/parity.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -37,7 +38,8 @@ TEST(Ssd300, LaysThePapersAnchors) {
   EXPECT_EQ(anchors.shape(), (Shape{kSmallSsdAnchors, 4}));
   const auto v = std::as_const(anchors).as<float>();
   const auto row = [&](size_t i) { return std::vector<float>(v.begin() + 4 * i, v.begin() + 4 * i + 4); };
-  // Cell (0, 0) of the first map: centre 4 of 300 pixels; 30, then sqrt(30 * 60), then 30 * sqrt(2) both ways.
+  // Cell (0, 0) of the first map: centre 4 of 300 pixels; 30, then sqrt(30 * 60), then 30 * sqrt(2) both
+  // ways.
   EXPECT_FLOAT_EQ(row(0)[0], 4.0f / 300);
   EXPECT_FLOAT_EQ(row(0)[2], 0.1f);
   EXPECT_FLOAT_EQ(row(1)[2], std::sqrt(0.1f * 0.2f));
@@ -52,7 +54,8 @@ TEST(Ssd300, ClampsAsManyNumbersAsSsdPytorch) {
   for (const auto& [name, clamped] : {std::pair{"voc", 140}, {"coco", 122}}) {
     const auto anchors = anchors_of(built(small_ssd_layout(), {{"anchors", name}}));
     const auto v = std::as_const(anchors).as<float>();
-    // The 38 x 4 anchors in the first map's last column have x = 37.5 * 8 / 300 = 1 by themselves; its last row likewise.
+    // The 38 x 4 anchors in the first map's last column have x = 37.5 * 8 / 300 = 1 by themselves; its last
+    // row likewise.
     constexpr int kOnTheEdge = 2 * 38 * 4;
     EXPECT_EQ(std::count(v.begin(), v.end(), 1.0f), kOnTheEdge + clamped) << name;
     EXPECT_LE(*std::max_element(v.begin(), v.end()), 1.0f);

@@ -65,8 +65,8 @@ TYPED_TEST(DepthwiseConvolutionTest, EqualsTheReferenceForEveryWindow) {
     }
 }
 
-// One column more and one less than the threads' columns, and rows, columns and channels beyond one block; images that
-// alone keep a GPU busy, so that blocks are as large as they get.
+// One column more and one less than the threads' columns, and rows, columns and channels beyond one block;
+// images that alone keep a GPU busy, so that blocks are as large as they get.
 TYPED_TEST(DepthwiseConvolutionTest, EveryPlaceOfABlockIsServed) {
   for (int stride : {1, 2})
     for (int64_t width : {31, 32, 33})

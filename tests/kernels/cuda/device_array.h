@@ -1,4 +1,5 @@
-// Memory on the device under test, real or emulated: exactly as large as asked for, so that an overrun is one.
+// Memory on the device under test, real or emulated: exactly as large as asked for, so that an overrun is
+// one.
 #pragma once
 
 #include <cuda_bf16.h>

@@ -1,7 +1,7 @@
-// Runs the device tests under the instrument. A test fails that leaves a finding. What the kernels' memory does in the
-// suite "Profile", whose shapes are large and regular, is printed kernel by kernel; the run fails for one that moves
-// more than 1.25 times its ideal sectors or has bank conflicts with no reason in memory_reasons.h, for a reason that is
-// needed no more, and for a kernel that no test of the suite launches.
+// Runs the device tests under the instrument. A test fails that leaves a finding. What the kernels' memory
+// does in the suite "Profile", whose shapes are large and regular, is printed kernel by kernel; the run fails
+// for one that moves more than 1.25 times its ideal sectors or has bank conflicts with no reason in
+// memory_reasons.h, for a reason that is needed no more, and for a kernel that no test of the suite launches.
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // How long each launch of the device tests takes on a GPU. Where TYTO_LAUNCH_TIMES names a file, every launch
-// is measured and written to it, a row a launch: kernel, blocks, threads, microseconds. scripts/gpu-check sets
-// them beside the prediction.
+// is measured and written to it, a row a launch: kernel, blocks, threads, microseconds. scripts/gpu-check
+// sets them beside the prediction.
 //
 // The linker puts the functions here in place of the runtime's (--wrap), so kernels and tests are those that
 // are tested. A launch is repeated; before each repetition all device memory is what it was before the first,

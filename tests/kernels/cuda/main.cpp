@@ -1,5 +1,6 @@
-// Runs the device tests on the emulated device, under the lane schedule that TYTO_SCHEDULE names (or forward). A test
-// fails in which the device found a fault; the run fails if a kernel of the library was never launched.
+// Runs the device tests on the emulated device, under the lane schedule that TYTO_SCHEDULE names (or
+// forward). A test fails in which the device found a fault; the run fails if a kernel of the library was
+// never launched.
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 

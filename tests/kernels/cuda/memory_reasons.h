@@ -1,4 +1,5 @@
-// The kernels that move more sectors than 1.25 times the ideal, or conflict in shared memory's banks, and why they may.
+// The kernels that move more sectors than 1.25 times the ideal, or conflict in shared memory's banks, and why
+// they may.
 #pragma once
 
 #include <array>

@@ -1,4 +1,5 @@
-// A random NHWC batch on the host and on the device under test, and how far a result of type T may lie from the truth.
+// A random NHWC batch on the host and on the device under test, and how far a result of type T may lie from
+// the truth.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -115,8 +116,8 @@ double rounding(double value) {
   return 0x1p-8 * std::abs(value);
 }
 
-// What a sum may be off by after `operations` roundings in float, the terms' absolute values adding up to `magnitude`
-// (Higham 2002, section 3.1), and one rounding to T.
+// What a sum may be off by after `operations` roundings in float, the terms' absolute values adding up to
+// `magnitude` (Higham 2002, section 3.1), and one rounding to T.
 template <class T>
 double tolerance(double value, double operations, double magnitude) {
   const double sum = 1.01 * operations * kFloatRoundoff * magnitude;

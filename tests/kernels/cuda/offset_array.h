@@ -1,4 +1,5 @@
-// Bytes on the device that start anywhere and end where their allocation does. What stands before them was never written.
+// Bytes on the device that start anywhere and end where their allocation does. What stands before them was
+// never written.
 #pragma once
 
 #include "kernels/cuda/device_array.h"

@@ -1,5 +1,5 @@
-// Random inputs, and floats compared by their bits: 0 and -0 differ, but a NaN is a NaN, for processors make different
-// ones.
+// Random inputs, and floats compared by their bits: 0 and -0 differ, but a NaN is a NaN, for processors make
+// different ones.
 #pragma once
 
 #include <bit>

@@ -33,7 +33,8 @@ TEST(ClassScores, EqualTheReferenceAndLeaveTheBackgroundOut) {
                 const double want = expected(&logits[static_cast<size_t>((image * count + i) * classes)],
                                              classes, c, function);
                 const float got = scores[static_cast<size_t>((image * (classes - 1) + c - 1) * count + i)];
-                // The difference to the maximum, up to 18, is rounded before the exponential: 18 ulp of 1, relative.
+                // The difference to the maximum, up to 18, is rounded before the exponential: 18 ulp of 1,
+                // relative.
                 ASSERT_NEAR(got, want, want * (18 * 0x1p-24 + sum_tolerance(Precision::Fp32, 91, 1)));
               }
         }

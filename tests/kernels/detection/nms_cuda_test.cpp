@@ -14,8 +14,8 @@
 namespace tyto::kernels {
 namespace {
 
-// A batch, and what is selected of it on the device; every row, those behind the last as well, has the bits of the
-// CPU's.
+// A batch, and what is selected of it on the device; every row, those behind the last as well, has the bits
+// of the CPU's.
 struct Batch {
   int64_t n = 1, classes = 1;
   std::vector<float> boxes, scores;

@@ -71,9 +71,9 @@ void compare_instance_norm(const MapShape& shape, int64_t count, float mean_of_x
       const auto k = static_cast<size_t>(c);
       const double deviation = std::sqrt(variance + epsilon);
       const double a = normalized ? scale[k] / deviation : 1.0, b = normalized ? shift[k] - mean * a : 0.0;
-      // A value goes through one update a pixel of its thread, 3 combinations of lanes, 8 of warps and one a slice.
-      // Each rounds by up to 4 units of the largest value, which the mean takes as it is and the deviation by as much
-      // again (Chan, Golub and LeVeque 1983); the map adds 3.
+      // A value goes through one update a pixel of its thread, 3 combinations of lanes, 8 of warps and one a
+      // slice. Each rounds by up to 4 units of the largest value, which the mean takes as it is and the
+      // deviation by as much again (Chan, Golub and LeVeque 1983); the map adds 3.
       const double updates = std::min<double>(static_cast<double>(area) / 64 + 1, 5) + 3 + 8 +
                              std::ceil(static_cast<double>(area) / 256);
       each([&](double v, float result) {

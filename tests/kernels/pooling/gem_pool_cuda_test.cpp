@@ -33,7 +33,8 @@ void compare_gem_pool(const MapShape& shape, float power, const GemPool& params 
     const auto area = static_cast<double>(shape.height * shape.width);
     const double want = std::pow(sum / area + (params.rule == GemPool::Epsilon::Added ? params.epsilon : 0),
                                  1 / double{power});
-    // All terms are positive: relative errors, of a power (two units in the last place), the sum, the division and the root.
+    // All terms are positive: relative errors, of a power (two units in the last place), the sum, the
+    // division and the root.
     ASSERT_NEAR(got[at++], want, tolerance<T>(want, area + 12, want));
   });
 }

@@ -26,7 +26,8 @@ TEST(GemPool, IsTheGeneralisedMeanInEveryLayout) {
                 sum += std::pow(std::max<double>(x.at(i, c, r, s), params.epsilon), power);
             const double want =
                 std::pow(sum / static_cast<double>(shape.height * shape.width), 1 / double{power});
-            // The mean's relative error is a power's few roundings; the root divides it by the power, and adds its own.
+            // The mean's relative error is a power's few roundings; the root divides it by the power, and
+            // adds its own.
             ASSERT_NEAR(y.at(i, c, 0, 0), want, 8 * unit_roundoff(Precision::Fp32) * want);
           }
       }

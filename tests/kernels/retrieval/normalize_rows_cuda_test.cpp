@@ -37,7 +37,8 @@ TEST(NormalizeRows, HasTheBitsOfTheCpu) {
       expect_the_bits_of_the_cpu(random_floats(n * width, static_cast<uint32_t>(n + width)), n, width);
 }
 
-// Orders of summation differ by a few parts in 10^16 and show in a float once in 10^8: these elements were searched for.
+// Orders of summation differ by a few parts in 10^16 and show in a float once in 10^8: these elements were
+// searched for.
 TEST(NormalizeRows, SumsInTheOrderOfTheCpu) {
   struct {
     uint32_t seed;

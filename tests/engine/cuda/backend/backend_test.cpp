@@ -1,4 +1,5 @@
-// The CUDA backend on the emulated device: right numbers, and no work beside them. failures_test.cpp has the rest.
+// The CUDA backend on the emulated device: right numbers, and no work beside them. failures_test.cpp has the
+// rest.
 #include <gtest/gtest.h>
 
 #include <cuda_runtime_api.h>

@@ -46,7 +46,8 @@ inline std::string joined(const std::vector<std::string>& lines) {
   return text;
 }
 
-// Leaves a machine of one healthy GPU behind, and fails where the device found a fault or something was left on it.
+// Leaves a machine of one healthy GPU behind, and fails where the device found a fault or something was left
+// on it.
 class Emulated : public testing::Test {
  protected:
   void TearDown() override {

@@ -1,5 +1,5 @@
-// Linked into programs that run on the emulated device: what to emulate comes from the environment, and a program whose
-// kernels did wrong fails, whatever it thinks of itself.
+// Linked into programs that run on the emulated device: what to emulate comes from the environment, and a
+// program whose kernels did wrong fails, whatever it thinks of itself.
 //   TYTO_SCHEDULE           the order of threads and blocks: forward, reverse, shuffled:7, warp-ahead:3
 //   TYTO_EMULATED_DEVICES   how many GPUs the machine has
 //   TYTO_EMULATED_MEMORY    the bytes that each has

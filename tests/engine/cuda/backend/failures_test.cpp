@@ -81,7 +81,8 @@ TEST_F(Emulated, OutOfMemorySaysWhatWasAskedAndWhatFits) {
     EXPECT_NE(at, std::string::npos) << text;
     return at == std::string::npos ? 0 : std::stoi(text.substr(at + 12));
   };
-  // What the shapes alone tell is the least; who takes that advice may hear once more, then from the finished plan.
+  // What the shapes alone tell is the least; who takes that advice may hear once more, then from the finished
+  // plan.
   int fits = advised(message);
   EXPECT_LT(fits, 512);
   const std::string again = error_of([&] { Plan plan(model, context, model.input_shape(fits)); });
@@ -113,7 +114,8 @@ TEST_F(Emulated, TheMemoryLimitHolds) {
   EXPECT_EQ(fitting(), many);
 }
 
-// A network whose second layer makes what fp16 cannot hold, handed out or, in F32, as features or a detector's head.
+// A network whose second layer makes what fp16 cannot hold, handed out or, in F32, as features or a
+// detector's head.
 enum class Result { Map, Features, Head };
 Graph overflowing(Result result) {
   Graph g;

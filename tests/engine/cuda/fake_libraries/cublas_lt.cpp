@@ -1,5 +1,6 @@
-// A libcublasLt.so.13 that does as it is told: column-major products by the naive loop, on the emulated device. Of the
-// compute types for fp32 the pedantic one alone keeps the operands as they are, which is all that cuBLAS promises.
+// A libcublasLt.so.13 that does as it is told: column-major products by the naive loop, on the emulated
+// device. Of the compute types for fp32 the pedantic one alone keeps the operands as they are, which is all
+// that cuBLAS promises.
 #include <cublasLt.h>
 
 #include <algorithm>

@@ -1,6 +1,7 @@
-// A libcudnn_graph.so.9 that does as it is told: it keeps what descriptors are given, and runs an operation graph by the
-// naive loops, on the emulated device. Every graph has two engines. The first, and best by its heuristic, multiplies by
-// tensor cores, so that fp32 operands lose digits; the second as the operands are. What is not asked of it is not there.
+// A libcudnn_graph.so.9 that does as it is told: it keeps what descriptors are given, and runs an operation
+// graph by the naive loops, on the emulated device. Every graph has two engines. The first, and best by its
+// heuristic, multiplies by tensor cores, so that fp32 operands lose digits; the second as the operands are.
+// What is not asked of it is not there.
 #include <cudnn_graph.h>
 
 #include <algorithm>

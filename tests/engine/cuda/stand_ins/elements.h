@@ -1,4 +1,5 @@
-// From elements in device memory to the fp32 numbers that the device multiplies, and from its sums back to elements.
+// From elements in device memory to the fp32 numbers that the device multiplies, and from its sums back to
+// elements.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@ namespace tyto::cuda {
 // cvt.rna.tf32).
 void load_operands(const void* elements, Precision precision, int64_t count, float* values);
 
-// What follows the sums of one pixel's `outputs`: the residual and the bias, in that order, then ReLU, all in fp32, and
-// one rounding to the type of the activations. Null: none.
+// What follows the sums of one pixel's `outputs`: the residual and the bias, in that order, then ReLU, all in
+// fp32, and one rounding to the type of the activations. Null: none.
 struct Epilogue {
   const void* residual = nullptr;
   const void* bias = nullptr;

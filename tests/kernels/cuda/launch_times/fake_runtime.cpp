@@ -1,5 +1,6 @@
-// As much of a CUDA runtime as launch_times.cpp calls. Its one kernel counts its launches twice, in `launches`
-// and in the memory that it gets; each takes one microsecond longer. A file of its own, for the linker's
+// As much of a CUDA runtime as launch_times.cpp calls. Its one kernel counts its launches twice, in
+// `launches` and in the memory that it gets; each takes one microsecond longer. A file of its own, for the
+// linker's
 // --wrap leaves alone what a file calls of itself.
 #include "kernels/cuda/launch_times/fake_runtime.h"
 

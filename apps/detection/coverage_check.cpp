@@ -1,33 +1,33 @@
-#include "apps/detection/image_tally.h"
+#include "apps/detection/coverage_check.h"
 
 #include <fmt/format.h>
 
 namespace tyto::apps {
 
-ImageTally::ImageTally(std::vector<std::string> names, std::string where)
-    : names_(std::move(names)), where_(std::move(where)), told_(names_.size()) {}
+CoverageCheck::CoverageCheck(std::vector<std::string> names, std::string where)
+    : names_(std::move(names)), where_(std::move(where)), seen_(names_.size()) {}
 
-void ImageTally::add_line(int64_t place, const ImageDetections& line, const std::string& file) {
+void CoverageCheck::add_line(int64_t index, const ImageDetections& line, const std::string& file) {
   any_line_ = true;
-  if (place < 0) return add_unknown(line.image);
+  if (index < 0) return add_unknown(line.image);
   any_known_ = true;
-  char& told = told_[static_cast<size_t>(place)];
-  if (told)
+  char& seen = seen_[static_cast<size_t>(index)];
+  if (seen)
     throw Error(ErrorKind::Format, fmt::format("{}: '{}' is one line too many about the image {} of {}", file,
-                                               line.image, names_[static_cast<size_t>(place)], where_));
-  told = true;
+                                               line.image, names_[static_cast<size_t>(index)], where_));
+  seen = true;
 }
 
-void ImageTally::add_result(int64_t place, const CocoId& image_id) {
-  if (place < 0) return add_unknown(json_of(image_id));
+void CoverageCheck::add_result(int64_t index, const CocoId& image_id) {
+  if (index < 0) return add_unknown(json_of(image_id));
   any_known_ = true;
 }
 
-void ImageTally::add_unknown(const std::string& name) {
+void CoverageCheck::add_unknown(const std::string& name) {
   if (unknown_set_.insert(name).second) unknown_.push_back(name);
 }
 
-void ImageTally::finish(MatchedDetections& matched) const {
+void CoverageCheck::finish(MatchedDetections& matched) const {
   if (!any_known_ && !unknown_.empty())
     throw Error(
         ErrorKind::Format,
@@ -37,7 +37,7 @@ void ImageTally::finish(MatchedDetections& matched) const {
   matched.unknown_images = unknown_;
   if (!any_line_) return;
   for (size_t i = 0; i < names_.size(); ++i)
-    if (!told_[i]) matched.silent_images.push_back(names_[i]);
+    if (!seen_[i]) matched.images_without_results.push_back(names_[i]);
 }
 
 ScoredBox scored_box(const Detection& d, int64_t image, int category, const ImageDetections& line,

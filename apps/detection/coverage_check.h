@@ -10,19 +10,20 @@
 
 namespace tyto::apps {
 
-class ImageTally {
+class CoverageCheck {
  public:
   // names: of the annotated images; where: the annotations, for messages
-  ImageTally(std::vector<std::string> names, std::string where);
+  CoverageCheck(std::vector<std::string> names, std::string where);
 
-  // A line of a detections.jsonl about the image at `place`, -1 where it is not known. Error{Format} where
+  // A line of a detections.jsonl about the image at `index`, -1 where it is not known. Error{Format} where
   // that image had a line before.
-  void add_line(int64_t place, const ImageDetections& line, const std::string& file);
+  void add_line(int64_t index, const ImageDetections& line, const std::string& file);
 
   // A detection in COCO results, which may name an image many times.
-  void add_result(int64_t place, const CocoId& image_id);
+  void add_result(int64_t index, const CocoId& image_id);
 
-  // Fills unknown_images and silent_images. Error{Format} where images were told about, but none is known.
+  // Fills unknown_images and images_without_results. Error{Format} where images were told about, but none is
+  // known.
   void finish(MatchedDetections& matched) const;
 
  private:
@@ -30,7 +31,7 @@ class ImageTally {
 
   std::vector<std::string> names_;
   std::string where_;
-  std::vector<char> told_;  // of names_
+  std::vector<char> seen_;  // of names_
   std::vector<std::string> unknown_;
   std::set<std::string> unknown_set_;
   bool any_known_ = false, any_line_ = false;
