@@ -61,7 +61,7 @@ __device__ inline float column_sum(const T* x, int area, int channels, int first
   __syncthreads();
 
   float total = 0;
-  if (thread >= kChannels || first + thread >= channels) return total;
+  if (thread >= kChannels) return total;
 #pragma unroll
   for (int warp = 0; warp < kColumnWarps; ++warp) total += partial[warp * kChannels + thread];
   return total;

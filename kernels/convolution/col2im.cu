@@ -12,10 +12,10 @@
 namespace tyto::kernels {
 namespace {
 
-// The input's row that gives tap `tap` to the output's row `at`, or -1.
+// The input's row that gives tap `tap` to the output's row `at`; negative: none does.
 __device__ inline int giver(int at, int tap, int size, const Col2Im& p) {
   const int reach = at + p.padding - tap * p.dilation;
-  return reach >= 0 && reach % p.stride == 0 && reach / p.stride < size ? reach / p.stride : -1;
+  return reach % p.stride == 0 && reach / p.stride < size ? reach / p.stride : -1;
 }
 
 template <class T, int N>
