@@ -27,6 +27,15 @@ LIKE_RMS = 1.4
 LIKE_LARGEST = 3.0
 
 
+# Models of more than 100 MB are compared at their full width by scripts/test-large alone.
+LARGE = bool(os.environ.get("TYTO_LARGE"))
+
+
+def is_compared(model):
+    """At its full width, in this run."""
+    return LARGE or sum(tensor.nbytes for tensor in map(np.asarray, model.state_dict().values())) <= 100e6
+
+
 def in_float64(model, x):
     with torch.no_grad():
         return {name: value.numpy() for name, value in copy.deepcopy(model).double()(x.double()).items()}

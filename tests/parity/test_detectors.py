@@ -14,7 +14,7 @@ import reference_detectors as ref
 import reference_postprocessing as post
 from detection_judge import CORNER_STEPS, UNIT, Rule, judge, objections
 from lower_precision import PRECISIONS
-from parity_case import ParityCase, in_float64, lower_precisions
+from parity_case import ParityCase, in_float64, is_compared, lower_precisions
 from tyto_process import DEVICE, tyto
 
 # The share of detections that rounding may decide: where the judge is unsure of more, it proves too little.
@@ -194,6 +194,8 @@ class DetectorTests:
     @unittest.skipIf(DEVICE, "once, on the CPU")
     def test_full_width(self):
         model = self.build()
+        if not is_compared(model):
+            self.skipTest("larger than 100 MB; scripts/test-large compares it")
         self.convert(model.state_dict(), model="full.safetensors")
         got = self.run_tyto(self.x[:2], model="full.safetensors")
         self.check_raw_heads(model, self.x[:2], got, "full.safetensors")

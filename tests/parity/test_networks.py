@@ -9,7 +9,7 @@ import torch
 import reference_networks as ref
 from lower_precision import PRECISIONS
 from narrow import narrow
-from parity_case import FP32_DIRECT, ParityCase, errors_alike, in_float64, lower_precisions, run_in_precision
+from parity_case import FP32_DIRECT, ParityCase, errors_alike, in_float64, is_compared, lower_precisions, run_in_precision
 from tyto_process import DEVICE
 
 
@@ -25,8 +25,8 @@ class Networks(ParityCase):
             self.convert(rename(state) if rename else state, *options, legacy=legacy)
             return model
 
-        if shapes and not DEVICE:
-            model = convert(build())
+        if shapes and not DEVICE and is_compared(full := build()):
+            model = convert(full)
             for shape in shapes:
                 x = self.input(shape)
                 with torch.no_grad():
