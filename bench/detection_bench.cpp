@@ -60,8 +60,10 @@ void select(benchmark::State& state) {
   std::vector<int64_t> workspace(
       static_cast<size_t>(nms_workspace(p, 1, classes, kAnchors, threads) / 8 + 1));
   std::vector<float> rows(static_cast<size_t>(detection_capacity(p, classes, kAnchors) * kDetectionRow));
+  int32_t found = 0;
   for (auto _ : state) {
-    nms_cpu(boxes.data(), all.data(), 1, classes, kAnchors, p, threads, workspace.data(), rows.data());
+    nms_cpu(boxes.data(), all.data(), 1, classes, kAnchors, p, threads, workspace.data(), rows.data(),
+            &found);
     benchmark::ClobberMemory();
   }
 }

@@ -104,7 +104,7 @@ int inspect_safetensors(const Flags& flags, const SafetensorsFile& file) {
 int inspect_plan(const Flags& flags) {
   const Model model(flags.file);
   Context context(context_options(flags.engine));
-  const Plan plan(model, context, model.input_shape(flags.batch),
+  const Plan plan(model, context, model.input_shapes(flags.batch),
                   {precision_from(flags.engine.precision), {}});
   const PlanReport& r = plan.report();
   if (flags.json) {

@@ -40,11 +40,34 @@ Tensor noise(const Shape& shape) {
   return tensor;
 }
 
-double median_ms(Plan& plan, const Tensor& input, int repeat) {
+// Every tensor of the file, floating-point numbers as F32.
+std::map<std::string, Tensor> read_inputs(const std::string& path) {
+  const SafetensorsFile file(path);
+  std::map<std::string, Tensor> inputs;
+  for (const std::string& name : file.names()) {
+    const Tensor tensor = file.read(name);
+    inputs.emplace(name, tensor.dtype() == DType::I32 ? tensor : tensor.to_f32());
+  }
+  return inputs;
+}
+
+std::map<std::string, Tensor> noise_inputs(const InputShapes& shapes) {
+  std::map<std::string, Tensor> inputs;
+  for (const auto& [name, shape] : shapes) inputs.emplace(name, noise(shape));
+  return inputs;
+}
+
+InputShapes shapes_of(const std::map<std::string, Tensor>& inputs) {
+  InputShapes shapes;
+  for (const auto& [name, tensor] : inputs) shapes.emplace(name, tensor.shape());
+  return shapes;
+}
+
+double median_ms(Plan& plan, const std::map<std::string, Tensor>& inputs, int repeat) {
   std::vector<double> milliseconds;
   for (int i = 0; i < repeat; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    plan.run(input);
+    plan.run(inputs);
     milliseconds.push_back(
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
     check_interrupted();
@@ -67,26 +90,26 @@ int run(const Flags& flags) {
   const Model model(flags.model);
   model.verify();
   const Precision precision = precision_from(flags.engine.precision);
-  const Tensor input = flags.input.empty() ? noise(model.input_shape(flags.batch))
-                                           : SafetensorsFile(flags.input).read("input").to_f32();
+  const std::map<std::string, Tensor> inputs =
+      flags.input.empty() ? noise_inputs(model.input_shapes(flags.batch)) : read_inputs(flags.input);
   Context context(context_options(flags.engine));
   Peaks peaks;
   if (flags.profile) peaks = context.measure_peaks(precision);  // while the device's memory is free
-  Plan plan(model, context, input.shape(), {precision, flags.outputs});
+  Plan plan(model, context, shapes_of(inputs), {precision, flags.outputs});
 
   std::optional<ProfileReport> profile;
   const int repeat = flags.profile && flags.repeat == 0 ? kProfiledRuns : flags.repeat;
   double run_ms = 0;
   if (flags.profile) {
-    profile.emplace(ProfileReport{plan.report(), plan.profile(input, repeat), peaks});
+    profile.emplace(ProfileReport{plan.report(), plan.profile(inputs, repeat), peaks});
     run_ms = profile->profile.run_ms;
   } else if (repeat > 0) {
-    run_ms = median_ms(plan, input, repeat);
+    run_ms = median_ms(plan, inputs, repeat);
   }
-  const auto& results = plan.run(input);
+  const auto& results = plan.run(inputs);
   if (!flags.output.empty()) write_outputs(flags.output, results);
 
-  const double images_per_second = static_cast<double>(input.dim(0)) * 1e3 / run_ms;
+  const double images_per_second = static_cast<double>(inputs.begin()->second.dim(0)) * 1e3 / run_ms;
   if (flags.json) {
     ordered_json out;
     for (const auto& [name, tensor] : results) out["outputs"][name] = tensor.shape().dims();
@@ -113,7 +136,8 @@ void add_run(CLI::App& app, Run& command) {
   c->add_option("model", flags->model, "a model file")->required();
   CLI::Option* input = c->add_option(
       "--input", flags->input,
-      "safetensors with the tensor 'input' [N, 3, H, W], preprocessed; without it noise, to measure with");
+      "safetensors with a tensor for each input of the network (one of images: 'input' [N, 3, H, W], "
+      "preprocessed); without it noise, to measure with");
   c->add_option("--output", flags->output, "safetensors to write the named outputs to")->needs(input);
   c->add_option("--batch", flags->batch, "images a run, of noise")
       ->check(CLI::Range(1, 65536))

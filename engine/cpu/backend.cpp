@@ -40,20 +40,29 @@ class CpuExecutable : public Executable {
         stream_(std::move(stream)),
         threads_(threads),
         tally_(std::move(tally)) {
+    inputs_.reserve(lowered_.inputs.size());
     *tally_ += own_bytes();
   }
   ~CpuExecutable() override { *tally_ -= own_bytes(); }
 
   // The work is done when it is collected.
-  void submit(const Tensor& input) override { input_ = &input; }
+  void submit(std::span<const BoundInput> inputs) override {
+    inputs_.clear();
+    for (const BoundInput& input : inputs) {
+      if (!std::holds_alternative<const Tensor*>(input))
+        throw Error(ErrorKind::Unsupported, "the CPU takes preprocessed images alone");
+      inputs_.push_back(std::get<const Tensor*>(input));
+    }
+  }
   int in_flight() const override { return 1; }
 
   void collect(std::map<std::string, Tensor>& outputs) override {
     run_steps(outputs, [&](const cpu::Step& step) { step.run(stream_); });
   }
 
-  std::vector<double> time_steps(const Tensor& input, std::map<std::string, Tensor>& outputs) override {
-    submit(input);
+  std::vector<double> time_steps(std::span<const BoundInput> inputs,
+                                 std::map<std::string, Tensor>& outputs) override {
+    submit(inputs);
     std::vector<double> milliseconds;
     milliseconds.reserve(lowered_.steps.size());
     run_steps(outputs, [&](const cpu::Step& step) {
@@ -72,7 +81,9 @@ class CpuExecutable : public Executable {
   template <class RunStep>
   void run_steps(std::map<std::string, Tensor>& outputs, const RunStep& run_step) {
     const ThreadCount threads(threads_);
-    for (dnnl::memory& m : lowered_.input) m.set_data_handle(const_cast<std::byte*>(input_->data()));
+    for (size_t i = 0; i < inputs_.size(); ++i)
+      for (dnnl::memory& m : lowered_.inputs[i])
+        m.set_data_handle(const_cast<std::byte*>(inputs_[i]->data()));
     for (auto& [name, m] : lowered_.outputs) m.set_data_handle(outputs.at(name).data());
     try {
       for (const cpu::Step& step : lowered_.steps) run_step(step);
@@ -91,7 +102,7 @@ class CpuExecutable : public Executable {
   dnnl::stream stream_;
   int threads_;
   Tally tally_;
-  const Tensor* input_ = nullptr;
+  std::vector<const Tensor*> inputs_;  // of the run that waits
 };
 
 class CpuBackend : public Backend {
@@ -107,7 +118,7 @@ class CpuBackend : public Backend {
     check_precision(precision);
     const ThreadCount threads(threads_);  // primitives are made for the number of threads that runs them
     packed_.forget_unused();
-    const Admission admission(graph, precision, output_bytes(graph), machine(), room());
+    const Admission admission(graph, precision, output_bytes(graph, precision), machine(), room());
     cpu::Lowering lowering(graph, precision, engine_, packed_, admission);
     cpu::Lowered lowered = lowering.lower([&](int64_t bytes) { admission.plan(bytes, room()); });
     return std::make_unique<CpuExecutable>(std::move(lowered), stream_, threads_, arenas_);

@@ -81,14 +81,14 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
   const bool biased = node.weights.size() > 1, residual = node.inputs.size() > 1;
   const memory::desc bias_layout = biased ? plain(node.weights[1].shape()) : memory::desc();
   ConvolutionShape s = shape_of(op, node.weights[0].shape());
-  const memory::desc any_weights(s.weights, activation_type(), memory::format_tag::any);
+  const memory::desc any_weights(s.weights, memory_type(node.result().elements), memory::format_tag::any);
 
   dnnl::post_ops ops;
   if (residual) ops.append_sum();
   append_activation(ops, op.activation);
   const auto make = [&](dnnl::algorithm algorithm, const memory::desc& source) {
     const Convolution::desc d(dnnl::prop_kind::forward_inference, algorithm, source, any_weights, bias_layout,
-                              any_layout(node.shape), s.strides, s.dilates, s.before, s.after);
+                              any_layout(node.result()), s.strides, s.dilates, s.before, s.after);
     return Convolution::primitive_desc(d, attributes(ops), engine_, /*allow_empty=*/true);
   };
 
@@ -97,10 +97,10 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
   const auto choose = [&](dnnl::algorithm algorithm) {
     if (const memory::desc& now = stored(x).layout; now.data.data_type == any_weights.data.data_type)
       if (auto pd = make(algorithm, now); pd && is_jit(pd)) return pd;
-    return make(algorithm, any_layout(graph_.shape(x)));
+    return make(algorithm, any_layout(graph_.result(x)));
   };
   Convolution::primitive_desc pd;
-  if (precision_ == Precision::Fp32 && winograd_counts(node.shape) &&
+  if (any_weights.data_type() == memory::data_type::f32 && winograd_counts(node.shape()) &&
       winograd_may_win(op, graph_.shape(x), node.weights[0].shape())) {
     pd = choose(dnnl::algorithm::convolution_winograd);
     if (pd && static_cast<int64_t>(pd.scratchpad_desc().get_size()) > kWinogradScratchCap) pd = {};
@@ -113,7 +113,8 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
   if (pd && !is_jit(pd) && pads(op.padding)) {
     s.before = s.after = {0, 0};
     const auto direct =
-        make(dnnl::algorithm::convolution_direct, any_layout(grown(graph_.shape(x), op.padding)));
+        make(dnnl::algorithm::convolution_direct,
+             any_layout({grown(graph_.shape(x), op.padding), node.result().elements, Kind::Map}));
     padded_copy = direct && is_jit(direct);
     if (padded_copy) pd = direct;
   }
@@ -151,17 +152,18 @@ void Lowering::lower(const ConvTranspose2d& op, const Node& node, int id) {
   const memory::dim after = op.padding - op.output_padding;
   dnnl::post_ops ops;
   append_activation(ops, op.activation);
-  const dnnl::deconvolution_forward::primitive_desc pd({dnnl::prop_kind::forward_inference,
-                                                        dnnl::algorithm::deconvolution_direct,
-                                                        any_layout(graph_.shape(node.inputs[0])),
-                                                        {dims, activation_type(), memory::format_tag::any},
-                                                        bias_layout,
-                                                        any_layout(node.shape),
-                                                        {op.stride, op.stride},
-                                                        {op.dilation - 1, op.dilation - 1},
-                                                        {op.padding, op.padding},
-                                                        {after, after}},
-                                                       attributes(ops), engine_);
+  const dnnl::deconvolution_forward::primitive_desc pd(
+      {dnnl::prop_kind::forward_inference,
+       dnnl::algorithm::deconvolution_direct,
+       any_layout(graph_.result(node.inputs[0])),
+       {dims, memory_type(node.result().elements), memory::format_tag::any},
+       bias_layout,
+       any_layout(node.result()),
+       {op.stride, op.stride},
+       {op.dilation - 1, op.dilation - 1},
+       {op.padding, op.padding},
+       {after, after}},
+      attributes(ops), engine_);
   const TensorRef source = in_layout(node.inputs[0], pd.src_desc()), result = new_tensor(pd.dst_desc());
   Arguments arguments = {
       {DNNL_ARG_SRC, bind(source)},
@@ -174,9 +176,10 @@ void Lowering::lower(const ConvTranspose2d& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const Linear& op, const Node& node, int id) {
-  // As a 1x1 convolution over one image of N x 1 pixels, which row-major [N, C] is in NHWC: unlike oneDNN's
+  // As a 1x1 convolution over one image of n x 1 pixels, which rows [n, C] are in NHWC: unlike oneDNN's
   // matrix product, its convolutions give a row the same bits whatever its place in the batch.
-  const int64_t n = node.shape[0], outputs = node.shape[1], inputs = node.weights[0].dim(1);
+  const int64_t outputs = node.weights[0].dim(0), inputs = node.weights[0].dim(1),
+                n = outputs == 0 ? 0 : node.shape().elements() / outputs;
   const auto as_image = [&](int64_t channels) {
     return described({1, channels, n, 1}, memory::data_type::f32, memory::format_tag::nhwc);
   };
@@ -190,7 +193,7 @@ void Lowering::lower(const Linear& op, const Node& node, int id) {
                             bias_layout, as_image(outputs), one, zero, zero, zero);
   const Convolution::primitive_desc pd(d, attributes(ops), engine_);
 
-  TensorRef source = in_layout(node.inputs[0], plain({n, inputs})), result = new_tensor(plain(node.shape));
+  TensorRef source = rows(node.inputs[0]), result = new_tensor(plain(node.shape()));
   const TensorRef used[] = {source, result};
   source.layout = pd.src_desc();
   TensorRef image = result;

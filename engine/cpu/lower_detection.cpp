@@ -17,10 +17,10 @@ void Lowering::lower(const ConcatMaps&, const Node& node, int id) {
     maps.push_back(bind(used.back()));
     views.push_back(as_const(blocks(used.back())));
   }
-  const TensorRef result = new_tensor(plain(node.shape));
+  const TensorRef result = new_tensor(plain(node.shape()));
   used.push_back(result);
   add_step(
-      {node.name, "concat_maps", "tyto", layout_name(result.layout), node.shape},
+      {node.name, "concat_maps", "tyto", layout_name(result.layout), node.shape()},
       [maps = std::move(maps), views = std::move(views), rows = bind(result)](dnnl::stream&) mutable {
         for (size_t k = 0; k < maps.size(); ++k) views[k].data = floats(maps[k]);
         kernels::concat_maps_cpu(views, floats(rows));
@@ -30,12 +30,12 @@ void Lowering::lower(const ConcatMaps&, const Node& node, int id) {
 }
 
 void Lowering::lower(const DecodeBoxes& op, const Node& node, int id) {
-  const TensorRef offsets = in_layout(node.inputs[0], plain(node.shape)),
-                  result = new_tensor(plain(node.shape));
+  const TensorRef offsets = in_layout(node.inputs[0], plain(node.shape())),
+                  result = new_tensor(plain(node.shape()));
   add_step(
-      {node.name, "decode_boxes", "tyto", layout_name(result.layout), node.shape},
+      {node.name, "decode_boxes", "tyto", layout_name(result.layout), node.shape()},
       [op, from = bind(offsets), to = bind(result), anchors = std::as_const(node).weights[0].load(),
-       n = node.shape[0], count = node.shape[1]](dnnl::stream&) {
+       n = node.shape()[0], count = node.shape()[1]](dnnl::stream&) {
         kernels::decode_boxes_cpu(floats(from), anchors.as<float>().data(), n, count, op, floats(to));
       },
       std::array{offsets, result});
@@ -44,9 +44,9 @@ void Lowering::lower(const DecodeBoxes& op, const Node& node, int id) {
 
 void Lowering::lower(const ClassScores& op, const Node& node, int id) {
   const Shape& in = graph_.shape(node.inputs[0]);
-  const TensorRef logits = in_layout(node.inputs[0], plain(in)), result = new_tensor(plain(node.shape));
+  const TensorRef logits = in_layout(node.inputs[0], plain(in)), result = new_tensor(plain(node.shape()));
   add_step(
-      {node.name, "class_scores", "tyto", layout_name(result.layout), node.shape},
+      {node.name, "class_scores", "tyto", layout_name(result.layout), node.shape()},
       [op, in, from = bind(logits), to = bind(result)](dnnl::stream&) {
         kernels::class_scores_cpu(floats(from), in[0], in[1], in[2], op, floats(to));
       },
@@ -62,16 +62,18 @@ void Lowering::lower(const Nms& op, const Node& node, int id) {
   const TensorRef scores = in_layout(node.inputs[1], plain(in));
   const TensorRef workspace = new_tensor(described({kernels::nms_workspace(op, in[0], in[1], in[2], threads)},
                                                    memory::data_type::u8, memory::format_tag::a));
-  const TensorRef result = new_tensor(plain(node.shape));
+  const TensorRef result = new_tensor(plain(node.shape())),
+                  counts = new_tensor(plain(node.results[1].shape, memory::data_type::s32));
   add_step(
-      {node.name, "nms", "tyto", layout_name(result.layout), node.shape},
-      [op, in, threads, b = bind(boxes), s = bind(scores), w = bind(workspace),
+      {node.name, "nms", "tyto", layout_name(result.layout), node.shape()},
+      [op, in, threads, b = bind(boxes), s = bind(scores), w = bind(workspace), c = bind(counts),
        to = bind(result)](dnnl::stream&) {
         kernels::nms_cpu(floats(b), floats(s), in[0], in[1], in[2], op, threads, w.get_data_handle(),
-                         floats(to));
+                         floats(to), static_cast<int32_t*>(c.get_data_handle()));
       },
-      std::array{boxes, scores, workspace, result});
+      std::array{boxes, scores, workspace, counts, result});
   store(id, result);
+  store(id, counts, 1);
 }
 
 }  // namespace tyto::cpu

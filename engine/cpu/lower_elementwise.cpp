@@ -38,7 +38,7 @@ void Lowering::lower(const BatchNorm& op, const Node& node, int id) {
   const ChannelAffine affine = channel_affine_of(node, graph_.channels(node.inputs[0]));
   const TensorRef x = as_blocks(node.inputs[0]), result = new_tensor(x.layout);
   add_step(
-      {node.name, "batch_norm", "tyto", layout_name(x.layout), node.shape},
+      {node.name, "batch_norm", "tyto", layout_name(x.layout), node.shape()},
       [from = bind(x), to = bind(result), view = blocks(x), affine,
        clamp = clamp_of(op.activation)](dnnl::stream&) mutable {
         kernels::ChannelBlocks<float> y = view;
@@ -54,7 +54,7 @@ void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
   const Tensor scale = node.weights[0].load(), shift = node.weights[1].load();
   const TensorRef x = as_blocks(node.inputs[0]), result = new_tensor(x.layout);
   add_step(
-      {node.name, "instance_norm", "tyto", layout_name(x.layout), node.shape},
+      {node.name, "instance_norm", "tyto", layout_name(x.layout), node.shape()},
       [from = bind(x), to = bind(result), view = blocks(x), scale, shift, epsilon = op.epsilon,
        clamp = clamp_of(op.activation)](dnnl::stream&) mutable {
         kernels::ChannelBlocks<float> y = view;
@@ -71,7 +71,7 @@ void Lowering::lower(const ScaleChannels&, const Node& node, int id) {
   const TensorRef x = as_blocks(node.inputs[0]), scales = as_blocks(node.inputs[1]),
                   result = new_tensor(x.layout);
   add_step(
-      {node.name, "scale_channels", "tyto", layout_name(x.layout), node.shape},
+      {node.name, "scale_channels", "tyto", layout_name(x.layout), node.shape()},
       [from = bind(x), by = bind(scales), to = bind(result), x_view = blocks(x), scales_view = blocks(scales),
        y_view = blocks(result)](dnnl::stream&) mutable {
         x_view.data = floats(from);
@@ -86,7 +86,7 @@ void Lowering::lower(const ScaleChannels&, const Node& node, int id) {
 void Lowering::lower(const L2Normalize& op, const Node& node, int id) {
   const TensorRef x = as_blocks(node.inputs[0]), result = new_tensor(x.layout);
   add_step(
-      {node.name, "l2_normalize", "tyto", layout_name(x.layout), node.shape},
+      {node.name, "l2_normalize", "tyto", layout_name(x.layout), node.shape()},
       [op, from = bind(x), to = bind(result), view = blocks(x),
        scale = node.weights[0].load()](dnnl::stream&) mutable {
         kernels::ChannelBlocks<float> y = view;

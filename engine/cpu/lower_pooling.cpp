@@ -1,4 +1,4 @@
-// Pooling and reshaping.
+// Pooling.
 #include <array>
 
 #include "engine/cpu/lowering.h"
@@ -9,7 +9,7 @@ namespace tyto::cpu {
 
 void Lowering::lower(const MaxPool& op, const Node& node, int id) {
   const TensorRef x = stored(node.inputs[0]);
-  const Shape &in = graph_.shape(node.inputs[0]), &out = node.shape;
+  const Shape &in = graph_.shape(node.inputs[0]), &out = node.shape();
   // oneDNN counts windows from the padding; with ceil the last window reaches further.
   const auto after = [&](size_t axis, int before) {
     return (out[axis] - 1) * op.stride + op.kernel - in[axis] - before;
@@ -37,7 +37,7 @@ void Lowering::lower(const AdaptiveAveragePool& op, const Node& node, int id) {
   const TensorRef x = as_blocks(in);
   const TensorRef result = new_tensor(with_area(x.layout, op.height, op.width));
   add_step(
-      {node.name, "adaptive_average_pool", "tyto", layout_name(result.layout), node.shape},
+      {node.name, "adaptive_average_pool", "tyto", layout_name(result.layout), node.shape()},
       [source = bind(x), target = bind(result), from = blocks(x),
        to = blocks(result)](dnnl::stream&) mutable {
         from.data = floats(source);
@@ -52,7 +52,7 @@ void Lowering::lower(const GemPool& op, const Node& node, int id) {
   const TensorRef x = as_blocks(node.inputs[0]);
   const TensorRef result = new_tensor(with_area(x.layout, 1, 1));
   add_step(
-      {node.name, "gem_pool", "tyto", layout_name(result.layout), node.shape},
+      {node.name, "gem_pool", "tyto", layout_name(result.layout), node.shape()},
       [source = bind(x), target = bind(result), from = blocks(x), to = blocks(result), op,
        power = positive_number(node.weights[0])](dnnl::stream&) mutable {
         from.data = floats(source);
@@ -61,12 +61,6 @@ void Lowering::lower(const GemPool& op, const Node& node, int id) {
       },
       std::array{x, result});
   store(id, result);
-}
-
-void Lowering::lower(const Flatten&, const Node& node, int id) {
-  TensorRef flat = in_layout(node.inputs[0], plain(graph_.shape(node.inputs[0])));
-  flat.layout = plain(node.shape);
-  store(id, flat);
 }
 
 }  // namespace tyto::cpu

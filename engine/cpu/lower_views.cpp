@@ -10,7 +10,7 @@
 namespace tyto::cpu {
 
 void Lowering::lower(const FlipHorizontal& op, const Node& node, int id) {
-  const Shape& shape = node.shape;
+  const Shape& shape = node.shape();
   const TensorRef x = in_layout(node.inputs[0], plain(shape)), result = new_tensor(plain(shape));
   add_step(
       {node.name, std::string(name_of(op)), "tyto", layout_name(result.layout), shape},
@@ -22,10 +22,10 @@ void Lowering::lower(const FlipHorizontal& op, const Node& node, int id) {
 
 void Lowering::lower(const RescaleBicubic& op, const Node& node, int id) {
   const Shape& shape = graph_.shape(node.inputs[0]);
-  const TensorRef x = in_layout(node.inputs[0], plain(shape)), result = new_tensor(plain(node.shape));
+  const TensorRef x = in_layout(node.inputs[0], plain(shape)), result = new_tensor(plain(node.shape()));
   const kernels::BicubicParams params = {shape[0] * shape[1], shape[2], shape[3], op.factor};
   add_step(
-      {node.name, std::string(name_of(op)), "tyto", layout_name(result.layout), node.shape},
+      {node.name, std::string(name_of(op)), "tyto", layout_name(result.layout), node.shape()},
       [from = bind(x), to = bind(result), params](dnnl::stream&) {
         kernels::bicubic_cpu(floats(from), floats(to), params);
       },
@@ -35,15 +35,15 @@ void Lowering::lower(const RescaleBicubic& op, const Node& node, int id) {
 
 void Lowering::lower(const NormalizedSum& op, const Node& node, int id) {
   std::vector<TensorRef> used;
-  for (const Value v : node.inputs) used.push_back(in_layout(v, plain(node.shape)));
-  const TensorRef result = new_tensor(plain(node.shape));
+  for (const Value v : node.inputs) used.push_back(in_layout(v, plain(node.shape())));
+  const TensorRef result = new_tensor(plain(node.shape()));
   std::vector<memory> terms;
   for (const TensorRef& s : used) terms.push_back(bind(s));
   used.push_back(result);
   add_step(
-      {node.name, std::string(name_of(op)), "tyto", layout_name(result.layout), node.shape},
-      [terms = std::move(terms), to = bind(result), rows = node.shape[0],
-       width = node.shape[1]](dnnl::stream&) {
+      {node.name, std::string(name_of(op)), "tyto", layout_name(result.layout), node.shape()},
+      [terms = std::move(terms), to = bind(result), rows = node.shape()[0],
+       width = node.shape()[1]](dnnl::stream&) {
         float* const sum = floats(to);
         std::copy_n(floats(terms[0]), rows * width, sum);
         for (size_t t = 1; t < terms.size(); ++t) {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <new>
 
+#include "engine/runtime/admission.h"
 #include "engine/runtime/step_costs.h"
 
 namespace tyto::cpu {
@@ -69,10 +70,10 @@ Lowered Lowering::lower(const std::function<void(int64_t)>& admit) {
     const Node& node = graph_.nodes()[id];
     const size_t made = result_.steps.size();
     layer_ = node.name;
-    lower_named(fmt::format("layer '{}' ({} {})", node.name, name_of(node.op), node.shape.str()),
+    values_[id].resize(node.results.size());
+    lower_named(fmt::format("layer '{}' ({} {})", node.name, name_of(node.op), node.shape().str()),
                 [&] { std::visit([&](const auto& op) { lower(op, node, static_cast<int>(id)); }, node.op); });
-    charge(graph_, node, precision_ == Precision::Bf16 ? DType::BF16 : DType::F32,
-           std::span(result_.steps).subspan(made));
+    charge(graph_, node, activation_type(precision_), std::span(result_.steps).subspan(made));
   }
   for (size_t i = 0; i < graph_.outputs().size(); ++i)
     lower_named("output '" + graph_.outputs()[i].first + "'", [&] { lower_output(i); });
@@ -89,7 +90,7 @@ Lowered Lowering::lower(const std::function<void(int64_t)>& admit) {
   report.workspace_bytes = static_cast<int64_t>(workspace);
   for (const auto& w : result_.weights) report.weight_bytes += static_cast<int64_t>(w->get_desc().get_size());
   for (const Step& s : result_.steps) report.steps.push_back(s.report);
-  report.output_bytes = output_bytes(graph_);
+  report.output_bytes = output_bytes(graph_, precision_);
 
   admit(report.activation_bytes + report.workspace_bytes + report.output_bytes);
   result_.arena = allocate(report.activation_bytes);
@@ -101,16 +102,21 @@ Lowered Lowering::lower(const std::function<void(int64_t)>& admit) {
 }
 
 void Lowering::lower(const Input&, const Node& node, int id) {
-  TensorRef s = new_tensor(plain(node.shape));
-  buffers_[static_cast<size_t>(s.buffer)].external = true;
-  buffers_[static_cast<size_t>(s.buffer)].life.bytes = 0;
-  store(id, s);
+  for (size_t i = 0; i < node.results.size(); ++i) {
+    const Result& result = node.results[i];
+    const TensorRef s = new_tensor(plain(result.shape, memory_type(result.elements)));
+    Buffer& buffer = buffers_[static_cast<size_t>(s.buffer)];
+    buffer.input = static_cast<int>(result_.inputs.size());
+    buffer.life.bytes = 0;
+    result_.inputs.emplace_back();
+    store(id, s, static_cast<int>(i));
+  }
 }
 
 void Lowering::lower_output(size_t index) {
   const auto& [name, value] = graph_.outputs()[index];
   layer_ = name;
-  const memory::desc layout = plain(graph_.shape(value));
+  const memory::desc layout = plain(graph_.shape(value), memory_type(graph_.result(value).elements));
   memory target(layout, engine_, nullptr);
   result_.outputs.emplace_back(name, target);
   const TensorRef from = stored(value);
@@ -118,10 +124,10 @@ void Lowering::lower_output(size_t index) {
               target, std::array{from});
 }
 
-void Lowering::store(int id, TensorRef s) {
+void Lowering::store(int id, TensorRef s, int result) {
   Buffer& b = buffers_[static_cast<size_t>(s.buffer)];
   b.last_node = std::max(b.last_node, last_reader_[static_cast<size_t>(id)]);
-  values_[static_cast<size_t>(id)] = std::move(s);
+  values_[static_cast<size_t>(id)][static_cast<size_t>(result)] = std::move(s);
 }
 
 TensorRef Lowering::new_tensor(const memory::desc& layout) {
@@ -136,7 +142,7 @@ TensorRef Lowering::copy(Value v, const memory::desc& layout) {
   const TensorRef from = stored(v), to = new_tensor(layout);
   const Node& node = graph_.node(v);
   add_reorder({node.name, "reorder", layout_name(from.layout) + " -> " + layout_name(layout),
-               layout_name(layout), node.shape},
+               layout_name(layout), graph_.shape(v)},
               from, layout, bind(to), std::array{from, to});
   return to;
 }
@@ -148,37 +154,51 @@ TensorRef Lowering::in_layout(Value v, const memory::desc& layout) {
 TensorRef Lowering::reuse_or_copy(Value v, const memory::desc& layout, int id, const TensorRef& source) {
   const TensorRef& own = stored(v);
   const Buffer& buffer = buffers_[static_cast<size_t>(own.buffer)];
-  const bool free = !buffer.external && buffer.last_node == id && own.buffer != source.buffer;
+  const bool free = buffer.input < 0 && buffer.last_node == id && own.buffer != source.buffer;
   return free && own.layout == layout ? own : copy(v, layout);
 }
 
-memory::desc Lowering::plain(const Shape& shape) const {
-  admission_.value(layer_, shape, DType::F32);
+memory::desc Lowering::plain(const Shape& shape, memory::data_type type) const {
+  admission_.value(layer_, shape, DType::F32, Kind::Rows);
   memory::dims strides(shape.rank(), 1);
   for (size_t i = shape.rank(); i-- > 1;) strides[i - 1] = strides[i] * std::max<int64_t>(1, shape[i]);
-  return {shape.dims(), memory::data_type::f32, strides};
+  return {shape.dims(), type, strides};
 }
 
-memory::data_type Lowering::activation_type() const {
-  return precision_ == Precision::Bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+memory::data_type Lowering::memory_type(Elements elements) const {
+  switch (dtype_of(elements, activation_type(precision_))) {
+    case DType::BF16:
+      return memory::data_type::bf16;
+    case DType::I32:
+      return memory::data_type::s32;
+    default:
+      return memory::data_type::f32;
+  }
 }
 
-memory::desc Lowering::any_layout(const Shape& shape) const {
-  return described(shape, activation_type(), memory::format_tag::any);
+memory::desc Lowering::any_layout(const Result& map) const {
+  return described(map.shape, memory_type(map.elements), memory::format_tag::any);
+}
+
+TensorRef Lowering::rows(Value v) {
+  const Result& result = graph_.result(v);
+  return in_layout(v, plain(result.shape, result.elements == Elements::I32 ? memory::data_type::s32
+                                                                           : memory::data_type::f32));
 }
 
 memory::desc Lowering::described(const Shape& shape, memory::data_type type, memory::format_tag tag) const {
   admission_.value(layer_, shape,
                    type == memory::data_type::u8     ? DType::U8
                    : type == memory::data_type::bf16 ? DType::BF16
-                                                     : DType::F32);
+                                                     : DType::F32,
+                   shape.rank() == 4 ? Kind::Map : Kind::Rows);
   return {shape.dims(), type, tag};
 }
 
 memory Lowering::bind(const TensorRef& s) {
   memory m(s.layout, engine_, nullptr);
-  if (buffers_[static_cast<size_t>(s.buffer)].external)
-    result_.input.push_back(m);
+  if (const int input = buffers_[static_cast<size_t>(s.buffer)].input; input >= 0)
+    result_.inputs[static_cast<size_t>(input)].push_back(m);
   else
     bound_.emplace_back(m, s.buffer);
   return m;
@@ -211,8 +231,9 @@ void Lowering::add_primitive(const Node& node, const std::string& algorithm, con
     scratchpads_.push_back(m);
     arguments.emplace_back(DNNL_ARG_SCRATCHPAD, m);
   }
-  add_step({node.name, std::string(name_of(node.op)), algorithm, layout_name(used.back().layout), node.shape},
-           execution(primitive, std::move(arguments)), used);
+  add_step(
+      {node.name, std::string(name_of(node.op)), algorithm, layout_name(used.back().layout), node.shape()},
+      execution(primitive, std::move(arguments)), used);
 }
 
 void Lowering::add_reorder(PlanReport::Step report, const TensorRef& from, const memory::desc& to_layout,

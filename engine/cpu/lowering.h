@@ -34,7 +34,7 @@ struct Step {
 // What lowering leaves behind: steps whose memories point into the arena, and what keeps them alive.
 struct Lowered {
   std::vector<Step> steps;
-  std::vector<memory> input;  // to be bound to the caller's tensors
+  std::vector<std::vector<memory>> inputs;  // for each of the graph's, what is to be bound to the caller's
   std::vector<std::pair<std::string, memory>> outputs;
   std::vector<std::shared_ptr<const memory>> weights;
   std::shared_ptr<std::byte> arena, workspace;
@@ -59,8 +59,10 @@ class Lowering {
   void lower_output(size_t index);
 
   // --- values ---
-  const TensorRef& stored(Value v) const { return values_[static_cast<size_t>(v.node)]; }
-  void store(int id, TensorRef s);
+  const TensorRef& stored(Value v) const {
+    return values_[static_cast<size_t>(v.node)][static_cast<size_t>(v.result)];
+  }
+  void store(int id, TensorRef s, int result = 0);
   TensorRef new_tensor(const memory::desc& layout);          // a new buffer, from the next step on
   TensorRef copy(Value v, const memory::desc& layout);       // in a new buffer
   TensorRef in_layout(Value v, const memory::desc& layout);  // itself or a reordered copy
@@ -71,12 +73,15 @@ class Lowering {
   TensorRef reuse_or_copy(Value v, const memory::desc& layout, int id, const TensorRef& source);
   // Descriptors of values. Every size that a library sees passes through here, where it is admitted; weights
   // apart, which are in memory already.
-  memory::desc plain(const Shape& shape) const;       // F32, row-major
-  memory::desc any_layout(const Shape& shape) const;  // of the plan's activation type
+  memory::desc plain(const Shape& shape, memory::data_type type = memory::data_type::f32) const;  // row-major
+  memory::desc any_layout(const Result& map) const;  // of memory_type(map.elements)
   memory::desc described(const Shape& shape, memory::data_type type, memory::format_tag tag) const;
   // The same kind of layout for images of another size; the layout is one of ChannelBlocks.
   memory::desc with_area(const memory::desc& layout, int64_t height, int64_t width) const;
-  memory::data_type activation_type() const;
+  // What layers read and write, maps of activations in bf16. Rows are kept in F32, and so are maps that our
+  // own kernels make: what reads them says what it needs.
+  memory::data_type memory_type(Elements elements) const;
+  TensorRef rows(Value v);  // row-major, in F32 or I32: how rows are kept, and what a map becomes
 
   // --- steps ---
   // The last of `used` is the result.
@@ -92,8 +97,8 @@ class Lowering {
 
   struct Buffer {
     Lifetime life;
-    int last_node = -1;     // the last node that reads a value in it
-    bool external = false;  // the caller's memory
+    int last_node = -1;  // the last node that reads a value in it
+    int input = -1;      // the caller's memory: which of the graph's inputs
   };
 
   const Graph& graph_;
@@ -101,9 +106,9 @@ class Lowering {
   dnnl::engine engine_;
   PackedWeights& packed_;
   const Admission& admission_;
-  std::string layer_;             // being lowered
-  std::vector<int> last_reader_;  // per node; beyond the last node where it is an output
-  std::vector<TensorRef> values_;
+  std::string layer_;                           // being lowered
+  std::vector<int> last_reader_;                // per node; beyond the last node where it is an output
+  std::vector<std::vector<TensorRef>> values_;  // by node and result
   std::vector<Buffer> buffers_;
   std::vector<std::pair<memory, int>> bound_;
   std::vector<memory> scratchpads_;

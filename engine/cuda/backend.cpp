@@ -38,7 +38,7 @@ class CudaBackend : public Backend {
   std::unique_ptr<Executable> compile(const Graph& graph, Precision precision) override {
     const cuda::DeviceScope scope(device_->info.index);
     device_->weights.forget_unused();
-    const int64_t staging = cuda::CudaExecutable::staging_bytes(graph);
+    const int64_t staging = cuda::CudaExecutable::staging_bytes(graph, precision);
     const Admission admission(graph, precision, staging, memory().total, room());
     cuda::Lowering lowering(graph, precision, *device_->libraries, device_->weights, admission);
     cuda::Lowered lowered = lowering.lower([&](int64_t bytes) {

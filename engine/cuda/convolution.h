@@ -13,11 +13,6 @@ namespace tyto::cuda {
 
 class Libraries;
 
-// The type of activations and weights in memory; tf32 is how F32 is multiplied.
-inline DType activation_type(Precision precision) {
-  return precision == Precision::Fp16 ? DType::F16 : precision == Precision::Bf16 ? DType::BF16 : DType::F32;
-}
-
 // Sums are kept in fp32; fp32 multiplies in fp32 (no tensor cores).
 struct ConvolutionSpec {
   Precision precision = Precision::Fp32;

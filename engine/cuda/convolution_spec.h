@@ -34,9 +34,9 @@ inline ConvolutionSpec convolution_spec(const Graph& graph, const Node& node, Pr
   spec.height = x[2] + (even ? 0 : p.top + p.bottom);
   spec.width = x[3] + (even ? 0 : p.left + p.right);
   spec.channels = channels;
-  spec.outputs = node.shape[1];
-  spec.out_height = node.shape[2];
-  spec.out_width = node.shape[3];
+  spec.outputs = node.shape()[1];
+  spec.out_height = node.shape()[2];
+  spec.out_width = node.shape()[3];
   spec.kernel = op.kernel;
   spec.stride = op.stride;
   spec.padding = even ? p.top : 0;

@@ -22,6 +22,14 @@ void run_named(const std::string& what, const F& run) {
   }
 }
 
+void copy_on_device(void* to, const void* from, int64_t bytes, cudaStream_t stream) {
+  check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, stream),
+        "copy on the GPU");
+}
+
+// Where the next input begins in a slot's memory.
+int64_t aligned(int64_t bytes) { return (bytes + 255) / 256 * 256; }
+
 }  // namespace
 
 CudaExecutable::CudaExecutable(Lowered lowered, std::shared_ptr<Device> device)
@@ -29,14 +37,19 @@ CudaExecutable::CudaExecutable(Lowered lowered, std::shared_ptr<Device> device)
   const DeviceScope scope(device_->info.index);
   for (const auto& [name, s] : lowered_.outputs) outputs_bytes_ += bytes_of(s);
   if (lowered_.overflow.buffer >= 0) outputs_bytes_ += bytes_of(lowered_.overflow);
-  const int64_t input_bytes = bytes_of(lowered_.input);
-  for (Slot& slot : slots_) {
-    slot.host_input = PinnedBuffer(input_bytes);
-    slot.host_outputs = PinnedBuffer(outputs_bytes_);
-    slot.input = DeviceBuffer(input_bytes);
-    slot.outputs = DeviceBuffer(outputs_bytes_);
+  int64_t inputs_bytes = 0;
+  for (const TensorRef& s : lowered_.inputs) {
+    input_offsets_.push_back(inputs_bytes);
+    inputs_bytes += aligned(bytes_of(s));
   }
-  held_bytes_ = lowered_.memory.bytes() + kSlots * (input_bytes + outputs_bytes_);
+  for (Slot& slot : slots_) {
+    slot.host_inputs = PinnedBuffer(inputs_bytes);
+    slot.host_outputs = PinnedBuffer(outputs_bytes_);
+    slot.inputs = DeviceBuffer(inputs_bytes);
+    slot.outputs = DeviceBuffer(outputs_bytes_);
+    slot.images.resize(lowered_.inputs.size());
+  }
+  held_bytes_ = lowered_.memory.bytes() + kSlots * (inputs_bytes + outputs_bytes_);
   device_->plan_bytes += held_bytes_;
 }
 
@@ -47,41 +60,42 @@ CudaExecutable::~CudaExecutable() {
     cudaStreamSynchronize(*stream);  // nothing may touch the memory that goes now
 }
 
-int64_t CudaExecutable::staging_bytes(const Graph& graph) {
-  int64_t elements = 0;
-  for (const Node& node : graph.nodes())
-    if (std::holds_alternative<Input>(node.op)) elements += node.shape.elements();
-  for (const auto& [name, value] : graph.outputs()) elements += graph.shape(value).elements();
-  return kSlots * elements * size_of(DType::F32);
+int64_t CudaExecutable::staging_bytes(const Graph& graph, Precision precision) {
+  int64_t bytes = output_bytes(graph, precision);
+  for (const auto& [name, value] : graph.inputs())
+    bytes += aligned(graph.shape(value).elements() *
+                     size_of(dtype_of(graph.result(value).elements, activation_type(precision))));
+  return kSlots * bytes;
 }
 
-void CudaExecutable::submit(const Tensor& input) {
+void CudaExecutable::submit(std::span<const BoundInput> inputs) {
   const DeviceScope scope(device_->info.index);
   Slot& slot = next_slot();
-  std::memcpy(slot.host_input.data(), input.data(), static_cast<size_t>(slot.host_input.bytes()));
-  // The batch that was here before has been collected: its input was taken and its outputs are on the host.
-  check(
-      cudaMemcpyAsync(slot.input.data(), slot.host_input.data(), static_cast<size_t>(slot.host_input.bytes()),
-                      cudaMemcpyHostToDevice, device_->upload),
-      "copy a batch to the GPU");
+  // The batch that was here before has been collected: its inputs were taken and its outputs are on the host.
+  for (size_t i = 0; i < inputs.size(); ++i)
+    std::visit([&](const auto& input) { upload(slot, i, input); }, inputs[i]);
   finish(slot);
 }
 
-std::vector<Geometry> CudaExecutable::submit_images(std::span<const Image> images,
-                                                    const Preprocessing& rule) {
-  const DeviceScope scope(device_->info.index);
-  Slot& slot = next_slot();
-  const int64_t held_before = slot.images.bytes();
-  std::vector<Geometry> geometries;
+void CudaExecutable::upload(Slot& slot, size_t input, const Tensor* tensor) {
+  const auto bytes = static_cast<size_t>(tensor->bytes());
+  std::byte* const host = slot.host_inputs.data() + input_offsets_[input];
+  std::memcpy(host, tensor->data(), bytes);
+  check(cudaMemcpyAsync(slot.inputs.data() + input_offsets_[input], host, bytes, cudaMemcpyHostToDevice,
+                        device_->upload),
+        "copy a batch to the GPU");
+}
+
+void CudaExecutable::upload(Slot& slot, size_t input, const ImageBatch& batch) {
+  ImageUpload& images = slot.images[input];
+  const int64_t held_before = images.bytes();
   run_named("preprocessing", [&] {
-    geometries = slot.images.upload(images, rule, lowered_.input.shape[0],
-                                    reinterpret_cast<float*>(slot.input.data()), device_->upload);
+    images.upload(batch.images, *batch.rule, lowered_.inputs[input].shape[0],
+                  reinterpret_cast<float*>(slot.inputs.data() + input_offsets_[input]), device_->upload);
     if (device_->synchronous) device_->upload.wait();
   });
-  held_bytes_ += slot.images.bytes() - held_before;
-  device_->plan_bytes += slot.images.bytes() - held_before;
-  finish(slot);
-  return geometries;
+  held_bytes_ += images.bytes() - held_before;
+  device_->plan_bytes += images.bytes() - held_before;
 }
 
 void CudaExecutable::finish(Slot& slot) {
@@ -97,14 +111,16 @@ void CudaExecutable::finish(Slot& slot) {
   ++submitted_;
 }
 
+void CudaExecutable::copy_inputs(const Slot& slot) {
+  for (size_t i = 0; i < lowered_.inputs.size(); ++i)
+    copy_on_device(lowered_.addresses->at(lowered_.inputs[i]), slot.inputs.data() + input_offsets_[i],
+                   bytes_of(lowered_.inputs[i]), device_->compute);
+}
+
 void CudaExecutable::compute(Slot& slot) {
   const cudaStream_t stream = device_->compute;
-  const auto copy = [&](void* to, const void* from, int64_t bytes) {
-    check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, stream),
-          "copy on the GPU");
-  };
   const Addresses& memory = *lowered_.addresses;
-  copy(memory.at(lowered_.input), slot.input.data(), slot.input.bytes());
+  copy_inputs(slot);
   if (timed_) {
     run_timed_steps();
   } else if (graph_) {
@@ -118,7 +134,7 @@ void CudaExecutable::compute(Slot& slot) {
   warm_ = true;
   std::byte* to = slot.outputs.data();
   const auto hand_out = [&](const TensorRef& s) {
-    copy(to, memory.at(s), bytes_of(s));
+    copy_on_device(to, memory.at(s), bytes_of(s), stream);
     to += bytes_of(s);
   };
   for (const auto& [name, s] : lowered_.outputs) hand_out(s);
@@ -146,7 +162,8 @@ void CudaExecutable::run_timed_steps() {
   }
 }
 
-std::vector<double> CudaExecutable::time_steps(const Tensor& input, std::map<std::string, Tensor>& outputs) {
+std::vector<double> CudaExecutable::time_steps(std::span<const BoundInput> inputs,
+                                               std::map<std::string, Tensor>& outputs) {
   const DeviceScope scope(device_->info.index);
   if (marks_.empty()) marks_ = std::vector<TimedEvent>(lowered_.steps.size() + 1);
   {
@@ -155,7 +172,7 @@ std::vector<double> CudaExecutable::time_steps(const Tensor& input, std::map<std
       ~Timed() { on_ = false; }
       bool& on_;
     } timed(timed_);
-    submit(input);
+    submit(inputs);
   }
   collect(outputs);
   std::vector<double> milliseconds;
@@ -166,9 +183,7 @@ std::vector<double> CudaExecutable::time_steps(const Tensor& input, std::map<std
 
 void CudaExecutable::run_watched(Slot& slot) {
   const cudaStream_t stream = device_->compute;
-  check(cudaMemcpyAsync(lowered_.addresses->at(lowered_.input), slot.input.data(),
-                        static_cast<size_t>(slot.input.bytes()), cudaMemcpyDeviceToDevice, stream),
-        "copy on the GPU");
+  copy_inputs(slot);
   uint32_t* const counter = lowered_.addresses->at<uint32_t>(lowered_.overflow);
   const auto count = [&] {
     uint32_t value = 0;

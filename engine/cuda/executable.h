@@ -40,30 +40,33 @@ class CudaExecutable : public Executable {
   CudaExecutable(Lowered lowered, std::shared_ptr<Device> device);
   ~CudaExecutable() override;
 
-  void submit(const Tensor& input) override;
+  void submit(std::span<const BoundInput> inputs) override;
   bool preprocesses() const override { return true; }
-  std::vector<Geometry> submit_images(std::span<const Image> images, const Preprocessing& rule) override;
   void collect(std::map<std::string, Tensor>& outputs) override;
   int in_flight() const override { return kSlots; }
-  std::vector<double> time_steps(const Tensor& input, std::map<std::string, Tensor>& outputs) override;
+  std::vector<double> time_steps(std::span<const BoundInput> inputs,
+                                 std::map<std::string, Tensor>& outputs) override;
   const PlanReport& report() const override { return lowered_.report; }
 
   // Of device memory beside arena and workspace, for a plan with such an input and outputs.
-  static int64_t staging_bytes(const Graph& graph);
+  static int64_t staging_bytes(const Graph& graph, Precision precision);
 
  private:
   static constexpr int kSlots = 2;  // one batch is copied while the other is computed
 
   // A batch on its way: the memory that its copies need for themselves.
   struct Slot {
-    PinnedBuffer host_input, host_outputs;
-    DeviceBuffer input, outputs;
-    ImageUpload images;
+    PinnedBuffer host_inputs, host_outputs;
+    DeviceBuffer inputs, outputs;
+    std::vector<ImageUpload> images;  // for each input that has been images
     Event uploaded, computed, downloaded;
   };
 
   Slot& next_slot() { return slots_[static_cast<size_t>(submitted_ % kSlots)]; }
-  void finish(Slot& slot);  // computes and downloads what was uploaded
+  void upload(Slot& slot, size_t input, const Tensor* tensor);
+  void upload(Slot& slot, size_t input, const ImageBatch& batch);
+  void finish(Slot& slot);             // computes and downloads what was uploaded
+  void copy_inputs(const Slot& slot);  // to where the steps read them
   void compute(Slot& slot);
   void run_steps();
   void run_timed_steps();
@@ -78,6 +81,7 @@ class CudaExecutable : public Executable {
   Lowered lowered_;
   std::array<Slot, kSlots> slots_;
   int64_t submitted_ = 0, collected_ = 0;
+  std::vector<int64_t> input_offsets_;  // in a slot's memory
   int64_t outputs_bytes_ = 0, held_bytes_ = 0;
   CapturedGraph graph_;
   bool warm_ = false;

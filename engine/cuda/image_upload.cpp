@@ -30,17 +30,16 @@ void grow(Buffer& buffer, int64_t bytes) {
 
 }  // namespace
 
-std::vector<Geometry> ImageUpload::upload(std::span<const Image> images, const Preprocessing& rule,
-                                          int64_t rows, float* input, const Stream& stream) {
+void ImageUpload::upload(std::span<const Image> images, const Preprocessing& rule, int64_t rows, float* input,
+                         const Stream& stream) {
   const int64_t row_values = int64_t{3} * rule.height * rule.width;
-  std::vector<Geometry> geometries;
+  float* row = input;
   piece_.clear();
   for (const Image& image : images) {
     const ImageFit fit = fit_image(rule, image.width, image.height);
-    float* const row = input + static_cast<int64_t>(geometries.size()) * row_values;
-    geometries.push_back(fit.geometry());
     if (aligned(static_cast<int64_t>(image.rgb.size())) + table_bytes(fit) > kMaxStaged) {
       preprocess_on_host(image, rule, row, stream);
+      row += row_values;
       continue;
     }
     Staged next = staged(image, fit, row);
@@ -50,6 +49,7 @@ std::vector<Geometry> ImageUpload::upload(std::span<const Image> images, const P
       next = staged(image, fit, row);
     }
     piece_.push_back(next);
+    row += row_values;
   }
   flush(rule, stream);
   const auto empty = static_cast<size_t>((rows - static_cast<int64_t>(images.size())) * row_values);
@@ -57,7 +57,6 @@ std::vector<Geometry> ImageUpload::upload(std::span<const Image> images, const P
     check(cudaMemsetAsync(input + static_cast<int64_t>(images.size()) * row_values, 0, empty * sizeof(float),
                           stream),
           "clear a batch on the GPU");
-  return geometries;
 }
 
 ImageUpload::Staged ImageUpload::staged(const Image& image, const ImageFit& fit, float* row) const {

@@ -23,8 +23,8 @@ class ImageUpload {
   // input: F32 [rows, 3, height, width] on the device; rows beyond the images become zero. The images have
   // been checked; they may go when the call returns, the work is done in the stream's order. The batch before
   // must be done.
-  std::vector<Geometry> upload(std::span<const Image> images, const Preprocessing& rule, int64_t rows,
-                               float* input, const Stream& stream);
+  void upload(std::span<const Image> images, const Preprocessing& rule, int64_t rows, float* input,
+              const Stream& stream);
 
   int64_t bytes() const;  // of device memory held
 

@@ -59,8 +59,8 @@ bool fuses(Activation activation) { return activation == Activation::None || act
 TensorRef Lowering::with_border(Value v, const Padding& p) {
   const TensorRef from = stored(v);
   const Shape& in = from.shape;
-  const TensorRef result =
-      new_padded({in[0], in[1], in[2] + p.top + p.bottom, in[3] + p.left + p.right}, from.channels);
+  const TensorRef result = new_padded({in[0], in[1], in[2] + p.top + p.bottom, in[3] + p.left + p.right},
+                                      from.type, from.channels);
   add_step({graph_.node(v).name, "pad", "tyto", "nhwc", result.shape}, std::array{from, result},
            [=, m = addresses_](cudaStream_t s) {
              with_element_type(from.type, [&]<class T>() {
@@ -71,9 +71,9 @@ TensorRef Lowering::with_border(Value v, const Padding& p) {
 }
 
 void Lowering::lower_depthwise(const Conv2d& op, const Node& node, int id) {
-  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node.shape);
-  const DeviceBuffer* weights = pack(node.weights[0], "taps first", type_, taps_first);
-  const DeviceBuffer* bias = node.weights.size() > 1 ? pack(node.weights[1], type_) : nullptr;
+  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node);
+  const DeviceBuffer* weights = pack(node.weights[0], "taps first", x.type, taps_first);
+  const DeviceBuffer* bias = node.weights.size() > 1 ? pack(node.weights[1], x.type) : nullptr;
   const bool residual = node.inputs.size() > 1;
   const kernels::DepthwiseConvolution parameters = {
       op.kernel,       op.stride,   op.padding.top,
@@ -94,16 +94,17 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
   if (is_depthwise(node)) return lower_depthwise(op, node, id);
 
   const TensorRef x = pads_evenly(op.padding) ? stored(in) : with_border(in, op.padding),
-                  y = new_tensor(node.shape);
+                  y = new_tensor(node);
   const bool residual = node.inputs.size() > 1;
-  const ConvolutionSpec spec = convolution_spec(graph_, node, precision_, x.channels);
+  const ConvolutionSpec spec =
+      convolution_spec(graph_, node, precision_of(node.result().elements), x.channels);
   auto convolution = std::make_shared<Convolution>(libraries_, spec);
   reserve_workspace(convolution->workspace_bytes());
   const int64_t group_channels = op.groups == 1 ? x.channels : w.dim(1);
   const DeviceBuffer* weights =
-      pack(w, fmt::format("channels last, {}", group_channels), type_,
+      pack(w, fmt::format("channels last, {}", group_channels), x.type,
            [&](const Tensor& values) { return nchw_to_nhwc(values, group_channels); });
-  const DeviceBuffer* bias = spec.bias ? pack(node.weights[1], type_) : nullptr;
+  const DeviceBuffer* bias = spec.bias ? pack(node.weights[1], x.type) : nullptr;
   const TensorRef z = residual ? stored(node.inputs[1]) : x;
   add_step(node, convolution->algorithm(), std::array{x, z, y}, [=, m = addresses_](cudaStream_t s) {
     convolution->run(m->at(x), weights->data(), bias ? bias->data() : nullptr, residual ? m->at(z) : nullptr,
@@ -119,23 +120,24 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
 void Lowering::lower(const ConvTranspose2d& op, const Node& node, int id) {
   const TensorRef x = stored(node.inputs[0]);
   MatrixProductSpec spec;
-  spec.precision = precision_;
+  spec.precision = precision_of(node.result().elements);
   spec.rows = x.shape[0] * x.shape[2] * x.shape[3];
   spec.inputs = x.channels;
-  spec.outputs = int64_t{op.kernel} * op.kernel * node.shape[1];
+  spec.outputs = int64_t{op.kernel} * op.kernel * node.shape()[1];
   auto product = std::make_shared<MatrixProduct>(libraries_, spec);
   reserve_workspace(product->workspace_bytes());
   const DeviceBuffer* weights =
-      pack(node.weights[0], fmt::format("taps by channels, {} groups, {}", op.groups, x.channels), type_,
+      pack(node.weights[0], fmt::format("taps by channels, {} groups, {}", op.groups, x.channels), x.type,
            [&](const Tensor& w) { return taps_by_channels(w, op.groups, x.channels); });
-  const TensorRef columns = new_tensor({x.shape[0], spec.outputs, x.shape[2], x.shape[3]});
+  const TensorRef columns =
+      new_tensor({{x.shape[0], spec.outputs, x.shape[2], x.shape[3]}, node.result().elements, Kind::Map});
   add_step(node, product->algorithm(), std::array{x, columns}, [=, m = addresses_](cudaStream_t s) {
     product->run(m->at(x), weights->data(), nullptr, m->at(columns), m->workspace, s);
   });
-  const DeviceBuffer* bias = node.weights.size() > 1 ? pack(node.weights[1], type_) : nullptr;
-  const TensorRef y = new_tensor(node.shape);
+  const DeviceBuffer* bias = node.weights.size() > 1 ? pack(node.weights[1], x.type) : nullptr;
+  const TensorRef y = new_tensor(node);
   const kernels::Col2Im windows = {op.kernel, op.stride, op.padding, op.dilation, op.activation};
-  add_step({node.name, "col2im", "tyto", "nhwc", node.shape}, std::array{columns, y},
+  add_step({node.name, "col2im", "tyto", "nhwc", node.shape()}, std::array{columns, y},
            [=, m = addresses_](cudaStream_t s) {
              with_element_type(y.type, [&]<class T>() {
                kernels::col2im<T>(m->images<const T>(columns),
@@ -147,18 +149,18 @@ void Lowering::lower(const ConvTranspose2d& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const Linear& op, const Node& node, int id) {
-  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node.shape);
+  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node);
   MatrixProductSpec spec;
-  spec.precision = precision_;
-  spec.rows = node.shape[0];
+  spec.precision = precision_of(node.result().elements);
   spec.inputs = node.weights[0].dim(1);
-  spec.outputs = node.shape[1];
+  spec.outputs = node.weights[0].dim(0);
+  spec.rows = spec.outputs == 0 ? 0 : node.shape().elements() / spec.outputs;
   spec.bias = node.weights.size() > 1;
   spec.relu = op.activation == Activation::Relu;
   auto product = std::make_shared<MatrixProduct>(libraries_, spec);
   reserve_workspace(product->workspace_bytes());
-  const DeviceBuffer* weights = pack(node.weights[0], type_);
-  const DeviceBuffer* bias = spec.bias ? pack(node.weights[1], type_) : nullptr;
+  const DeviceBuffer* weights = pack(node.weights[0], x.type);
+  const DeviceBuffer* bias = spec.bias ? pack(node.weights[1], x.type) : nullptr;
   add_step(node, product->algorithm(), std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
     product->run(m->at(x), weights->data(), bias ? bias->data() : nullptr, m->at(y), m->workspace, s);
   });

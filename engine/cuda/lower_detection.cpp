@@ -12,7 +12,7 @@ void Lowering::lower(const ConcatMaps&, const Node& node, int id) {
     maps.push_back(stored(in));
     watch(maps.back(), graph_.node(in).name);
   }
-  const TensorRef rows = new_tensor(node.shape, DType::F32);
+  const TensorRef rows = new_tensor(node);
   std::vector<TensorRef> used = maps;
   used.push_back(rows);
   add_step(node, "tyto", used, [=, m = addresses_](cudaStream_t s) {
@@ -26,7 +26,7 @@ void Lowering::lower(const ConcatMaps&, const Node& node, int id) {
 }
 
 void Lowering::lower(const DecodeBoxes& op, const Node& node, int id) {
-  const TensorRef offsets = stored(node.inputs[0]), boxes = new_tensor(node.shape, DType::F32);
+  const TensorRef offsets = stored(node.inputs[0]), boxes = new_tensor(node);
   const DeviceBuffer* anchors = pack(node.weights[0], DType::F32);
   add_step(node, "tyto", std::array{offsets, boxes}, [=, m = addresses_](cudaStream_t s) {
     kernels::decode_boxes(m->at<const float>(offsets), reinterpret_cast<const float*>(anchors->data()),
@@ -36,7 +36,7 @@ void Lowering::lower(const DecodeBoxes& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const ClassScores& op, const Node& node, int id) {
-  const TensorRef logits = stored(node.inputs[0]), scores = new_tensor(node.shape, DType::F32);
+  const TensorRef logits = stored(node.inputs[0]), scores = new_tensor(node);
   add_step(node, "tyto", std::array{logits, scores}, [=, m = addresses_](cudaStream_t s) {
     const Shape& in = logits.shape;
     kernels::class_scores(m->at<const float>(logits), in[0], in[1], in[2], op, m->at<float>(scores), s);
@@ -48,13 +48,15 @@ void Lowering::lower(const Nms& op, const Node& node, int id) {
   const TensorRef boxes = stored(node.inputs[0]), scores = stored(node.inputs[1]);
   const Shape& in = scores.shape;
   const TensorRef workspace = scratch(kernels::nms_workspace_cuda(op, in[0], in[1], in[2]));
-  const TensorRef rows = new_tensor(node.shape, DType::F32);
-  add_step(node, "tyto", std::array{boxes, scores, workspace, rows}, [=, m = addresses_](cudaStream_t s) {
-    const Shape& shape = scores.shape;
-    kernels::nms(m->at<const float>(boxes), m->at<const float>(scores), shape[0], shape[1], shape[2], op,
-                 m->at(workspace), m->at<float>(rows), s);
-  });
+  const TensorRef rows = new_tensor(node), counts = new_tensor(node.results[1]);
+  add_step(node, "tyto", std::array{boxes, scores, workspace, counts, rows},
+           [=, m = addresses_](cudaStream_t s) {
+             const Shape& shape = scores.shape;
+             kernels::nms(m->at<const float>(boxes), m->at<const float>(scores), shape[0], shape[1], shape[2],
+                          op, m->at(workspace), m->at<float>(rows), m->at<int32_t>(counts), s);
+           });
   store(id, rows);
+  store(id, counts, 1);
 }
 
 }  // namespace tyto::cuda

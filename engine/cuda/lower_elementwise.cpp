@@ -10,9 +10,9 @@
 namespace tyto::cuda {
 
 TensorRef Lowering::add_residual(const Node& node, Activation activation, const TensorRef& x) {
-  const TensorRef residual = stored(node.inputs[1]), y = new_tensor(node.shape);
-  add_step({node.name, "add", "tyto", node.shape.rank() == 4 ? "nhwc" : "rows", node.shape},
-           std::array{x, residual, y}, [=, m = addresses_](cudaStream_t s) {
+  const TensorRef residual = stored(node.inputs[1]), y = new_tensor(node);
+  add_step({node.name, "add", "tyto", layout_name(y), node.shape()}, std::array{x, residual, y},
+           [=, m = addresses_](cudaStream_t s) {
              with_element_type(x.type, [&]<class T>() {
                kernels::epilogue<T>(m->images<const T>(x), nullptr, m->at<const T>(residual), activation,
                                     m->at<T>(y), s);
@@ -28,7 +28,7 @@ void Lowering::lower(const Add& op, const Node& node, int id) {
 void Lowering::lower(const Activate& op, const Node& node, int id) {
   const TensorRef x = stored(node.inputs[0]);
   if (op.activation == Activation::None) return store(id, x);
-  const TensorRef y = new_tensor(node.shape, x.type);
+  const TensorRef y = new_tensor(node);
   add_step(node, "tyto", std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
     with_element_type(x.type, [&]<class T>() {
       kernels::epilogue<T>(m->images<const T>(x), nullptr, nullptr, op.activation, m->at<T>(y), s);
@@ -38,7 +38,7 @@ void Lowering::lower(const Activate& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const BatchNorm& op, const Node& node, int id) {
-  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node.shape);
+  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node);
   const ChannelAffine affine = channel_affine_of(node, graph_.channels(node.inputs[0]));
   const DeviceBuffer* scale = keep(DeviceWeights::upload(affine.scale, DType::F32));
   const DeviceBuffer* shift = keep(DeviceWeights::upload(affine.shift, DType::F32));
@@ -56,7 +56,7 @@ void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
   const TensorRef x = stored(node.inputs[0]);
   const TensorRef workspace =
       scratch(kernels::instance_norm_workspace_bytes(x.shape[0], x.shape[2], x.shape[3], x.channels));
-  const TensorRef y = new_tensor(node.shape);
+  const TensorRef y = new_tensor(node);
   const DeviceBuffer *scale = pack(node.weights[0], DType::F32), *shift = pack(node.weights[1], DType::F32);
   add_step(node, "tyto", std::array{x, workspace, y},
            [=, m = addresses_, count = node.weights[0].dim(0)](cudaStream_t s) {
@@ -70,7 +70,7 @@ void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const ScaleChannels&, const Node& node, int id) {
-  const TensorRef x = stored(node.inputs[0]), scales = stored(node.inputs[1]), y = new_tensor(node.shape);
+  const TensorRef x = stored(node.inputs[0]), scales = stored(node.inputs[1]), y = new_tensor(node);
   add_step(node, "tyto", std::array{x, scales, y}, [=, m = addresses_](cudaStream_t s) {
     with_element_type(x.type, [&]<class T>() {
       kernels::scale_channels<T>(m->images<const T>(x), m->at<const T>(scales), m->at<T>(y), s);
@@ -80,7 +80,7 @@ void Lowering::lower(const ScaleChannels&, const Node& node, int id) {
 }
 
 void Lowering::lower(const L2Normalize& op, const Node& node, int id) {
-  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node.shape);
+  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node);
   const DeviceBuffer* scale = pack(node.weights[0], DType::F32);
   add_step(node, "tyto", std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
     with_element_type(x.type, [&]<class T>() {

@@ -1,4 +1,4 @@
-// Pooling and reshaping.
+// Pooling.
 #include <array>
 
 #include "engine/cuda/lowering.h"
@@ -9,7 +9,7 @@
 namespace tyto::cuda {
 
 void Lowering::lower(const MaxPool& op, const Node& node, int id) {
-  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node.shape);
+  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node);
   const kernels::MaxPoolWindow window = {op.kernel, op.stride, op.padding.top, op.padding.left};
   add_step(node, "tyto", std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
     with_element_type(
@@ -21,7 +21,7 @@ void Lowering::lower(const MaxPool& op, const Node& node, int id) {
 void Lowering::lower(const AdaptiveAveragePool& op, const Node& node, int id) {
   const TensorRef x = stored(node.inputs[0]);
   if (x.shape[2] == op.height && x.shape[3] == op.width) return store(id, x);
-  const TensorRef y = new_tensor(node.shape);
+  const TensorRef y = new_tensor(node);
   add_step(node, "tyto", std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
     with_element_type(x.type, [&]<class T>() {
       kernels::adaptive_average_pool<T>(m->images<const T>(x), m->images<T>(y), s);
@@ -31,22 +31,13 @@ void Lowering::lower(const AdaptiveAveragePool& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const GemPool& op, const Node& node, int id) {
-  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node.shape);
+  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node);
   const float power = positive_number(node.weights[0]);
   add_step(node, "tyto", std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
     with_element_type(
         x.type, [&]<class T>() { kernels::gem_pool<T>(m->images<const T>(x), power, op, m->at<T>(y), s); });
   });
   store(id, y);
-}
-
-void Lowering::lower(const Flatten&, const Node& node, int id) {
-  TensorRef x = stored(node.inputs[0]);
-  if (x.shape.rank() == 4 && x.shape[2] * x.shape[3] != 1)
-    return store(id, planes(node.inputs[0], type_, node.shape, node.name));
-  x.shape = node.shape;  // one pixel: its channels lie as the row does
-  x.channels = node.shape[1];
-  store(id, x);
 }
 
 }  // namespace tyto::cuda

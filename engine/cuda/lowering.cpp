@@ -18,9 +18,9 @@ namespace {
 constexpr int64_t kAlignment = 256;  // of the libraries' workspace
 
 int64_t bytes_of(const TensorRef& s) {
-  const int64_t planes =
-      s.shape.rank() == 4 ? s.shape[0] * s.shape[2] * s.shape[3] * s.channels : s.shape.elements();
-  return planes * size_of(s.type);
+  const int64_t elements =
+      s.kind == Kind::Map ? s.shape[0] * s.shape[2] * s.shape[3] * s.channels : s.shape.elements();
+  return elements * size_of(s.type);
 }
 
 int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
@@ -36,7 +36,6 @@ Lowering::Lowering(const Graph& graph, Precision precision, Libraries& libraries
       weights_(weights),
       admission_(admission),
       values_(graph.nodes().size()),
-      image_planes_(graph.nodes().size()),
       addresses_(std::make_shared<Addresses>()) {}
 
 Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
@@ -51,13 +50,14 @@ Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
     const Node& node = graph_.nodes()[id];
     const size_t made = result_.steps.size();
     layer_ = node.name;
+    values_[id].resize(node.results.size());
     try {
       std::visit([&](const auto& op) { lower(op, node, static_cast<int>(id)); }, node.op);
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::Format || error.kind() == ErrorKind::Shape)
         throw;  // which name the layer themselves
       throw Error(error.kind(), fmt::format("layer '{}' ({} {}): {}", node.name, name_of(node.op),
-                                            node.shape.str(), error.what()));
+                                            node.shape().str(), error.what()));
     }
     charge(graph_, node, type_, std::span(result_.steps).subspan(made));
   }
@@ -72,7 +72,7 @@ Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
   report.workspace_bytes = workspace_;
   for (const auto& w : result_.weights) report.weight_bytes += w->bytes();
   for (const Step& s : result_.steps) report.steps.push_back(s.report);
-  report.output_bytes = output_bytes(graph_);
+  report.output_bytes = output_bytes(graph_, precision_);
 
   result_.memory = allocate(aligned(report.activation_bytes) + report.workspace_bytes);
   addresses_->arena = result_.memory.data();
@@ -87,42 +87,34 @@ void Lowering::lower_output(size_t index) {
   layer_ = name;
   const TensorRef from = stored(value);
   watch(from, name);
-  TensorRef result;
-  if (from.shape.rank() == 4) {
-    result = planes(value, DType::F32, from.shape, name);
-  } else {
-    result = new_tensor(from.shape, DType::F32);
-    add_step({name, "output", "tyto", "rows", from.shape}, std::array{from, result},
-             [=, m = addresses_, n = from.shape.elements()](cudaStream_t s) {
-               with_element_type(from.type, [&]<class T>() {
-                 kernels::convert<T, float>(m->at<const T>(from), n, m->at<float>(result), s);
-               });
-             });
-  }
+  const TensorRef result = from.kind == Kind::Map ? planes(from, from.shape, "output", name) : from;
   buffers_[static_cast<size_t>(result.buffer)].last = std::numeric_limits<int>::max();
   result_.outputs.emplace_back(name, result);
 }
 
-TensorRef Lowering::new_padded(const Shape& shape, int64_t channels) {
-  const Shape in_memory = {shape[0], channels, shape[2], shape[3]};
-  admission_.value(layer_, in_memory, type_);
+TensorRef Lowering::new_buffer(const TensorRef& of) {
+  TensorRef s = of;
   Lifetime life;
-  life.bytes = in_memory.elements() * size_of(type_);
+  life.bytes = bytes_of(s);
   life.first = life.last = static_cast<int>(result_.steps.size());
   buffers_.push_back(life);
-  return {static_cast<int>(buffers_.size()) - 1, type_, shape, channels};
+  s.buffer = static_cast<int>(buffers_.size()) - 1;
+  return s;
 }
 
-TensorRef Lowering::new_tensor(const Shape& shape, DType type) {
-  admission_.value(layer_, shape, type);
-  Lifetime life;
-  life.bytes = shape.elements() * size_of(type);
-  life.first = life.last = static_cast<int>(result_.steps.size());
-  buffers_.push_back(life);
-  return {static_cast<int>(buffers_.size()) - 1, type, shape, shape.rank() > 1 ? shape[1] : 1};
+TensorRef Lowering::new_padded(const Shape& map, DType type, int64_t channels) {
+  admission_.value(layer_, {map[0], channels, map[2], map[3]}, type, Kind::Map);
+  return new_buffer({.type = type, .shape = map, .kind = Kind::Map, .channels = channels});
 }
 
-TensorRef Lowering::scratch(int64_t bytes) { return new_tensor(Shape{bytes}, DType::U8); }
+TensorRef Lowering::new_tensor(const Result& result) {
+  const DType type = type_of(result.elements);
+  if (result.kind == Kind::Map) return new_padded(result.shape, type, result.shape[1]);
+  admission_.value(layer_, result.shape, type, Kind::Rows);
+  return new_buffer({.type = type, .shape = result.shape});
+}
+
+TensorRef Lowering::scratch(int64_t bytes) { return new_buffer({.type = DType::U8, .shape = {bytes}}); }
 
 TensorRef Lowering::persistent(int64_t bytes) {
   const TensorRef s = scratch(bytes);
@@ -134,24 +126,36 @@ TensorRef Lowering::persistent(int64_t bytes) {
 void Lowering::watch(const TensorRef& s, const std::string& name) {
   if (s.type != DType::F16) return;
   add_step({name, "watch for overflow", "tyto", "any", s.shape}, std::array{s, result_.overflow},
-           [s, m = addresses_, counter = result_.overflow, n = s.shape.elements()](cudaStream_t stream) {
+           [s, m = addresses_, counter = result_.overflow,
+            n = bytes_of(s) / size_of(s.type)](cudaStream_t stream) {
              kernels::count_not_finite<kernels::Half>(m->at<const kernels::Half>(s), n,
                                                       m->at<uint32_t>(counter), stream);
            });
 }
 
-TensorRef Lowering::planes(Value v, DType type, const Shape& shape, const std::string& name) {
-  const TensorRef from = stored(v), result = new_tensor(shape, type);
-  add_step({name, type == type_ ? "flatten" : "output", "tyto", "rows", shape}, std::array{from, result},
+TensorRef Lowering::planes(const TensorRef& map, const Shape& shape, const std::string& operation,
+                           const std::string& name) {
+  const TensorRef rows = new_buffer({.type = map.type, .shape = shape});
+  add_step({name, operation, "tyto", "rows", shape}, std::array{map, rows},
            [=, m = addresses_](cudaStream_t s) {
-             with_element_type(from.type, [&]<class T>() {
-               if (result.type == DType::F32)
-                 kernels::nhwc_to_nchw<T, float>(m->images<const T>(from), m->at<float>(result), s);
-               else
-                 kernels::nhwc_to_nchw<T, T>(m->images<const T>(from), m->at<T>(result), s);
+             with_element_type(map.type, [&]<class T>() {
+               kernels::nhwc_to_nchw<T>(m->images<const T>(map), m->at<T>(rows), s);
              });
            });
-  return result;
+  return rows;
+}
+
+void Lowering::convert(const TensorRef& from, const TensorRef& to, const PlanReport::Step& report) {
+  add_step(report, std::array{from, to},
+           [=, m = addresses_, n = bytes_of(from) / size_of(from.type)](cudaStream_t s) {
+             const DType narrow = from.type == DType::F32 ? to.type : from.type;
+             with_element_type(narrow, [&]<class T>() {
+               if (from.type == DType::F32)
+                 kernels::convert<float, T>(m->at<const float>(from), n, m->at<T>(to), s);
+               else
+                 kernels::convert<T, float>(m->at<const T>(from), n, m->at<float>(to), s);
+             });
+           });
 }
 
 void Lowering::add_step(PlanReport::Step report, std::span<const TensorRef> used,
@@ -169,19 +173,17 @@ void Lowering::add_step(PlanReport::Step report, std::span<const TensorRef> used
 
 void Lowering::add_step(const Node& node, const std::string& algorithm, std::span<const TensorRef> used,
                         std::function<void(cudaStream_t)> run) {
-  add_step({node.name, std::string(name_of(node.op)), algorithm, node.shape.rank() == 4 ? "nhwc" : "rows",
-            node.shape},
+  add_step({node.name, std::string(name_of(node.op)), algorithm, layout_name(used.back()), node.shape()},
            used, std::move(run));
 }
 
 void Lowering::add_activation(const Node& node, Activation activation, const TensorRef& y) {
-  add_step(
-      {node.name, std::string(name_of(activation)), "tyto", y.shape.rank() == 4 ? "nhwc" : "rows", y.shape},
-      std::array{y, y}, [=, m = addresses_](cudaStream_t s) {
-        with_element_type(y.type, [&]<class T>() {
-          kernels::epilogue<T>(m->images<const T>(y), nullptr, nullptr, activation, m->at<T>(y), s);
-        });
-      });
+  add_step({node.name, std::string(name_of(activation)), "tyto", layout_name(y), y.shape}, std::array{y, y},
+           [=, m = addresses_](cudaStream_t s) {
+             with_element_type(y.type, [&]<class T>() {
+               kernels::epilogue<T>(m->images<const T>(y), nullptr, nullptr, activation, m->at<T>(y), s);
+             });
+           });
 }
 
 const DeviceBuffer* Lowering::keep(DeviceWeights::Buffer buffer) {

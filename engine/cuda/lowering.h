@@ -1,8 +1,7 @@
 // Graph -> steps over one arena of device memory. Each operator's overload of lower() stands in a file of its
 // family.
 //
-// A value of four dimensions is kept NHWC in the precision's activation type, any other row-major: vectors in
-// that type, the tensors of a detector's head as F32.
+// A map is kept NHWC, rows row-major, both in the type of their elements.
 #pragma once
 
 #include <functional>
@@ -15,6 +14,7 @@
 #include "engine/cuda/element_type.h"
 #include "engine/cuda/matrix_product.h"
 #include "engine/cuda/weights.h"
+#include "engine/graph/cost.h"
 #include "engine/graph/graph.h"
 #include "engine/runtime/admission.h"
 #include "engine/runtime/arena.h"
@@ -27,9 +27,12 @@ namespace tyto::cuda {
 struct TensorRef {
   int buffer = -1;
   DType type = DType::F32;
-  Shape shape;           // logical
-  int64_t channels = 0;  // of four dimensions: in memory, at least shape[1]; those beyond it are zero
+  Shape shape;  // logical
+  Kind kind = Kind::Rows;
+  int64_t channels = 0;  // of a map: in memory, at least shape[1]; those beyond it are zero
 };
+
+inline const char* layout_name(const TensorRef& s) { return s.kind == Kind::Map ? "nhwc" : "rows"; }
 
 // Where the plan's buffers are, known when all of it is lowered.
 class Addresses {
@@ -38,11 +41,12 @@ class Addresses {
   T* at(const TensorRef& s) const {
     return reinterpret_cast<T*>(arena + offsets[static_cast<size_t>(s.buffer)]);
   }
-  // Of four dimensions, or of two: rows as images of one pixel.
+  // A map; rows as images of one pixel, whose channels are their last dimension.
   template <class T>
   kernels::Nhwc<T> images(const TensorRef& s) const {
-    const bool planes = s.shape.rank() == 4;
-    return {at<T>(s), s.shape[0], planes ? s.shape[2] : 1, planes ? s.shape[3] : 1, s.channels};
+    if (s.kind == Kind::Map) return {at<T>(s), s.shape[0], s.shape[2], s.shape[3], s.channels};
+    const int64_t width = s.shape.rank() == 0 ? 1 : s.shape[s.shape.rank() - 1];
+    return {at<T>(s), width == 0 ? 0 : s.shape.elements() / width, 1, 1, width};
   }
 
   std::byte* arena = nullptr;
@@ -59,10 +63,10 @@ struct Step {
 // What lowering leaves behind.
 struct Lowered {
   std::vector<Step> steps;
-  TensorRef input;  // F32, row-major
-  TensorRef
-      overflow;  // uint32: how many values that leave the fp16 part of the network are not finite; fp16 alone
-  std::vector<std::pair<std::string, TensorRef>> outputs;  // F32, row-major; live until the next run
+  std::vector<TensorRef> inputs;  // rows, in the order of the graph's inputs
+  // uint32: how many values that leave the fp16 part of the network are not finite; fp16 alone.
+  TensorRef overflow;
+  std::vector<std::pair<std::string, TensorRef>> outputs;  // rows; live until the next run
   std::shared_ptr<Addresses> addresses;                    // shared by the steps
   std::vector<DeviceWeights::Buffer> weights;
   DeviceBuffer memory;  // arena and workspace
@@ -85,24 +89,34 @@ class Lowering {
   void lower_output(size_t index);
 
   // --- values ---
-  const TensorRef& stored(Value v) const { return values_[static_cast<size_t>(v.node)]; }
-  void store(int id, TensorRef s) { values_[static_cast<size_t>(id)] = std::move(s); }
+  const TensorRef& stored(Value v) const {
+    return values_[static_cast<size_t>(v.node)][static_cast<size_t>(v.result)];
+  }
+  void store(int id, TensorRef s, int result = 0) {
+    values_[static_cast<size_t>(id)][static_cast<size_t>(result)] = std::move(s);
+  }
+  DType type_of(Elements elements) const { return dtype_of(elements, type_); }
+  // In which a value is computed with: F32 is not rounded, whatever the plan's precision.
+  Precision precision_of(Elements elements) const {
+    return elements == Elements::Activation ? precision_ : Precision::Fp32;
+  }
   // A new buffer, from the next step on. What a library is asked to read or write has been one, so that its
   // size is admitted.
-  TensorRef new_tensor(const Shape& shape, DType type);
-  TensorRef new_tensor(const Shape& shape) { return new_tensor(shape, type_); }
+  TensorRef new_tensor(const Result& result);
+  TensorRef new_tensor(const Node& node) { return new_tensor(node.result()); }
+  TensorRef new_buffer(const TensorRef& of);  // as large as what is to stand in it
   TensorRef scratch(int64_t bytes);
   TensorRef persistent(int64_t bytes);  // from the first step to the next run
   // Counts values of s that are not finite, where fp16 made them. ReLU and pooling hand NaN and infinity on,
   // so that an overflow anywhere shows in what leaves the network.
   void watch(const TensorRef& s, const std::string& name);
-  TensorRef new_padded(const Shape& shape, int64_t channels);
+  TensorRef new_padded(const Shape& map, DType type, int64_t channels);
   TensorRef with_border(Value v, const Padding& padding);  // a copy with a border of zeros
-  // Its channels as rows [N, C * H * W] in that order; itself where that is how it lies.
-  TensorRef planes(Value v, DType type, const Shape& shape, const std::string& name);
-  // An image, given as planes in F32 of which views are made: in the layout that layers read, where any does.
-  void store_image(const Node& node, int id, const TensorRef& planes);
-  const TensorRef& image_planes(Value v, const std::string& name);  // in F32
+  // A map as rows of this shape, channels first.
+  TensorRef planes(const TensorRef& map, const Shape& shape, const std::string& operation,
+                   const std::string& name);
+  // Copies values into rows of their own as `to` has elements.
+  void convert(const TensorRef& from, const TensorRef& to, const PlanReport::Step& report);
 
   // --- steps ---
   // Reports the last of `used` as the result.
@@ -127,9 +141,8 @@ class Lowering {
   Libraries& libraries_;
   DeviceWeights& weights_;
   const Admission& admission_;
-  std::string layer_;  // being lowered
-  std::vector<TensorRef> values_;
-  std::vector<TensorRef> image_planes_;  // of the nodes that are images or views of them
+  std::string layer_;                           // being lowered
+  std::vector<std::vector<TensorRef>> values_;  // by node and result
   std::vector<Lifetime> buffers_;
   int64_t workspace_ = 0;
   std::shared_ptr<Addresses> addresses_;

@@ -1,6 +1,5 @@
 #include "engine/graph/cost.h"
 
-#include <type_traits>
 #include <variant>
 
 namespace tyto {
@@ -10,18 +9,6 @@ template <class... F>
 struct Overloaded : F... {
   using F::operator()...;
 };
-
-// Whether the operator's result is F32 in every precision.
-bool gives_f32(const Operator& op) {
-  return std::visit(
-      []<class Op>(const Op&) {
-        return std::is_same_v<Op, Input> || std::is_same_v<Op, FlipHorizontal> ||
-               std::is_same_v<Op, RescaleBicubic> || std::is_same_v<Op, NormalizedSum> ||
-               std::is_same_v<Op, ConcatMaps> || std::is_same_v<Op, DecodeBoxes> ||
-               std::is_same_v<Op, ClassScores> || std::is_same_v<Op, Nms>;
-      },
-      op);
-}
 
 // How many cells the windows of adaptive pooling have along one axis, all windows together; they may overlap.
 int64_t window_cells(int64_t size, int64_t windows) {
@@ -34,10 +21,11 @@ int64_t window_cells(int64_t size, int64_t windows) {
 double flop_of(const Graph& graph, const Node& node) {
   const auto in = [&](size_t i) -> const Shape& { return graph.shape(node.inputs[i]); };
   const auto count = [](const Shape& shape) { return static_cast<double>(shape.elements()); };
-  const double results = count(node.shape);
+  const double results = count(node.shape());
   // Of the result's channels, `some` out of all.
   const auto of_channels = [&](int64_t some) {
-    return node.shape[1] == 0 ? 0 : results / static_cast<double>(node.shape[1]) * static_cast<double>(some);
+    return node.shape()[1] == 0 ? 0
+                                : results / static_cast<double>(node.shape()[1]) * static_cast<double>(some);
   };
   return std::visit(
       Overloaded{
@@ -55,19 +43,21 @@ double flop_of(const Graph& graph, const Node& node) {
           },
           [&](const Linear&) { return 2 * results * static_cast<double>(node.weights[0].dim(1)); },
           // x * scale + shift.
-          [&](const BatchNorm& op) { return 2 * of_channels(node.shape[1] - op.first_channel); },
+          [&](const BatchNorm& op) { return 2 * of_channels(node.shape()[1] - op.first_channel); },
           // The mean's sum; difference, square and sum of the variance; difference, scale and shift.
           [&](const InstanceNorm&) { return 7 * of_channels(node.weights[0].dim(0)); },
           [&](const MaxPool& op) { return results * op.kernel * op.kernel; },
           // A sum for each cell of a window, and a division.
           [&](const AdaptiveAveragePool& op) {
-            return static_cast<double>(node.shape[0] * node.shape[1]) *
+            return static_cast<double>(node.shape()[0] * node.shape()[1]) *
                        static_cast<double>(window_cells(in(0)[2], op.height)) *
                        static_cast<double>(window_cells(in(0)[3], op.width)) +
                    results;
           },
           // A value's maximum with epsilon, power and sum; a division and a root of each mean.
           [&](const GemPool&) { return 3 * count(in(0)) + 2 * results; },
+          [](const ToMap&) { return 0.0; },
+          [](const ToRows&) { return 0.0; },
           [](const Flatten&) { return 0.0; },
           [](const ConcatMaps&) { return 0.0; },
           // Square, sum, division, scale; a root a pixel.
@@ -87,7 +77,7 @@ double flop_of(const Graph& graph, const Node& node) {
           // The sums of the terms; square and sum of the length, and the division; a root a row.
           [&](const NormalizedSum&) {
             return results * static_cast<double>(node.inputs.size() - 1) + 3 * results +
-                   static_cast<double>(node.shape[0]);
+                   static_cast<double>(node.shape()[0]);
           },
       },
       node.op);
@@ -95,17 +85,21 @@ double flop_of(const Graph& graph, const Node& node) {
 
 }  // namespace
 
+DType dtype_of(Elements elements, DType activations) {
+  return elements == Elements::Activation ? activations : elements == Elements::I32 ? DType::I32 : DType::F32;
+}
+
 Cost cost_of(const Graph& graph, const Node& node, DType activations) {
-  const auto bytes = [&](const Node& n) {
-    return n.shape.elements() * size_of(gives_f32(n.op) ? DType::F32 : activations);
+  const auto bytes = [&](const Result& r) {
+    return r.shape.elements() * size_of(dtype_of(r.elements, activations));
   };
   Cost cost;
   if (std::holds_alternative<Input>(node.op)) return cost;
   cost.flop = flop_of(graph, node);
-  for (const Value in : node.inputs) cost.bytes_read += bytes(graph.node(in));
+  for (const Value in : node.inputs) cost.bytes_read += bytes(graph.result(in));
   for (const Weight& w : node.weights)
-    cost.bytes_read += w.shape().elements() * size_of(gives_f32(node.op) ? DType::F32 : activations);
-  cost.bytes_written = bytes(node);
+    cost.bytes_read += w.shape().elements() * size_of(dtype_of(node.result().elements, activations));
+  for (const Result& result : node.results) cost.bytes_written += bytes(result);
   return cost;
 }
 

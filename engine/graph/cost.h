@@ -15,9 +15,11 @@ struct Cost {
   int64_t bytes_read = 0, bytes_written = 0;  // inputs and weights, and the result, once each
 };
 
-// Of a node of the graph. `activations` is the type of the values that layers hand on; images and what
-// follows a detector's heads are F32 whatever it is. The work of Nms depends on the boxes: its scores'
-// comparison with the threshold alone is counted.
+// How elements stand in memory where activations are of this type.
+DType dtype_of(Elements elements, DType activations);
+
+// Of a node of the graph. `activations` is the type of the values that layers hand on. The work of Nms
+// depends on the boxes: its scores' comparison with the threshold alone is counted.
 Cost cost_of(const Graph& graph, const Node& node, DType activations);
 
 }  // namespace tyto

@@ -29,9 +29,16 @@ void check_folded(const Tensor& folded, const std::string& layer) {
               layer));
 }
 
+// What folding takes from a norm beside its weights: part of the key, so that another fold of the same
+// tensors is another weight.
+std::string folded_key(const Node& norm) {
+  const auto& op = std::get<BatchNorm>(norm.op);
+  return fmt::format("{} (epsilon {}, from {})", norm.weights[0].key(), op.epsilon, op.first_channel);
+}
+
 Weight folded_weight(const Node& layer, const Node& norm) {
   const Weight& weight = layer.weights[0];
-  return Weight(weight.owner(), weight.key() + " * " + norm.weights[0].key(), weight.shape(), [weight, norm] {
+  return Weight(weight.owner(), weight.key() + " * " + folded_key(norm), weight.shape(), [weight, norm] {
     Tensor values = weight.load().clone();
     const std::vector<double> scale = batch_norm_scales(norm, weight.dim(0));
     const int64_t row = values.elements() / std::max<int64_t>(1, weight.dim(0));
@@ -47,7 +54,7 @@ Weight folded_bias(const Node& layer, const Node& norm) {
   std::optional<Weight> bias;
   if (layer.weights.size() > 1) bias = layer.weights[1];
   const int64_t channels = layer.weights[0].dim(0);
-  return Weight(layer.weights[0].owner(), layer.weights[0].key() + " bias * " + norm.weights[0].key(),
+  return Weight(layer.weights[0].owner(), layer.weights[0].key() + " bias * " + folded_key(norm),
                 Shape{channels}, [bias, norm, channels] {
                   Tensor values = bias ? bias->load().clone() : Tensor::zeros(DType::F32, {channels});
                   const std::vector<double> scale = batch_norm_scales(norm, channels);

@@ -32,6 +32,12 @@ std::string_view name_of(Activation activation) {
   return name_in(kNames, activation);
 }
 
+std::string_view name_of(Elements elements) {
+  static constexpr Named<Elements> kNames[] = {
+      {"activations", Elements::Activation}, {"F32", Elements::F32}, {"I32", Elements::I32}};
+  return name_in(kNames, elements);
+}
+
 Activation* fused_activation(Operator& op) {
   return std::visit(
       [](auto& o) -> Activation* {
@@ -53,7 +59,7 @@ Padding same_padding(const Shape& x, int kernel, int stride) {
 }
 
 Value Graph::append(Node node) {
-  node.shape = infer_shape(*this, node);
+  node.results = infer_results(*this, node);
   nodes_.push_back(std::move(node));
   return {static_cast<int>(nodes_.size()) - 1};
 }
@@ -63,9 +69,35 @@ Value Graph::apply(const Operator& op, std::vector<Value> inputs, std::vector<We
   return append({.op = op, .inputs = std::move(inputs), .weights = std::move(weights), .name = name});
 }
 
-Value Graph::input(const std::string& name, const Shape& shape) {
-  Node node{.op = Input{}, .shape = shape, .name = name};
-  return append(std::move(node));
+Value Graph::input(const std::string& name, const Shape& shape, Elements elements, bool counted) {
+  for (const auto& [other, value] : inputs())
+    if (other == name || (counted && other == name + kCountSuffix))
+      throw Error(ErrorKind::Usage, fmt::format("two inputs of the network are called '{}'", other));
+  return append({.op = Input{shape, elements, counted}, .name = name});
+}
+
+NamedValues Graph::inputs() const {
+  NamedValues inputs;
+  for (size_t id = 0; id < nodes_.size(); ++id) {
+    if (!std::holds_alternative<Input>(nodes_[id].op)) continue;
+    const Value value{static_cast<int>(id)};
+    inputs.emplace_back(nodes_[id].name, value);
+    if (const auto count = result(value).count) inputs.emplace_back(nodes_[id].name + kCountSuffix, *count);
+  }
+  return inputs;
+}
+
+Value Graph::cast(Value x, Elements elements) {
+  if (result(x).elements == elements) return x;
+  return append({.op = Cast{elements}, .inputs = {x}, .name = node(x).name});
+}
+
+Value Graph::to_map(Value x, Channels channels) {
+  return append({.op = ToMap{channels}, .inputs = {x}, .name = node(x).name});
+}
+
+Value Graph::to_rows(Value x, Channels channels) {
+  return append({.op = ToRows{channels}, .inputs = {x}, .name = node(x).name});
 }
 
 Value Graph::conv2d(Value x, const Weights& w, const Conv2d& op, Bias bias, int64_t outputs) {
@@ -75,8 +107,8 @@ Value Graph::conv2d(Value x, const Weights& w, const Conv2d& op, Bias bias, int6
 }
 
 Value Graph::linear(Value x, const Weights& w) {
-  if (shape(x).rank() != 2) x = flatten(x);
-  std::vector<Weight> weights = {w("weight", {any, channels(x)})};
+  const Shape& in = shape(x);
+  std::vector<Weight> weights = {w("weight", {any, in.rank() == 0 ? 0 : in[in.rank() - 1]})};
   if (w.has("bias")) weights.push_back(w("bias", {weights[0].dim(0)}));
   return append({.op = Linear{}, .inputs = {x}, .weights = std::move(weights), .name = layer(w)});
 }
@@ -149,6 +181,14 @@ Value Graph::normalized_sum(const std::string& name, const std::vector<Value>& f
   return append({.op = NormalizedSum{}, .inputs = features, .name = name});
 }
 
-void Graph::output(const std::string& name, Value x) { outputs_.emplace_back(name, x); }
+void Graph::output(const std::string& name, Value x) {
+  for (const auto& [other, value] : outputs_)
+    if (other == name) {
+      if (value == x) return;
+      throw Error(ErrorKind::Usage, fmt::format("two outputs of the network are called '{}'", name));
+    }
+  outputs_.emplace_back(name, x);
+  if (const auto count = result(x).count) outputs_.emplace_back(name + kCountSuffix, *count);
+}
 
 }  // namespace tyto

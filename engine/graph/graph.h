@@ -6,26 +6,40 @@
 #include <vector>
 
 #include "engine/graph/operators.h"
+#include "engine/graph/value.h"
 #include "engine/graph/weights.h"
 
 namespace tyto {
-
-struct Value {
-  int node = -1;
-};
 
 struct Node {
   Operator op;
   std::vector<Value> inputs;
   std::vector<Weight> weights;
-  Shape shape;       // of the result
-  std::string name;  // the layer's path, e.g. "layer1.0.conv1"
+  std::vector<Result> results;  // one at least
+  std::string name;             // the layer's path, e.g. "layer1.0.conv1"
+
+  const Result& result() const { return results.front(); }
+  const Shape& shape() const { return results.front().shape; }
 };
 
-// Shapes are inferred while building; a mismatch is an Error{Shape} that names the layer and both shapes.
+using NamedValues = std::vector<std::pair<std::string, Value>>;
+
+// Appended to an input's or output's name: its count, where it has one.
+inline constexpr const char* kCountSuffix = ".count";
+
+// Results are inferred while building, shape and type; a mismatch is an Error{Shape} that names the layer and
+// both of what does not fit.
 class Graph {
  public:
-  Value input(const std::string& name, const Shape& shape);
+  // As the caller gives it: row-major, N samples first. counted: how many of a sample's shape[1] rows hold
+  // something is given, too, as I32 [N] under the name and kCountSuffix. Names are different.
+  Value input(const std::string& name, const Shape& shape, Elements elements = Elements::F32,
+              bool counted = false);
+  // An input of F32 values that layers read as activations: images [N, C, H, W] as a map, others as rows.
+  Value image_input(const std::string& name, const Shape& shape) { return to_map(input(name, shape)); }
+  Value rows_input(const std::string& name, const Shape& shape) {
+    return cast(input(name, shape), Elements::Activation);
+  }
 
   // Any operator; its comment says which inputs and weights it takes. Those below add what builders would
   // repeat.
@@ -45,6 +59,9 @@ class Graph {
   Value adaptive_average_pool(Value x, const AdaptiveAveragePool& op);
   Value global_average_pool(Value x) { return adaptive_average_pool(x, {1, 1}); }
   Value flatten(Value x);
+  Value cast(Value x, Elements elements);  // x itself where it has them already
+  Value to_map(Value x, Channels channels = Channels::First);
+  Value to_rows(Value x, Channels channels = Channels::First);
   Value scale_channels(Value x, Value scales);
   Value l2_normalize(Value x, const Weight& scale, const L2Normalize& op);
 
@@ -59,28 +76,31 @@ class Graph {
   Value rescale_bicubic(Value x, double factor);
   Value normalized_sum(const std::string& name, const std::vector<Value>& features);
 
+  // Of what has a count, that goes out, too, under the name and kCountSuffix.
   void output(const std::string& name, Value x);
 
-  const Shape& shape(Value x) const { return nodes_[static_cast<size_t>(x.node)].shape; }
-  int64_t channels(Value x) const { return shape(x)[1]; }
+  const Result& result(Value x) const { return node(x).results[static_cast<size_t>(x.result)]; }
+  const Shape& shape(Value x) const { return result(x).shape; }
+  int64_t channels(Value x) const { return shape(x)[1]; }  // of a map, or of rows [N, C]
 
   // For passes and backends.
-  Value append(Node node);  // infers the shape
+  Value append(Node node);  // infers the results
   const std::vector<Node>& nodes() const { return nodes_; }
   const Node& node(Value x) const { return nodes_[static_cast<size_t>(x.node)]; }
-  const std::vector<std::pair<std::string, Value>>& outputs() const { return outputs_; }
+  NamedValues inputs() const;  // what a run is given, counts included, in the order of the nodes
+  const NamedValues& outputs() const { return outputs_; }
 
  private:
   std::vector<Node> nodes_;
-  std::vector<std::pair<std::string, Value>> outputs_;
+  NamedValues outputs_;
 };
 
 // TensorFlow's SAME: as many cells as the stride needs to cover the input; an odd pixel of padding goes to
 // the bottom and right.
 Padding same_padding(const Shape& x, int kernel, int stride);
 
-// The result's shape. Error{Shape} says what does not fit; Error{Memory} names a layer whose result no memory
-// holds.
-Shape infer_shape(const Graph& graph, const Node& node);
+// The results of a node that is about to be appended to the graph. Error{Shape} says what does not fit;
+// Error{Memory} names a layer whose result no memory holds.
+std::vector<Result> infer_results(const Graph& graph, const Node& node);
 
 }  // namespace tyto

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <variant>
 
+#include "engine/graph/value.h"
 #include "kernels/common/activation.h"
 #include "kernels/detection/class_scores.h"
 #include "kernels/detection/decode_boxes.h"
@@ -25,7 +26,30 @@ struct Padding {
   Padding(int t, int l, int b, int r) : top(t), left(l), bottom(b), right(r) {}
 };
 
-struct Input {};
+// See Graph::input. Results: the input, rows [N, ...]; its count [N] where it is counted.
+struct Input {
+  Shape shape;
+  Elements elements = Elements::F32;
+  bool counted = false;
+};
+
+// Input: x of any kind and numbers. Output: x in these elements; activations become F32 exactly, F32 is
+// rounded to activations to nearest even.
+struct Cast {
+  Elements elements = Elements::Activation;
+};
+
+enum class Channels : uint8_t { First, Last };
+
+// Input: rows, channels first [N, C, H, W] or last [N, H, W, C]. Output: a map [N, C, H, W] of activations.
+struct ToMap {
+  Channels channels = Channels::First;
+};
+
+// Input: a map [N, C, H, W]. Output: rows, channels first [N, C, H, W] or last [N, H, W, C].
+struct ToRows {
+  Channels channels = Channels::First;
+};
 
 // Inputs: x [N, C, H, W], optionally a residual of the output's shape, added before the activation.
 // Weights: weight [K, C/groups, kernel, kernel], optionally bias [K].
@@ -51,11 +75,12 @@ struct ConvTranspose2d {
   Activation activation = Activation::None;
 };
 
-// Input: x [N, in]. Weights: weight [out, in], optionally bias [out]. Output: [N, out].
+// Input: rows x [..., in]. Weights: weight [out, in], optionally bias [out]. Output: [..., out].
 struct Linear {
   Activation activation = Activation::None;
 };
 
+// Of a map, or of rows [N, C]:
 // (x - running_mean) / sqrt(running_var + epsilon) * weight + bias on the channels from `first_channel` on;
 // the channels before it pass unchanged (IBN-a normalises only its second half so).
 struct BatchNorm {
@@ -95,7 +120,7 @@ struct AdaptiveAveragePool {
 // Input: x [N, C, H, W]. Weights: power [1], positive: learned, or a constant(). Output: [N, C, 1, 1].
 using kernels::GemPool;
 
-struct Flatten {};  // [N, C, H, W] -> [N, C*H*W] in that order
+struct Flatten {};  // a map [N, C, H, W] or rows [N, ...] -> rows [N, C*H*W] in that order
 
 // Inputs: x [N, C, H, W], scales [N, C, 1, 1]. Squeeze-and-excitation's last step.
 struct ScaleChannels {};
@@ -114,11 +139,10 @@ using kernels::DecodeBoxes;
 // Input: logits [N, P, C]. Output: scores [N, C - 1, P].
 using kernels::ClassScores;
 
-// Inputs: boxes [N, P, 4], scores [N, C - 1, P]. Output: [N, capacity, 6].
+// Inputs: boxes [N, P, 4], scores [N, C - 1, P]. Results: F32 [N, capacity, 6]; its count, I32 [N].
 using kernels::Nms;
 
-// Views of an image [N, C, H, W], for features that are summed over them; in F32, whatever the plan's
-// precision.
+// Views of images as they are given, F32 rows [N, C, H, W], for features that are summed over them.
 struct FlipHorizontal {};
 struct RescaleBicubic {  // kernels/image/bicubic.h
   double factor = 1;     // of both sides
@@ -132,6 +156,9 @@ struct NormalizedSum {};
 // backend and the reference declare; what none of them defines does not compile.
 #define TYTO_OPERATORS(X)                         \
   X(Input, "input")                               \
+  X(Cast, "cast")                                 \
+  X(ToMap, "to_map")                              \
+  X(ToRows, "to_rows")                            \
   X(Conv2d, "conv2d")                             \
   X(ConvTranspose2d, "conv_transpose2d")          \
   X(Linear, "linear")                             \

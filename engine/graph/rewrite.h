@@ -23,7 +23,10 @@ class Rewrite {
  public:
   explicit Rewrite(const Graph& from) : from_(from), now_(from.nodes().size()) {}
 
-  Value now(Value old) const { return now_[static_cast<size_t>(old.node)]; }
+  Value now(Value old) const {
+    const Value first = now_[static_cast<size_t>(old.node)];
+    return {first.node, first.result + old.result};
+  }
 
   // `node` reads old values; what is written stands for old node `id` from now on.
   Value write(size_t id, Node node) {
@@ -41,7 +44,7 @@ class Rewrite {
  private:
   const Graph& from_;
   Graph to_;
-  std::vector<Value> now_;
+  std::vector<Value> now_;  // first results, by old node; of what is replaced, the one that is read instead
 };
 
 }  // namespace tyto

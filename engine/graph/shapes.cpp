@@ -1,4 +1,4 @@
-// The shape rule of each operator.
+// The rule of each operator: from the types of its inputs to those of its results.
 #include <fmt/format.h>
 
 #include "engine/graph/graph.h"
@@ -12,16 +12,54 @@ struct Inference {
   const Graph& graph;
   const Node& node;
 
-  const Shape& in(size_t i) const { return graph.shape(node.inputs[i]); }
+  const Result& input(size_t i) const { return graph.result(node.inputs[i]); }
+  const Shape& in(size_t i) const { return input(i).shape; }
 
   [[noreturn]] void fail(const std::string& what) const {
     throw Error(ErrorKind::Shape, fmt::format("layer '{}' ({}): {}", node.name, name_of(node.op), what));
   }
 
-  const Shape& image() const {
-    if (in(0).rank() != 4) fail(fmt::format("needs [N, C, H, W], but its input is {}", in(0).str()));
-    return in(0);
+  // "a map [2, 64, 7, 7] of activations", "rows [2, 10] of I32"
+  std::string described(size_t i) const {
+    return fmt::format("{} {} of {}", input(i).kind == Kind::Map ? "a map" : "rows", in(i).str(),
+                       name_of(input(i).elements));
   }
+
+  const Shape& map(size_t i = 0) const {
+    if (input(i).kind != Kind::Map)
+      fail(fmt::format("needs a map [N, C, H, W], but its input is {}", described(i)));
+    return in(i);
+  }
+
+  const Shape& rows(size_t i, Elements elements, const char* wanted) const {
+    if (input(i).kind != Kind::Rows || input(i).elements != elements)
+      fail(fmt::format("needs {}, rows of {}, but its input is {}", wanted, name_of(elements), described(i)));
+    return in(i);
+  }
+
+  // Inputs that are computed with: none of indices, all of the first one's elements.
+  void check_numbers() const {
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (input(i).elements == Elements::I32) fail(fmt::format("cannot compute with {}", described(i)));
+      if (input(i).elements != input(0).elements)
+        fail(fmt::format("cannot take {} and {}; cast one", described(0), described(i)));
+    }
+  }
+
+  // Numbers of the first input's elements, kind and count.
+  Result like(const Shape& shape) const {
+    check_numbers();
+    Result result = input(0);
+    result.shape = shape;
+    return result;
+  }
+  Result map_of(const Shape& shape) const {
+    check_numbers();
+    return {shape, input(0).elements, Kind::Map};
+  }
+
+  // Another result of this node.
+  Value own(int result) const { return {static_cast<int>(graph.nodes().size()), result}; }
 
   int64_t window(int64_t size, int kernel, int stride, int dilation, int before, int after,
                  const char* axis) const {
@@ -33,23 +71,54 @@ struct Inference {
     return (padded - extent) / stride + 1;
   }
 
-  Shape operator()(const Input&) const { return node.shape; }
+  std::vector<Result> operator()(const Input& op) const {
+    if (op.shape.rank() < 1 || (op.counted && op.shape.rank() < 2))
+      fail(fmt::format("an input of {} has no samples{}", op.shape.str(), op.counted ? " of rows" : ""));
+    Result input = {op.shape, op.elements, Kind::Rows};
+    if (!op.counted) return {input};
+    input.count = own(1);
+    return {input, {{op.shape[0]}, Elements::I32, Kind::Rows}};
+  }
 
-  Shape operator()(const Conv2d& op) const {
-    const Shape& x = image();
+  Result operator()(const Cast& op) const {
+    if (op.elements == Elements::I32 || input(0).elements == Elements::I32)
+      fail(fmt::format("cannot turn {} into {}", described(0), name_of(op.elements)));
+    Result result = input(0);
+    result.elements = op.elements;
+    return result;
+  }
+
+  Result operator()(const ToMap& op) const {
+    const Shape& x = in(0);
+    if (input(0).kind != Kind::Rows || x.rank() != 4 || input(0).elements == Elements::I32)
+      fail(fmt::format("needs rows of four dimensions, but its input is {}", described(0)));
+    return {op.channels == Channels::First ? x : Shape{x[0], x[3], x[1], x[2]}, Elements::Activation,
+            Kind::Map};
+  }
+
+  Result operator()(const ToRows& op) const {
+    const Shape& x = map();
+    return {op.channels == Channels::First ? x : Shape{x[0], x[2], x[3], x[1]}, input(0).elements,
+            Kind::Rows};
+  }
+
+  Result operator()(const Conv2d& op) const {
+    const Shape& x = map();
     const Shape& w = node.weights[0].shape();
     if (x[1] != w[1] * op.groups || w[0] % op.groups != 0)
       fail(fmt::format("weight {} in {} group(s) does not fit input {}", w.str(), op.groups, x.str()));
-    Shape out{x[0], w[0],
-              window(x[2], op.kernel, op.stride, op.dilation, op.padding.top, op.padding.bottom, "height"),
-              window(x[3], op.kernel, op.stride, op.dilation, op.padding.left, op.padding.right, "width")};
+    const Shape out{
+        x[0], w[0],
+        window(x[2], op.kernel, op.stride, op.dilation, op.padding.top, op.padding.bottom, "height"),
+        window(x[3], op.kernel, op.stride, op.dilation, op.padding.left, op.padding.right, "width")};
     if (node.inputs.size() == 2 && in(1) != out)
       fail(fmt::format("residual {} does not fit output {}", in(1).str(), out.str()));
-    return out;
+    if (node.inputs.size() == 2) map(1);
+    return map_of(out);
   }
 
-  Shape operator()(const ConvTranspose2d& op) const {
-    const Shape& x = image();
+  Result operator()(const ConvTranspose2d& op) const {
+    const Shape& x = map();
     const Shape& w = node.weights[0].shape();
     if (x[1] != w[0] || w[0] % op.groups != 0)
       fail(fmt::format("weight {} in {} group(s) does not fit input {}", w.str(), op.groups, x.str()));
@@ -60,37 +129,43 @@ struct Inference {
     const Shape out = {x[0], w[1] * op.groups, grown(x[2]), grown(x[3])};
     if (x[2] < 1 || x[3] < 1 || out[2] < 1 || out[3] < 1)
       fail(fmt::format("nothing is left of {} behind a padding of {}", x.str(), op.padding));
-    return out;
+    return map_of(out);
   }
 
-  Shape operator()(const Linear&) const {
-    const Shape& x = in(0);
+  Result operator()(const Linear&) const {
+    Shape out = in(0);
     const Shape& w = node.weights[0].shape();
-    if (x.rank() != 2 || x[1] != w[1]) fail(fmt::format("weight {} does not fit input {}", w.str(), x.str()));
-    return {x[0], w[0]};
+    if (input(0).kind != Kind::Rows || out.rank() < 1 || out[out.rank() - 1] != w[1])
+      fail(fmt::format("weight {} does not fit its input, {}", w.str(), described(0)));
+    out[out.rank() - 1] = w[0];
+    return like(out);
   }
 
-  Shape operator()(const BatchNorm& op) const {
-    if (in(0).rank() < 2 || node.weights[0].dim(0) + op.first_channel != in(0)[1])
+  Result operator()(const BatchNorm& op) const {
+    if (input(0).kind == Kind::Rows && in(0).rank() != 2)
+      fail(fmt::format("needs a map or rows [N, C], but its input is {}; make [N, C, L] a map [N, C, 1, L]",
+                       described(0)));
+    if (node.weights[0].dim(0) + op.first_channel != in(0)[1])
       fail(fmt::format("{} channels do not fit input {}", node.weights[0].dim(0), in(0).str()));
-    return in(0);
+    return like(in(0));
   }
 
-  Shape operator()(const InstanceNorm&) const {
-    if (node.weights[0].dim(0) > image()[1])
+  Result operator()(const InstanceNorm&) const {
+    if (node.weights[0].dim(0) > map()[1])
       fail(fmt::format("{} channels do not fit input {}", node.weights[0].dim(0), in(0).str()));
-    return in(0);
+    return like(in(0));
   }
 
-  Shape operator()(const Add&) const {
-    if (in(0) != in(1)) fail(fmt::format("cannot add {} and {}", in(0).str(), in(1).str()));
-    return in(0);
+  Result operator()(const Add&) const {
+    if (in(0) != in(1) || input(0).kind != input(1).kind)
+      fail(fmt::format("cannot add {} and {}", described(0), described(1)));
+    return like(in(0));
   }
 
-  Shape operator()(const Activate&) const { return in(0); }
+  Result operator()(const Activate&) const { return like(in(0)); }
 
-  Shape operator()(const MaxPool& op) const {
-    const Shape& x = image();
+  Result operator()(const MaxPool& op) const {
+    const Shape& x = map();
     const auto pooled = [&](int64_t size, int before, int after, const char* axis) {
       if (!op.ceil) return window(size, op.kernel, op.stride, 1, before, after, axis);
       const int64_t reach =
@@ -102,90 +177,102 @@ struct Inference {
                          size));
       return cells;
     };
-    return {x[0], x[1], pooled(x[2], op.padding.top, op.padding.bottom, "height"),
-            pooled(x[3], op.padding.left, op.padding.right, "width")};
+    return map_of({x[0], x[1], pooled(x[2], op.padding.top, op.padding.bottom, "height"),
+                   pooled(x[3], op.padding.left, op.padding.right, "width")});
   }
 
-  Shape operator()(const AdaptiveAveragePool& op) const {
-    const Shape& x = image();
+  Result operator()(const AdaptiveAveragePool& op) const {
+    const Shape& x = map();
     if (x[2] < 1 || x[3] < 1) fail(fmt::format("cannot average the empty {}", x.str()));
-    return {x[0], x[1], op.height, op.width};
+    return map_of({x[0], x[1], op.height, op.width});
   }
 
-  Shape operator()(const GemPool&) const {
-    const Shape& x = image();
+  Result operator()(const GemPool&) const {
+    const Shape& x = map();
     if (x[2] < 1 || x[3] < 1) fail(fmt::format("cannot pool the empty {}", x.str()));
     if (node.weights[0].shape() != Shape{1})
       fail(fmt::format("its power is {}, not one number", node.weights[0].shape().str()));
-    return {x[0], x[1], 1, 1};
+    return map_of({x[0], x[1], 1, 1});
   }
 
-  Shape operator()(const Flatten&) const {
+  Result operator()(const Flatten&) const {
     if (in(0).rank() < 1) fail("needs a batch dimension");
-    return {in(0)[0], in(0)[0] == 0 ? 0 : in(0).elements() / in(0)[0]};
+    return {{in(0)[0], in(0)[0] == 0 ? 0 : in(0).elements() / in(0)[0]}, input(0).elements, Kind::Rows};
   }
 
-  Shape operator()(const ScaleChannels&) const {
-    if (in(1) != Shape{image()[0], image()[1], 1, 1})
+  Result operator()(const ScaleChannels&) const {
+    if (in(1) != Shape{map()[0], map()[1], 1, 1})
       fail(fmt::format("scales {} do not fit input {}", in(1).str(), in(0).str()));
-    return in(0);
+    map(1);
+    return like(in(0));
   }
 
-  Shape operator()(const L2Normalize&) const {
-    if (node.weights[0].shape() != Shape{image()[1]})
+  Result operator()(const L2Normalize&) const {
+    if (node.weights[0].shape() != Shape{map()[1]})
       fail(fmt::format("scale {} does not fit input {}", node.weights[0].shape().str(), in(0).str()));
-    return in(0);
+    return like(in(0));
   }
 
-  Shape operator()(const ConcatMaps& op) const {
+  Result operator()(const ConcatMaps& op) const {
     int64_t rows = 0;
     for (size_t k = 0; k < node.inputs.size(); ++k) {
-      const Shape& map = in(k);
-      if (map.rank() != 4 || map[0] != in(0)[0] || map[1] % op.values != 0)
-        fail(fmt::format("map {} does not hold {} values an anchor for each of {}", map.str(), op.values,
+      const Shape& x = map(k);
+      if (x[0] != in(0)[0] || x[1] % op.values != 0)
+        fail(fmt::format("map {} does not hold {} values an anchor for each of {}", x.str(), op.values,
                          in(0).str()));
-      rows += map[1] / op.values * map[2] * map[3];
+      rows += x[1] / op.values * x[2] * x[3];
     }
-    return {in(0)[0], rows, op.values};
+    check_numbers();
+    return {{in(0)[0], rows, op.values}, Elements::F32, Kind::Rows};
   }
 
-  Shape operator()(const DecodeBoxes&) const {
-    const Shape& offsets = in(0);
+  Result operator()(const DecodeBoxes&) const {
+    const Shape& offsets = rows(0, Elements::F32, "offsets [N, P, 4]");
     if (offsets.rank() != 3 || node.weights[0].shape() != Shape{offsets[1], 4} || offsets[2] != 4)
       fail(fmt::format("{} anchors do not fit offsets {}", node.weights[0].dim(0), offsets.str()));
-    return offsets;
+    return {offsets, Elements::F32, Kind::Rows};
   }
 
-  Shape operator()(const ClassScores&) const {
-    const Shape& logits = in(0);
+  Result operator()(const ClassScores&) const {
+    const Shape& logits = rows(0, Elements::F32, "logits [N, anchors, classes]");
     if (logits.rank() != 3 || logits[2] < 2)
       fail(fmt::format("needs [N, anchors, classes] with a background and a class, not {}", logits.str()));
-    return {logits[0], logits[2] - 1, logits[1]};
+    return {{logits[0], logits[2] - 1, logits[1]}, Elements::F32, Kind::Rows};
   }
 
-  Shape operator()(const Nms& op) const {
-    const Shape &boxes = in(0), &scores = in(1);
+  std::vector<Result> operator()(const Nms& op) const {
+    const Shape &boxes = rows(0, Elements::F32, "boxes [N, P, 4]"),
+                &scores = rows(1, Elements::F32, "scores [N, classes, P]");
     if (boxes.rank() != 3 || scores != Shape{boxes[0], scores.rank() == 3 ? scores[1] : 0, boxes[1]})
       fail(fmt::format("boxes {} do not fit scores {}", boxes.str(), scores.str()));
-    return {boxes[0], kernels::detection_capacity(op, scores[1], scores[2]), kernels::kDetectionRow};
+    const int64_t capacity = kernels::detection_capacity(op, scores[1], scores[2]);
+    return {{{boxes[0], capacity, kernels::kDetectionRow}, Elements::F32, Kind::Rows, own(1)},
+            {{boxes[0]}, Elements::I32, Kind::Rows}};
   }
 
-  Shape operator()(const FlipHorizontal&) const { return image(); }
+  const Shape& image() const {
+    const Shape& x = rows(0, Elements::F32, "images [N, C, H, W]");
+    if (x.rank() != 4) fail(fmt::format("needs images [N, C, H, W], not {}", x.str()));
+    return x;
+  }
 
-  Shape operator()(const RescaleBicubic& op) const {
+  Result operator()(const FlipHorizontal&) const { return {image(), Elements::F32, Kind::Rows}; }
+
+  Result operator()(const RescaleBicubic& op) const {
     const Shape& x = image();
     const Shape out{x[0], x[1], kernels::bicubic_size(x[2], op.factor),
                     kernels::bicubic_size(x[3], op.factor)};
     if (out[2] < 1 || out[3] < 1)
       fail(fmt::format("nothing is left of {} at {} its size", x.str(), op.factor));
-    return out;
+    return {out, Elements::F32, Kind::Rows};
   }
 
-  Shape operator()(const NormalizedSum&) const {
+  Result operator()(const NormalizedSum&) const {
     if (in(0).rank() != 2) fail(fmt::format("needs features [N, D], but one is {}", in(0).str()));
     for (size_t i = 1; i < node.inputs.size(); ++i)
       if (in(i) != in(0)) fail(fmt::format("cannot add {} and {}", in(0).str(), in(i).str()));
-    return in(0);
+    check_numbers();
+    return {in(0), Elements::F32, Kind::Rows};
   }
 };
 
@@ -199,14 +286,23 @@ bool beyond_all_memory(const Shape& shape) {
 
 }  // namespace
 
-Shape infer_shape(const Graph& graph, const Node& node) {
-  Shape shape = std::visit(Inference{graph, node}, node.op);
-  if (beyond_all_memory(shape))
-    throw Error(
-        ErrorKind::Memory,
-        fmt::format("layer '{}' makes {}, which no memory holds; use smaller images or a smaller --batch",
-                    node.name, shape.str()));
-  return shape;
+std::vector<Result> infer_results(const Graph& graph, const Node& node) {
+  struct List {
+    std::vector<Result> operator()(Result result) const { return {std::move(result)}; }
+    std::vector<Result> operator()(std::vector<Result> results) const { return results; }
+  };
+  std::vector<Result> results = std::visit(
+      [&](const auto& op) {
+        return List{}(Inference{graph, node}(op));
+      },
+      node.op);
+  for (const Result& result : results)
+    if (beyond_all_memory(result.shape))
+      throw Error(
+          ErrorKind::Memory,
+          fmt::format("layer '{}' makes {}, which no memory holds; use smaller images or a smaller --batch",
+                      node.name, result.shape.str()));
+  return results;
 }
 
 }  // namespace tyto

@@ -17,7 +17,7 @@ Model::Model(const std::filesystem::path& path)
 
 const std::filesystem::path& Model::path() const { return file_->path(); }
 
-Shape Model::input_shape(int64_t batch) const { return {batch, 3, height_, width_}; }
+InputShapes Model::input_shapes(int64_t batch) const { return {{"input", {batch, 3, height_, width_}}}; }
 
 std::shared_ptr<const TensorSource> tensors_of(const Model& model) { return model.file_; }
 

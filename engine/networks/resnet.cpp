@@ -16,7 +16,7 @@ int stride_option(const Options& options) {
 }
 
 void build_resnet(Graph& g, const Weights& w, const Options& options, const Shape& input) {
-  const Value map = resnet_trunk(g, w, g.input("input", input), stride_option(options)).back();
+  const Value map = resnet_trunk(g, w, g.image_input("input", input), stride_option(options)).back();
   const Value features = g.flatten(g.global_average_pool(map));
   g.output("map", map);
   g.output("features", features);
@@ -24,7 +24,7 @@ void build_resnet(Graph& g, const Weights& w, const Options& options, const Shap
 }
 
 void build_ft_net(Graph& g, const Weights& w, const Options& options, const Shape& input) {
-  Value x = resnet_trunk(g, w.scope("model"), g.input("input", input), stride_option(options)).back();
+  Value x = resnet_trunk(g, w.scope("model"), g.image_input("input", input), stride_option(options)).back();
   x = g.flatten(g.global_average_pool(x));
   const bool before_may_2018 =
       w.has("model.fc.0.weight");  // when the head stood in place of ImageNet's classifier

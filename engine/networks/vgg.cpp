@@ -7,7 +7,7 @@ namespace tyto {
 namespace {
 
 void build_vgg(Graph& g, const Weights& w, const Options&, const Shape& input) {
-  const Value map = vgg_trunk(g, w.scope("features"), g.input("input", input));
+  const Value map = vgg_trunk(g, w.scope("features"), g.image_input("input", input));
   g.output("map", map);
   if (!w.has("classifier.0.weight")) {
     g.output("features", g.flatten(g.global_average_pool(map)));

@@ -58,7 +58,7 @@ Value conv_relu(Graph& g, const Weights& w, std::string_view name, Value x, cons
 }
 
 std::vector<Value> feature_maps(Graph& g, const Weights& w, const Naming& names, const Shape& input) {
-  Value x = vgg16_to_conv4_3(g, w.scope(std::string(names.vgg)), g.input("input", input));
+  Value x = vgg16_to_conv4_3(g, w.scope(std::string(names.vgg)), g.image_input("input", input));
   std::vector<Value> maps = {
       g.l2_normalize(x, w(std::string(names.scale), {g.channels(x)}), names.normalize)};
   x = g.max_pool(x, {.kernel = 2, .stride = 2});

@@ -17,7 +17,7 @@ const char* const kOutput = "detections";
 
 Graph detector_graph(const Model& model, const DetectOptions& options) {
   if (options.batch < 1) throw Error(ErrorKind::Usage, fmt::format("a batch of {} images", options.batch));
-  Graph graph = build_graph(model, model.input_shape(options.batch), options.set);
+  Graph graph = build_graph(model, model.input_shapes(options.batch), options.set);
   for (const auto& [name, value] : graph.outputs())
     if (name == kOutput) return graph;
   throw Error(ErrorKind::Unsupported, fmt::format("{}: a {} finds no boxes: it has no output 'detections'",
@@ -47,13 +47,15 @@ bool is_finite(const Detection& d) {
   return std::isfinite(d.x) && std::isfinite(d.y) && std::isfinite(d.width) && std::isfinite(d.height);
 }
 
-std::vector<std::vector<Detection>> detections_of(const Tensor& rows, const std::vector<Geometry>& images) {
+std::vector<std::vector<Detection>> detections_of(const std::map<std::string, Tensor>& outputs,
+                                                  const std::vector<Geometry>& images) {
+  const Tensor &rows = outputs.at(kOutput), &counts = outputs.at(std::string(kOutput) + kCountSuffix);
   const int64_t capacity = rows.dim(1);
   std::vector<std::vector<Detection>> found(images.size());
   for (size_t i = 0; i < found.size(); ++i) {
     const float* row = rows.as<float>().data() + static_cast<int64_t>(i) * capacity * kernels::kDetectionRow;
-    const float* const end = row + capacity * kernels::kDetectionRow;
-    for (; row != end && row[5] >= 0; row += kernels::kDetectionRow) {
+    const float* const end = row + counts.as<int32_t>()[i] * kernels::kDetectionRow;
+    for (; row != end; row += kernels::kDetectionRow) {
       const Detection d = from_row(row, images[i]);
       if (is_finite(d)) found[i].push_back(d);
     }
@@ -75,7 +77,7 @@ const std::string& Detector::name(int label) const { return names_.at(static_cas
 
 std::vector<std::vector<Detection>> Detector::collect() {
   const Result batch = collect_outputs();
-  return detections_of(batch.outputs.at(kOutput), batch.images);
+  return detections_of(batch.outputs, batch.images);
 }
 
 std::vector<std::vector<Detection>> Detector::run(const Tensor& input, std::span<const Geometry> images) {
@@ -86,8 +88,7 @@ std::vector<std::vector<Detection>> Detector::run(const Tensor& input, std::span
 std::vector<std::vector<Detection>> Detector::detect(std::span<const Image> images) {
   std::vector<std::vector<Detection>> found;
   run_all(images, [&](size_t, const Result& batch) {
-    for (auto& image : detections_of(batch.outputs.at(kOutput), batch.images))
-      found.push_back(std::move(image));
+    for (auto& image : detections_of(batch.outputs, batch.images)) found.push_back(std::move(image));
   });
   return found;
 }

@@ -11,7 +11,7 @@
 namespace tyto {
 namespace {
 
-const char* const kOutput = "features";
+const char *const kInput = "input", *const kOutput = "features";
 
 void check(const ExtractOptions& options) {
   if (options.batch < 1) throw Error(ErrorKind::Usage, fmt::format("a batch of {} images", options.batch));
@@ -33,7 +33,7 @@ Value rescaled(Graph& graph, Value view, double scale) {
 
 // The network, reading `view`; all its copies share their weights.
 Value features_of(Graph& graph, const Model& model, Value view) {
-  const Graph network = drop_dead(build_graph(model, graph.shape(view)), {kOutput});
+  const Graph network = drop_dead(build_graph(model, {{kInput, graph.shape(view)}}), {kOutput});
   const auto is_input = [](const Node& node) { return std::holds_alternative<Input>(node.op); };
   std::vector<Value> now;  // of the network's nodes
   for (Node node : network.nodes()) {
@@ -59,7 +59,7 @@ void check_features(const Model& model, const Shape& shape) {
 Graph feature_graph(const Model& model, const ExtractOptions& options) {
   check(options);
   Graph graph;
-  const Value image = graph.input("input", model.input_shape(options.batch));
+  const Value image = graph.input(kInput, model.input_shapes(options.batch).at(kInput));
   std::vector<Value> features;
   for (const bool mirrored : {false, true}) {
     if (mirrored && !options.flip) break;

@@ -5,6 +5,7 @@
 #include <deque>
 #include <utility>
 
+#include "engine/images/image_fit.h"
 #include "engine/images/preprocessing.h"
 #include "engine/runtime/plan_graph.h"
 
@@ -14,16 +15,19 @@ struct ImagePipeline::Impl {
   Impl(Plan given, const Preprocessing& rule)
       : plan(std::move(given)), preprocessor(rule), inputs(static_cast<size_t>(plan.in_flight())) {}
 
+  const TensorInfo& input() const { return plan.inputs().front(); }
+  int64_t batch() const { return input().shape[0]; }
+
   void check_count(size_t images) const {
-    if (static_cast<int64_t>(images) > plan.input_shape()[0])
-      throw Error(ErrorKind::Shape, fmt::format("{} images in a batch of {}", images, plan.input_shape()[0]));
+    if (static_cast<int64_t>(images) > batch())
+      throw Error(ErrorKind::Shape, fmt::format("{} images in a batch of {}", images, batch()));
   }
 
   // Preprocessed here, into an input that no batch in flight has.
   std::vector<Geometry> fill(Tensor& input, std::span<const Image> images) {
-    if (input.elements() == 0) input = Tensor(DType::F32, plan.input_shape());
+    if (input.elements() == 0) input = Tensor(DType::F32, this->input().shape);
     const std::span<float> values = input.as<float>();
-    const size_t row = values.size() / static_cast<size_t>(plan.input_shape()[0]);
+    const size_t row = values.size() / static_cast<size_t>(batch());
     std::vector<Geometry> geometries;
     for (size_t i = 0; i < images.size(); ++i)
       geometries.push_back(preprocessor.run(images[i], values.subspan(i * row, row)));
@@ -52,7 +56,11 @@ void ImagePipeline::submit(const Tensor& input, std::span<const Geometry> images
 void ImagePipeline::submit(std::span<const Image> images) {
   impl_->check_count(images.size());
   if (preprocesses()) {
-    impl_->submitted.push_back(submit_images(impl_->plan, images, impl_->preprocessor.rule()));
+    const Preprocessing& rule = impl_->preprocessor.rule();
+    tyto::submit(impl_->plan, {{impl_->input().name, ImageBatch{images, &rule}}});
+    std::vector<Geometry>& geometries = impl_->submitted.emplace_back();
+    for (const Image& image : images)
+      geometries.push_back(fit_image(rule, image.width, image.height).geometry());
     return;
   }
   Tensor& input = impl_->inputs[impl_->next_input];

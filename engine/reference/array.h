@@ -25,6 +25,7 @@ inline Array zeros(const Shape& shape) {
 }
 
 inline Array array_of(const Tensor& t) {
+  if (t.dtype() == DType::I32) return {t.shape(), {t.as<int32_t>().begin(), t.as<int32_t>().end()}};
   const Tensor f = t.to_f32();
   const auto values = std::as_const(f).as<float>();
   return {t.shape(), {values.begin(), values.end()}};

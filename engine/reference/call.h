@@ -1,6 +1,7 @@
 // One operator to be computed: its node and the values of its inputs.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "engine/graph/graph.h"
@@ -8,12 +9,18 @@
 
 namespace tyto {
 
+// What an operator computes: mostly one array.
+struct Results : std::vector<Array> {
+  using std::vector<Array>::vector;
+  Results(Array only) { push_back(std::move(only)); }  // NOLINT: a loop ends in `return y`
+};
+
 struct Call {
   const Node& node;
   std::vector<const Array*> in;
 
   const Array& x() const { return *in[0]; }
-  Array result() const { return zeros(node.shape); }
+  Array result(size_t i = 0) const { return zeros(node.results[i].shape); }
   Array weight(size_t i) const { return array_of(node.weights[i].load()); }
   // Those of a weight that the node need not have: none.
   std::vector<double> values(size_t i) const {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "engine/reference/operators.h"
 
@@ -49,7 +50,7 @@ std::vector<Found> suppress(const std::vector<Found>& candidates, const Nms& op)
 
 }  // namespace
 
-Array reference(const ConcatMaps& op, const Call& call) {
+Results reference(const ConcatMaps& op, const Call& call) {
   Array rows = call.result();
   size_t at = 0;
   for (int64_t n = 0; n < rows.shape[0]; ++n)
@@ -62,7 +63,7 @@ Array reference(const ConcatMaps& op, const Call& call) {
   return rows;
 }
 
-Array reference(const DecodeBoxes& op, const Call& call) {
+Results reference(const DecodeBoxes& op, const Call& call) {
   const Array& offsets = call.x();
   const std::vector<double> anchors = call.values(0);
   Array boxes = call.result();
@@ -82,7 +83,7 @@ Array reference(const DecodeBoxes& op, const Call& call) {
   return boxes;
 }
 
-Array reference(const ClassScores& op, const Call& call) {
+Results reference(const ClassScores& op, const Call& call) {
   const Array& logits = call.x();
   Array scores = call.result();
   const int64_t classes = logits.shape[2], count = logits.shape[1];
@@ -100,9 +101,9 @@ Array reference(const ClassScores& op, const Call& call) {
   return scores;
 }
 
-Array reference(const Nms& op, const Call& call) {
+Results reference(const Nms& op, const Call& call) {
   const Array &boxes = call.x(), &scores = *call.in[1];
-  Array rows = call.result();
+  Array rows = call.result(), counts = call.result(1);
   const Shape& shape = rows.shape;
   const int64_t classes = scores.shape[1], count = scores.shape[2];
   for (int64_t n = 0; n < shape[0]; ++n) {
@@ -129,6 +130,8 @@ Array reference(const Nms& op, const Call& call) {
       std::erase_if(all, [](const Found& f) { return !(area(f.box) > 0); });
     }
     keep_best(all, op.max_detections);
+    counts.values[static_cast<size_t>(n)] =
+        static_cast<double>(std::min(shape[1], static_cast<int64_t>(all.size())));
     for (int64_t row = 0; row < shape[1]; ++row) {
       double* to = &rows.values[static_cast<size_t>((n * shape[1] + row) * shape[2])];
       to[5] = -1;
@@ -143,7 +146,7 @@ Array reference(const Nms& op, const Call& call) {
       std::copy(values.begin(), values.end(), to);
     }
   }
-  return rows;
+  return {std::move(rows), std::move(counts)};
 }
 
 }  // namespace tyto

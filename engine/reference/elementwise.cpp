@@ -21,22 +21,47 @@ double activated(double v, Activation activation) {
   return v;
 }
 
-Array reference(const Add& op, const Call& call) {
+Results reference(const Add& op, const Call& call) {
   Array y = call.result();
   for (size_t i = 0; i < y.values.size(); ++i)
     y.values[i] = activated(call.in[0]->values[i] + call.in[1]->values[i], op.activation);
   return y;
 }
 
-Array reference(const Activate& op, const Call& call) {
+Results reference(const Activate& op, const Call& call) {
   Array y = call.result();
   for (size_t i = 0; i < y.values.size(); ++i) y.values[i] = activated(call.x().values[i], op.activation);
   return y;
 }
 
-Array reference(const Flatten&, const Call& call) { return {call.node.shape, call.x().values}; }
+Results reference(const Cast&, const Call& call) { return call.x(); }
 
-Array reference(const ScaleChannels&, const Call& call) {
+Results reference(const Flatten&, const Call& call) { return Array{call.node.shape(), call.x().values}; }
+
+Results reference(const ToMap& op, const Call& call) {
+  if (op.channels == Channels::First) return call.x();
+  Array map = call.result();
+  size_t at = 0;
+  for (int64_t n = 0; n < map.shape[0]; ++n)
+    for (int64_t i = 0; i < map.shape[2]; ++i)
+      for (int64_t j = 0; j < map.shape[3]; ++j)
+        for (int64_t c = 0; c < map.shape[1]; ++c) map.at(n, c, i, j) = call.x().values[at++];
+  return map;
+}
+
+Results reference(const ToRows& op, const Call& call) {
+  if (op.channels == Channels::First) return call.x();
+  Array rows = call.result();
+  const Shape& map = call.x().shape;
+  size_t at = 0;
+  for (int64_t n = 0; n < map[0]; ++n)
+    for (int64_t i = 0; i < map[2]; ++i)
+      for (int64_t j = 0; j < map[3]; ++j)
+        for (int64_t c = 0; c < map[1]; ++c) rows.values[at++] = call.x().at(n, c, i, j);
+  return rows;
+}
+
+Results reference(const ScaleChannels&, const Call& call) {
   Array y = call.result();
   for (int64_t n = 0; n < y.shape[0]; ++n)
     for (int64_t c = 0; c < y.shape[1]; ++c)

@@ -26,7 +26,7 @@ Array each_channel(const Call& call, const F& f) {
 
 }  // namespace
 
-Array reference(const BatchNorm& op, const Call& call) {
+Results reference(const BatchNorm& op, const Call& call) {
   const auto gamma = call.values(0), beta = call.values(1), mean = call.values(2), var = call.values(3);
   return each_channel(call, [&](int64_t c, std::span<const double> from, std::span<double> to) {
     const auto i = static_cast<size_t>(c - op.first_channel);
@@ -39,7 +39,7 @@ Array reference(const BatchNorm& op, const Call& call) {
   });
 }
 
-Array reference(const InstanceNorm& op, const Call& call) {
+Results reference(const InstanceNorm& op, const Call& call) {
   const auto gamma = call.values(0), beta = call.values(1);
   return each_channel(call, [&](int64_t c, std::span<const double> from, std::span<double> to) {
     const auto i = static_cast<size_t>(c), count = from.size();
@@ -54,7 +54,7 @@ Array reference(const InstanceNorm& op, const Call& call) {
   });
 }
 
-Array reference(const L2Normalize& op, const Call& call) {
+Results reference(const L2Normalize& op, const Call& call) {
   Array y = call.result();
   const std::vector<double> scale = call.values(0);
   for (int64_t n = 0; n < y.shape[0]; ++n)

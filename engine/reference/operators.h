@@ -5,7 +5,7 @@
 
 namespace tyto {
 
-#define TYTO_REFERENCE(Operator, name) Array reference(const Operator&, const Call&);
+#define TYTO_REFERENCE(Operator, name) Results reference(const Operator&, const Call&);
 TYTO_OPERATORS(TYTO_REFERENCE)
 #undef TYTO_REFERENCE
 

@@ -7,7 +7,7 @@
 
 namespace tyto {
 
-Array reference(const MaxPool& op, const Call& call) {
+Results reference(const MaxPool& op, const Call& call) {
   Array y = call.result();
   for (int64_t n = 0; n < y.shape[0]; ++n)
     for (int64_t c = 0; c < y.shape[1]; ++c)
@@ -26,7 +26,7 @@ Array reference(const MaxPool& op, const Call& call) {
   return y;
 }
 
-Array reference(const AdaptiveAveragePool& op, const Call& call) {
+Results reference(const AdaptiveAveragePool& op, const Call& call) {
   Array y = call.result();
   for (int64_t n = 0; n < y.shape[0]; ++n)
     for (int64_t c = 0; c < y.shape[1]; ++c)
@@ -44,7 +44,7 @@ Array reference(const AdaptiveAveragePool& op, const Call& call) {
   return y;
 }
 
-Array reference(const GemPool& op, const Call& call) {
+Results reference(const GemPool& op, const Call& call) {
   Array y = call.result();
   const Array& x = call.x();
   const double power = call.values(0)[0], area = static_cast<double>(x.shape[2] * x.shape[3]);

@@ -5,7 +5,7 @@
 
 namespace tyto {
 
-Array reference(const Conv2d& op, const Call& call) {
+Results reference(const Conv2d& op, const Call& call) {
   Array y = call.result();
   const Array w = call.weight(0);
   const std::vector<double> bias = call.values(1);
@@ -31,7 +31,7 @@ Array reference(const Conv2d& op, const Call& call) {
   return y;
 }
 
-Array reference(const ConvTranspose2d& op, const Call& call) {
+Results reference(const ConvTranspose2d& op, const Call& call) {
   Array y = call.result();
   const Array w = call.weight(0);
   const std::vector<double> bias = call.values(1);
@@ -58,12 +58,13 @@ Array reference(const ConvTranspose2d& op, const Call& call) {
   return y;
 }
 
-Array reference(const Linear& op, const Call& call) {
+Results reference(const Linear& op, const Call& call) {
   Array y = call.result();
   const std::vector<double> w = call.values(0);
   const std::vector<double> bias = call.values(1);
-  const auto outputs = static_cast<size_t>(y.shape[1]), inputs = w.size() / std::max<size_t>(1, outputs);
-  for (size_t n = 0; n < static_cast<size_t>(y.shape[0]); ++n)
+  const auto outputs = static_cast<size_t>(call.node.weights[0].dim(0)),
+             inputs = static_cast<size_t>(call.node.weights[0].dim(1));
+  for (size_t n = 0; n < y.values.size() / std::max<size_t>(1, outputs); ++n)
     for (size_t o = 0; o < outputs; ++o) {
       double sum = bias.empty() ? 0.0 : bias[o];
       for (size_t i = 0; i < inputs; ++i) sum += call.x().values[n * inputs + i] * w[o * inputs + i];

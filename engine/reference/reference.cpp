@@ -7,29 +7,46 @@
 #include "engine/reference/operators.h"
 
 namespace tyto {
+namespace {
 
-Array reference(const Input&, const Call& call) { return call.result(); }  // given, not computed
+template <class T>
+Tensor tensor_of(const Array& a) {
+  Tensor t(dtype_of<T>(), a.shape);
+  std::transform(a.values.begin(), a.values.end(), t.as<T>().begin(),
+                 [](double v) { return static_cast<T>(v); });
+  return t;
+}
 
-std::map<std::string, Tensor> run_reference(const Graph& graph, const Tensor& input,
-                                            const std::function<void()>& poll) {
-  std::vector<Array> values;
+}  // namespace
+
+Results reference(const Input&, const Call& call) { return call.result(); }  // given, not computed
+
+NamedTensors run_reference(const Graph& graph, const NamedTensors& inputs,
+                           const std::function<void()>& poll) {
+  std::vector<Results> values;
+  const auto value = [&](Value v) -> const Array& {
+    return values[static_cast<size_t>(v.node)][static_cast<size_t>(v.result)];
+  };
   for (const Node& node : graph.nodes()) {
     if (poll) poll();
     Call call{node, {}};
-    for (Value v : node.inputs) call.in.push_back(&values[static_cast<size_t>(v.node)]);
-    values.push_back(std::holds_alternative<Input>(node.op)
-                         ? array_of(input)
-                         : std::visit([&](const auto& op) { return reference(op, call); }, node.op));
+    for (Value v : node.inputs) call.in.push_back(&value(v));
+    if (const auto* input = std::get_if<Input>(&node.op)) {
+      values.emplace_back(array_of(inputs.at(node.name)));
+      if (input->counted) values.back().push_back(array_of(inputs.at(node.name + kCountSuffix)));
+    } else {
+      values.push_back(std::visit([&](const auto& op) { return reference(op, call); }, node.op));
+    }
   }
-  std::map<std::string, Tensor> out;
-  for (const auto& [name, value] : graph.outputs()) {
-    const Array& a = values[static_cast<size_t>(value.node)];
-    Tensor t(DType::F32, a.shape);
-    std::transform(a.values.begin(), a.values.end(), t.as<float>().begin(),
-                   [](double v) { return static_cast<float>(v); });
-    out.emplace(name, std::move(t));
-  }
+  NamedTensors out;
+  for (const auto& [name, v] : graph.outputs())
+    out.emplace(name, graph.result(v).elements == Elements::I32 ? tensor_of<int32_t>(value(v))
+                                                                : tensor_of<float>(value(v)));
   return out;
+}
+
+NamedTensors run_reference(const Graph& graph, const Tensor& input, const std::function<void()>& poll) {
+  return run_reference(graph, NamedTensors{{graph.inputs().at(0).first, input}}, poll);
 }
 
 }  // namespace tyto

@@ -10,9 +10,13 @@
 
 namespace tyto {
 
-// Runs a graph of one input. Slow: one multiply-add at a time. `poll` is called before each node and may
-// throw.
-std::map<std::string, Tensor> run_reference(const Graph& graph, const Tensor& input,
-                                            const std::function<void()>& poll = {});
+using NamedTensors = std::map<std::string, Tensor>;
+
+// inputs: one for each of graph.inputs(). Outputs by the graph's names: I32, or F32 for anything else. Slow:
+// one multiply-add at a time. `poll` is called before each node and may throw.
+NamedTensors run_reference(const Graph& graph, const NamedTensors& inputs,
+                           const std::function<void()>& poll = {});
+// The same of a graph of one input.
+NamedTensors run_reference(const Graph& graph, const Tensor& input, const std::function<void()>& poll = {});
 
 }  // namespace tyto

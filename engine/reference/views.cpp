@@ -27,7 +27,7 @@ void for_each_element(const Shape& shape, const F& f) {
 
 }  // namespace
 
-Array reference(const FlipHorizontal&, const Call& call) {
+Results reference(const FlipHorizontal&, const Call& call) {
   const Array& x = call.x();
   Array y = call.result();
   for_each_element(x.shape, [&](int64_t n, int64_t c, int64_t i, int64_t j) {
@@ -36,7 +36,7 @@ Array reference(const FlipHorizontal&, const Call& call) {
   return y;
 }
 
-Array reference(const RescaleBicubic& op, const Call& call) {
+Results reference(const RescaleBicubic& op, const Call& call) {
   const Array& x = call.x();
   Array y = call.result();
   for_each_element(y.shape, [&](int64_t n, int64_t c, int64_t i, int64_t j) {
@@ -53,7 +53,7 @@ Array reference(const RescaleBicubic& op, const Call& call) {
   return y;
 }
 
-Array reference(const NormalizedSum&, const Call& call) {
+Results reference(const NormalizedSum&, const Call& call) {
   const std::vector<const Array*>& features = call.in;
   Array y = *features[0];
   for (size_t f = 1; f < features.size(); ++f)

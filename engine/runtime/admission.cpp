@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/graph/cost.h"
 #include "engine/runtime/arena.h"
 
 namespace tyto {
@@ -18,27 +19,30 @@ constexpr int64_t kMaxRows = int64_t{1} << 28, kMaxPixels = int64_t{1} << 28, kM
 double mib(int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 int64_t bytes_of(const Node& node, Precision precision) {
-  const bool halves = precision == Precision::Fp16 || precision == Precision::Bf16;
-  return node.shape.elements() *
-         size_of(halves && !std::holds_alternative<Input>(node.op) ? DType::F16 : DType::F32);
-}
-
-// The layer, inputs apart, that makes most; nullptr where there is none.
-const Node* largest_layer(const Graph& graph, Precision precision) {
-  const Node* largest = nullptr;
-  for (const Node& node : graph.nodes())
-    if (!std::holds_alternative<Input>(node.op) &&
-        (!largest || bytes_of(node, precision) > bytes_of(*largest, precision)))
-      largest = &node;
-  return largest;
+  int64_t bytes = 0;
+  for (const Result& r : node.results)
+    bytes += r.shape.elements() * size_of(dtype_of(r.elements, activation_type(precision)));
+  return bytes;
 }
 
 // A result that may be its first input's memory seen in another shape.
 bool may_be_view(const Graph& graph, const Node& node) {
   const auto* pool = std::get_if<AdaptiveAveragePool>(&node.op);
   const auto* activate = std::get_if<Activate>(&node.op);
-  return std::holds_alternative<Flatten>(node.op) || (pool && graph.shape(node.inputs[0]) == node.shape) ||
+  return std::holds_alternative<Flatten>(node.op) || std::holds_alternative<Cast>(node.op) ||
+         std::holds_alternative<ToMap>(node.op) || std::holds_alternative<ToRows>(node.op) ||
+         (pool && graph.shape(node.inputs[0]) == node.shape()) ||
          (activate && activate->activation == Activation::None);
+}
+
+// The layer, inputs and views apart, that makes most; nullptr where there is none.
+const Node* largest_layer(const Graph& graph, Precision precision) {
+  const Node* largest = nullptr;
+  for (const Node& node : graph.nodes())
+    if (!std::holds_alternative<Input>(node.op) && !may_be_view(graph, node) &&
+        (!largest || bytes_of(node, precision) > bytes_of(*largest, precision)))
+      largest = &node;
+  return largest;
 }
 
 // A residual, whose memory may be overwritten by the sum.
@@ -46,8 +50,9 @@ bool may_overwrite_second(const Node& node) {
   return std::holds_alternative<Conv2d>(node.op) && node.inputs.size() > 1;
 }
 
-void check_countable(const std::string& layer, const Shape& s) {
-  const bool image = s.rank() == 4;
+void check_countable(const std::string& layer, const Result& result) {
+  const Shape& s = result.shape;
+  const bool image = result.kind == Kind::Map;
   if ((s.rank() > 1 && s[0] > kMaxRows) ||
       (image && (s[3] > kMaxColumns || s[2] > kMaxPixels / std::max<int64_t>(1, s[3]))))
     throw Error(
@@ -66,10 +71,11 @@ Room limited(const Room& room, int64_t limit, int64_t held) {
           fmt::format("the limit of {:.0f} MiB (--memory-limit) leaves {:.0f} MiB", mib(limit), mib(left))};
 }
 
-int64_t output_bytes(const Graph& graph) {
+int64_t output_bytes(const Graph& graph, Precision precision) {
   int64_t bytes = 0;
   for (const auto& [name, value] : graph.outputs())
-    bytes += graph.shape(value).elements() * size_of(DType::F32);
+    bytes += graph.shape(value).elements() *
+             size_of(dtype_of(graph.result(value).elements, activation_type(precision)));
   return bytes;
 }
 
@@ -99,26 +105,29 @@ int64_t least_activation_bytes(const Graph& graph, Precision precision) {
 
 Admission::Admission(const Graph& graph, Precision precision, int64_t beside, Room memory, const Room& room)
     : plan_("the plan"), memory_(std::move(memory)) {
-  const Node* input = nullptr;
+  const Node* input = nullptr;  // the largest, which tells most about the plan
   for (const Node& node : graph.nodes())
-    if (std::holds_alternative<Input>(node.op)) input = &node;
-  if (input) plan_ = fmt::format("the {} plan for {}", name_of(precision), input->shape.str());
-  if (input && input->shape.rank() > 0) batch_ = input->shape[0];
+    if (std::holds_alternative<Input>(node.op) &&
+        (!input || bytes_of(node, precision) > bytes_of(*input, precision)))
+      input = &node;
+  if (input) plan_ = fmt::format("the {} plan for {}", name_of(precision), input->shape().str());
+  if (input && input->shape().rank() > 0) batch_ = input->shape()[0];
 
   if (const Node* const largest = largest_layer(graph, precision))
     check_least(least_activation_bytes(graph, precision) + beside, *largest, room);
   if (input)
     check_least(bytes_of(*input, precision), *input, memory_);  // whatever the limit: it is the caller's
-  for (const Node& node : graph.nodes()) check_countable(node.name, node.shape);
+  for (const Node& node : graph.nodes())
+    for (const Result& result : node.results) check_countable(node.name, result);
 }
 
-void Admission::value(const std::string& layer, const Shape& shape, DType type) const {
+void Admission::value(const std::string& layer, const Shape& shape, DType type, Kind kind) const {
   if (shape.elements() > memory_.bytes / size_of(type))
     throw Error(ErrorKind::Memory,
                 fmt::format("layer '{}' needs a copy of {}, and {}; use smaller images or a "
                             "smaller --batch",
                             layer, shape.str(), memory_.whose));
-  check_countable(layer, shape);
+  check_countable(layer, {shape, Elements::Activation, kind});
 }
 
 void Admission::plan(int64_t bytes, const Room& room) const {
@@ -126,10 +135,10 @@ void Admission::plan(int64_t bytes, const Room& room) const {
 }
 
 void Admission::check_least(int64_t bytes, const Node& largest, const Room& room) const {
-  check(
-      bytes,
-      fmt::format("at least {:.0f} MiB (layer '{}' makes {})", mib(bytes), largest.name, largest.shape.str()),
-      room);
+  check(bytes,
+        fmt::format("at least {:.0f} MiB (layer '{}' makes {})", mib(bytes), largest.name,
+                    largest.shape().str()),
+        room);
 }
 
 void Admission::check(int64_t bytes, const std::string& needs, const Room& room) const {

@@ -20,8 +20,8 @@ struct Room {
 // `room`, or what a limit (0: none) on all that is held leaves beside `held` bytes, where that is less.
 Room limited(const Room& room, int64_t limit, int64_t held);
 
-// Of what a run hands out: F32.
-int64_t output_bytes(const Graph& graph);
+// Of what a run hands out.
+int64_t output_bytes(const Graph& graph, Precision precision);
 
 // The least that any plan of the graph takes for its values: the most bytes that are alive at one layer, the
 // input apart.
@@ -37,7 +37,7 @@ class Admission {
 
   // Asked for every value that lowering makes of sizes that are not in the graph (a copy with a border, rows
   // as an image), before they are described to a library.
-  void value(const std::string& layer, const Shape& shape, DType type) const;
+  void value(const std::string& layer, const Shape& shape, DType type, Kind kind) const;
 
   // Asked for the finished plan, when its copies and scratch are known, and `room` with its weights.
   void plan(int64_t bytes, const Room& room) const;

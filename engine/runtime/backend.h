@@ -6,36 +6,52 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "engine/graph/graph.h"
+#include "engine/images/preprocessing_rule.h"
 #include "tyto/context.h"
 #include "tyto/plan.h"
 
 namespace tyto {
+
+// Images for one of a plan's inputs F32 [rows, 3, height, width], preprocessed by the rule, whose size is the
+// input's; at most as many as it has rows, of which the others are zero.
+struct ImageBatch {
+  std::span<const Image> images;
+  const Preprocessing* rule = nullptr;
+};
+
+// What a run is given for one input: a host tensor of its type and shape, or images.
+using BoundInput = std::variant<const Tensor*, ImageBatch>;
+
+struct RunInputs : std::map<std::string, BoundInput> {  // by name
+  using map::map;
+};
+
+// Tensors for what a run of the graph hands out.
+std::map<std::string, Tensor> output_tensors(const Graph& graph, Precision precision);
 
 // A compiled graph. Memory is taken when it is made; a run allocates nothing.
 class Executable {
  public:
   virtual ~Executable() = default;
 
-  // Takes a run's input and hands out its outputs: host tensors, F32, row-major; outputs by the graph's
-  // names. Up to in_flight() inputs may be waiting to be collected, in the order in which they came; each
-  // stays unchanged until then.
-  virtual void submit(const Tensor& input) = 0;
+  // Takes a run's inputs, in the order of graph.inputs(), and hands out its outputs into output_tensors().
+  // The runs of up to in_flight() may be waiting to be collected, in the order in which they came; tensors
+  // stay unchanged until then, images may go when the call returns.
+  virtual void submit(std::span<const BoundInput> inputs) = 0;
   virtual void collect(std::map<std::string, Tensor>& outputs) = 0;
   virtual int in_flight() const = 0;
 
-  // Whether it takes images, too; see Plan, which checks them.
-  virtual bool preprocesses() const { return false; }
-  virtual std::vector<Geometry> submit_images(std::span<const Image>, const Preprocessing&) {
-    throw Error(ErrorKind::Unsupported, "this device takes preprocessed inputs alone");
-  }
+  virtual bool preprocesses() const { return false; }  // whether it takes images
 
   virtual const PlanReport& report() const = 0;
 
   // submit() and collect() with nothing else waiting, and how many milliseconds each step of the report took.
-  virtual std::vector<double> time_steps(const Tensor& input, std::map<std::string, Tensor>& outputs) = 0;
+  virtual std::vector<double> time_steps(std::span<const BoundInput> inputs,
+                                         std::map<std::string, Tensor>& outputs) = 0;
 };
 
 class Backend {

@@ -1,10 +1,12 @@
 #include "tyto/plan.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
 
+#include "engine/graph/cost.h"
 #include "engine/graph/passes.h"
 #include "engine/images/preprocessing.h"
 #include "engine/model/build_graph.h"
@@ -29,28 +31,108 @@ constexpr Named<Precision> kPrecisions[] = {{"fp32", Precision::Fp32},
                                             {"fp16", Precision::Fp16},
                                             {"bf16", Precision::Bf16}};
 
+// Plan's list of the graph's inputs or outputs.
+std::vector<TensorInfo> describe(const Graph& graph, const NamedValues& values, Precision precision) {
+  std::vector<TensorInfo> infos;
+  for (const auto& [name, value] : values) {
+    const Result& result = graph.result(value);
+    infos.push_back({name, dtype_of(result.elements, activation_type(precision)), result.shape,
+                     result.count ? name + kCountSuffix : ""});
+  }
+  return infos;
+}
+
+std::string names_of(const std::vector<TensorInfo>& infos) {
+  std::vector<std::string> names;
+  for (const TensorInfo& info : infos) names.push_back(info.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+void check(const TensorInfo& wanted, const Tensor& given) {
+  if (given.dtype() != wanted.type || given.shape() != wanted.shape)
+    throw Error(ErrorKind::Shape, fmt::format("the plan was made for an input '{}' of {} {}, not {} {}",
+                                              wanted.name, name_of(wanted.type), wanted.shape.str(),
+                                              name_of(given.dtype()), given.shape().str()));
+}
+
+void check(const TensorInfo& wanted, const ImageBatch& given) {
+  const Shape& shape = wanted.shape;
+  if (shape.rank() != 4 || static_cast<int64_t>(given.images.size()) > shape[0] ||
+      shape != Shape{shape[0], 3, given.rule->height, given.rule->width})
+    throw Error(ErrorKind::Shape,
+                fmt::format("{} images of {} x {} do not fit the input '{}' of {}", given.images.size(),
+                            given.rule->height, given.rule->width, wanted.name, shape.str()));
+  for (const Image& image : given.images) check_image(image);
+}
+
+void check(const TensorInfo& wanted, const BoundInput& given) {
+  if (const auto* images = std::get_if<ImageBatch>(&given))
+    check(wanted, *images);
+  else
+    check(wanted, *std::get<const Tensor*>(given));
+}
+
+BoundInput bound(const Tensor& tensor) { return &tensor; }
+BoundInput bound(const BoundInput& input) { return input; }
+
+// `given`: tensors or BoundInputs by name.
+template <class Given>
+void bind_inputs(const std::vector<TensorInfo>& wanted, const Given& given, std::vector<BoundInput>& into) {
+  into.clear();
+  for (const TensorInfo& info : wanted) {
+    const auto it = given.find(info.name);
+    if (it == given.end())
+      throw Error(ErrorKind::Usage, fmt::format("the plan needs an input '{}' of {} {}", info.name,
+                                                name_of(info.type), info.shape.str()));
+    into.push_back(bound(it->second));
+    check(info, into.back());
+  }
+  for (const auto& [name, input] : given)
+    if (std::ranges::none_of(wanted, [&](const TensorInfo& info) { return info.name == name; }))
+      throw Error(ErrorKind::Usage,
+                  fmt::format("the plan has no input '{}'; it has {}", name, names_of(wanted)));
+}
+
 }  // namespace
+
+struct Plan::Bound {
+  std::vector<BoundInput> inputs;
+};
 
 std::string name_of(Precision precision) { return std::string(name_in(kPrecisions, precision)); }
 Precision precision_from(const std::string& name) { return row_named(name, kPrecisions, "precision").value; }
 
-Plan::Plan(const Model& model, Context& context, const Shape& input, const PlanOptions& options)
-    : Plan(optimise(build_graph(model, input, options.set), options.outputs), context, options.precision) {}
+Plan::Plan(const Model& model, Context& context, const InputShapes& inputs, const PlanOptions& options)
+    : Plan(optimise(build_graph(model, inputs, options.set), options.outputs), context, options.precision) {}
 
 Plan::Plan(const Graph& graph, Context& context, Precision precision)
-    : executable_(backend_of(context).compile(graph, precision)) {  // which looks at the memory limit
-  for (const Node& node : graph.nodes())
-    if (std::holds_alternative<Input>(node.op)) input_shape_ = node.shape;
-  for (const auto& [name, value] : graph.outputs())
-    outputs_.emplace(name, Tensor(DType::F32, graph.shape(value)));
+    : executable_(backend_of(context).compile(graph, precision)),  // which looks at the memory limit
+      inputs_(describe(graph, graph.inputs(), precision)),
+      output_infos_(describe(graph, graph.outputs(), precision)),
+      bound_(std::make_unique<Bound>()),
+      outputs_(output_tensors(graph, precision)) {
+  bound_->inputs.reserve(inputs_.size());
 }
 
 Plan plan_graph(const Graph& graph, Context& context, Precision precision) {
   return {graph, context, precision};
 }
 
+std::map<std::string, Tensor> output_tensors(const Graph& graph, Precision precision) {
+  std::map<std::string, Tensor> tensors;
+  for (const TensorInfo& info : describe(graph, graph.outputs(), precision))
+    tensors.emplace(info.name, Tensor(info.type, info.shape));
+  return tensors;
+}
+
 Plan::~Plan() = default;
 Plan::Plan(Plan&&) noexcept = default;
+
+const std::map<std::string, Tensor>& Plan::run(const std::map<std::string, Tensor>& inputs) {
+  check_idle();
+  submit(inputs);
+  return collect();
+}
 
 const std::map<std::string, Tensor>& Plan::run(const Tensor& input) {
   check_idle();
@@ -58,10 +140,10 @@ const std::map<std::string, Tensor>& Plan::run(const Tensor& input) {
   return collect();
 }
 
-PlanProfile Plan::profile(const Tensor& input, int repeats) {
+PlanProfile Plan::profile(const std::map<std::string, Tensor>& inputs, int repeats) {
   using Milliseconds = std::chrono::duration<double, std::milli>;
   check_idle();
-  check_input(input);
+  bind_inputs(inputs_, inputs, bound_->inputs);
   if (repeats < 1) throw Error(ErrorKind::Usage, "a profile needs one run at least");
   const auto timed = [](const auto& work) {
     const auto start = std::chrono::steady_clock::now();
@@ -72,9 +154,9 @@ PlanProfile Plan::profile(const Tensor& input, int repeats) {
   std::vector<std::vector<double>> step_ms(steps);
   std::vector<double> outside_ms, run_ms;
   for (int i = -kWarmUps * in_flight(); i < repeats; ++i) {  // with several GPUs runs go round them
-    const double run = timed([&] { this->run(input); });
+    const double run = timed([&] { this->run(inputs); });
     std::vector<double> each;
-    double outside = timed([&] { each = executable_->time_steps(input, outputs_); });
+    double outside = timed([&] { each = executable_->time_steps(bound_->inputs, outputs_); });
     if (i < 0) continue;
     for (size_t step = 0; step < steps; ++step) {
       step_ms[step].push_back(each[step]);
@@ -95,31 +177,29 @@ void Plan::check_idle() const {
     throw Error(ErrorKind::Usage, "a plan cannot run while submitted inputs wait to be collected");
 }
 
-void Plan::check_input(const Tensor& input) const {
-  if (input.dtype() != DType::F32 || input.shape() != input_shape_)
-    throw Error(ErrorKind::Shape,
-                fmt::format("the plan was made for an F32 input of {}, not {} {}", input_shape_.str(),
-                            name_of(input.dtype()), input.shape().str()));
+void Plan::submit(const std::map<std::string, Tensor>& inputs) {
+  bind_inputs(inputs_, inputs, bound_->inputs);
+  submit_bound();
 }
 
 void Plan::submit(const Tensor& input) {
-  check_input(input);
-  check_room();
-  executable_->submit(input);
-  ++waiting_;
+  if (inputs_.size() != 1)
+    throw Error(ErrorKind::Usage,
+                fmt::format("the plan needs {} inputs, not one: {}", inputs_.size(), names_of(inputs_)));
+  check(inputs_.front(), input);
+  bound_->inputs.assign(1, &input);
+  submit_bound();
 }
 
-std::vector<Geometry> submit_images(Plan& plan, std::span<const Image> images, const Preprocessing& rule) {
-  const Shape& input = plan.input_shape_;
-  if (input.rank() != 4 || static_cast<int64_t>(images.size()) > input[0] ||
-      input != Shape{input[0], 3, rule.height, rule.width})
-    throw Error(ErrorKind::Shape, fmt::format("{} images of {} x {} do not fit an input of {}", images.size(),
-                                              rule.height, rule.width, input.str()));
-  for (const Image& image : images) check_image(image);
-  plan.check_room();
-  std::vector<Geometry> geometries = plan.executable_->submit_images(images, rule);
-  ++plan.waiting_;
-  return geometries;
+void submit(Plan& plan, const RunInputs& inputs) {
+  bind_inputs(plan.inputs_, inputs, plan.bound_->inputs);
+  plan.submit_bound();
+}
+
+void Plan::submit_bound() {
+  check_room();
+  executable_->submit(bound_->inputs);
+  ++waiting_;
 }
 
 void Plan::check_room() const {

@@ -9,17 +9,12 @@ class RoundRobinExecutable : public Executable {
  public:
   explicit RoundRobinExecutable(std::vector<std::unique_ptr<Executable>> each) : each_(std::move(each)) {}
 
-  void submit(const Tensor& input) override {
-    each_[submitted_ % each_.size()]->submit(input);
+  void submit(std::span<const BoundInput> inputs) override {
+    each_[submitted_ % each_.size()]->submit(inputs);
     ++submitted_;
   }
 
   bool preprocesses() const override { return each_.front()->preprocesses(); }
-  std::vector<Geometry> submit_images(std::span<const Image> images, const Preprocessing& rule) override {
-    std::vector<Geometry> geometries = each_[submitted_ % each_.size()]->submit_images(images, rule);
-    ++submitted_;
-    return geometries;
-  }
 
   void collect(std::map<std::string, Tensor>& outputs) override {
     Executable& next = *each_[collected_ % each_.size()];
@@ -30,8 +25,9 @@ class RoundRobinExecutable : public Executable {
   int in_flight() const override { return static_cast<int>(each_.size()) * each_.front()->in_flight(); }
   const PlanReport& report() const override { return each_.front()->report(); }
 
-  std::vector<double> time_steps(const Tensor& input, std::map<std::string, Tensor>& outputs) override {
-    return each_.front()->time_steps(input, outputs);
+  std::vector<double> time_steps(std::span<const BoundInput> inputs,
+                                 std::map<std::string, Tensor>& outputs) override {
+    return each_.front()->time_steps(inputs, outputs);
   }
 
  private:

@@ -1,5 +1,7 @@
 #include "engine/self_test/cases.h"
 
+#include "engine/self_test/noise.h"
+
 namespace tyto {
 namespace {
 
@@ -25,9 +27,10 @@ Value detection_head(Graph& g, const Weights& w, Value x) {
 Value unit_features(Graph& g, const Weights& w, Value x) {
   std::vector<Value> features;
   for (const Value view : {x, g.flip_horizontal(x)})
-    for (const Value scaled : {view, g.rescale_bicubic(view, 1.3)})
-      features.push_back(
-          g.flatten(g.global_average_pool(g.relu(g.conv2d(scaled, w, {.kernel = 3, .padding = 1})))));
+    for (const Value scaled : {view, g.rescale_bicubic(view, 1.3)}) {
+      const Value map = g.conv2d(g.to_map(scaled), w, {.kernel = 3, .padding = 1});
+      features.push_back(g.flatten(g.global_average_pool(g.relu(map))));
+    }
   return g.normalized_sum("features", features);
 }
 
@@ -41,6 +44,35 @@ Value residual_tower(Graph& g, const Weights& w, Value x) {
 }
 
 }  // namespace
+
+Graph graph_of(const OperatorCase& c, const Weights& w) {
+  Graph graph;
+  const Value x = c.as_given            ? graph.input("input", c.input)
+                  : c.input.rank() == 4 ? graph.image_input("input", c.input)
+                                        : graph.rows_input("input", c.input);
+  graph.output("output", c.build(graph, w, x));
+  return graph;
+}
+
+std::map<std::string, Tensor> noise_for(const Graph& graph) {
+  std::map<std::string, Tensor> inputs;
+  std::map<std::string, int64_t> capacities;  // of what is counted, by the name of the count
+  uint32_t seed = 0;
+  for (const auto& [name, value] : graph.inputs()) {
+    const Result& result = graph.result(value);
+    if (result.count) capacities[name + kCountSuffix] = result.shape[1];
+    if (result.elements == Elements::F32) {
+      inputs.emplace(name, noise(result.shape, ++seed, -1, 1));
+      continue;
+    }
+    Tensor indices(DType::I32, result.shape);
+    const int64_t most = capacities.contains(name) ? capacities[name] : 1;
+    int64_t i = 0;
+    for (int32_t& v : indices.as<int32_t>()) v = static_cast<int32_t>(i++ % (most + 1));
+    inputs.emplace(name, std::move(indices));
+  }
+  return inputs;
+}
 
 std::vector<OperatorCase> operator_cases() {
   const std::vector<std::pair<std::string, Shape>> bn = {
@@ -177,7 +209,9 @@ std::vector<OperatorCase> operator_cases() {
        27,
        3,
        {{"weight", {24, 3, 3, 3}}},
-       unit_features},
+       unit_features,
+       /*selects=*/false,
+       /*as_given=*/true},
       {"detection head",
        {2, 16, 5, 7},
        16,

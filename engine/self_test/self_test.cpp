@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
 
 #include "engine/graph/passes.h"
 #include "engine/images/preprocessing.h"
@@ -12,22 +11,14 @@
 #include "engine/reference/reference.h"
 #include "engine/runtime/backend.h"
 #include "engine/self_test/cases.h"
+#include "engine/self_test/noise.h"
 #include "engine/self_test/tolerance.h"
 #include "files/memory_source.h"
 
 namespace tyto {
 namespace {
 
-using Outputs = std::map<std::string, Tensor>;
-
-Tensor noise(const Shape& shape, uint32_t seed, float low, float high) {
-  Tensor t(DType::F32, shape);
-  std::minstd_rand random(seed);  // the same numbers on every machine, unlike std::uniform_real_distribution
-  const auto span = static_cast<float>(std::minstd_rand::max() - std::minstd_rand::min());
-  for (float& v : t.as<float>())
-    v = low + (high - low) * (static_cast<float>(random() - std::minstd_rand::min()) / span);
-  return t;
-}
+using Tensors = std::map<std::string, Tensor>;
 
 // Weights between -1 and 1 over the root of their fan-in; what a batch norm divides by is positive.
 std::shared_ptr<MemorySource> invent(const std::vector<std::pair<std::string, Shape>>& weights) {
@@ -49,23 +40,24 @@ bool moves(const PlanReport::Step& step) {
 }
 
 struct Run {
-  Outputs outputs;
+  Tensors outputs;
   PlanReport report;
 };
 
-Run run_on(Backend& backend, const Graph& graph, Precision precision, const Tensor& input) {
+Run run_on(Backend& backend, const Graph& graph, Precision precision, const Tensors& inputs) {
   const auto executable = backend.compile(graph, precision);
-  Run run;
-  for (const auto& [output, value] : graph.outputs())
-    run.outputs.emplace(output, Tensor(DType::F32, graph.shape(value)));
-  executable->submit(input);
+  Run run{output_tensors(graph, precision), {}};
+  std::vector<BoundInput> bound;
+  for (const auto& [name, value] : graph.inputs()) bound.emplace_back(&inputs.at(name));
+  executable->submit(bound);
   executable->collect(run.outputs);
   run.report = executable->report();
   return run;
 }
 
 // Of values that are all numbers: the largest difference over the largest magnitude wanted; else infinite.
-double relative_difference(const Tensor& got, const Tensor& want) {
+double relative_difference(const Tensor& given, const Tensor& wanted) {
+  const Tensor got = given.to_f32(), want = wanted.to_f32();
   double difference = 0, scale = 0;
   const auto a = got.as<float>(), b = want.as<float>();
   for (size_t i = 0; i < a.size(); ++i) {
@@ -81,7 +73,7 @@ struct AccumulationDepth {
   double terms = 1, layers = 0;
 };
 
-std::vector<SelfTestResult> compare(const Run& run, const Outputs& wanted, Precision precision,
+std::vector<SelfTestResult> compare(const Run& run, const Tensors& wanted, Precision precision,
                                     const std::string& name, const AccumulationDepth& depth) {
   std::string algorithm = "copy";
   bool winograd = false;
@@ -112,9 +104,10 @@ std::vector<SelfTestResult> test_preprocessing(Context& context) {
       graph.output("image", graph.input("input", {1, 3, rule.height, rule.width}));
       const auto executable = backend_of(context).compile(graph, Precision::Fp32);
       if (!executable->preprocesses()) return {};  // then it is done by the CPU
-      Outputs got;
+      Tensors got;
       got.emplace("image", Tensor(DType::F32, {1, 3, rule.height, rule.width}));
-      executable->submit_images({&image, 1}, rule);
+      const BoundInput bound = ImageBatch{{&image, 1}, &rule};
+      executable->submit({&bound, 1});
       executable->collect(got);
       Tensor want(DType::F32, got.at("image").shape());
       Preprocessor(rule).run(image, want.as<float>());
@@ -137,12 +130,12 @@ AccumulationDepth accumulation_depth(const Graph& graph) {
 
 // The first layer whose result is further off than the whole network may be.
 std::string first_wrong_layer(const Graph& graph, Backend& judge, Backend& backend, Precision precision,
-                              const Tensor& input) {
+                              const Tensors& inputs) {
   Graph every = graph;
   for (size_t id = 0; id < graph.nodes().size(); ++id)
     every.output(fmt::format("{:06}", id), {static_cast<int>(id)});
-  const Outputs got = run_on(backend, every, precision, input).outputs,
-                want = run_on(judge, every, Precision::Fp32, input).outputs;
+  const Tensors got = run_on(backend, every, precision, inputs).outputs,
+                want = run_on(judge, every, Precision::Fp32, inputs).outputs;
   const AccumulationDepth depth = accumulation_depth(graph);
   for (size_t id = 0; id < graph.nodes().size(); ++id) {
     const std::string output = fmt::format("{:06}", id);
@@ -159,12 +152,10 @@ std::vector<SelfTestResult> self_test(Context& context, Precision precision) {
   std::vector<SelfTestResult> results = test_preprocessing(context);
   for (const OperatorCase& c : operator_cases()) {
     if (c.selects && precision != Precision::Fp32) continue;
-    Graph graph;
-    const Value x = graph.input("input", c.input);
-    graph.output("output", c.build(graph, Weights(invent(c.weights)), x));
-    const Tensor input = noise(c.input, 1, -1, 1);
-    const auto compared = compare(run_on(backend_of(context), optimise(graph), precision, input),
-                                  run_reference(graph, input), precision, c.name, {c.terms, c.layers});
+    const Graph graph = graph_of(c, Weights(invent(c.weights)));
+    const Tensors inputs = noise_for(graph);
+    const auto compared = compare(run_on(backend_of(context), optimise(graph), precision, inputs),
+                                  run_reference(graph, inputs), precision, c.name, {c.terms, c.layers});
     results.insert(results.end(), compared.begin(), compared.end());
   }
   return results;
@@ -172,28 +163,27 @@ std::vector<SelfTestResult> self_test(Context& context, Precision precision) {
 
 std::vector<SelfTestResult> self_test(const Model& model, Context& context, Precision precision,
                                       const std::function<void()>& poll) {
-  const Shape shape = model.input_shape(1);
   // A score that rounds to the other side of a threshold moves every row behind it, so detections are not
   // compared; their operator has a case of its own above.
   std::vector<std::string> outputs;
-  Graph graph = build_graph(model, shape);
+  Graph graph = build_graph(model, model.input_shapes(1));
   for (const auto& [name, value] : graph.outputs())
-    if (name != "detections") outputs.push_back(name);
+    if (!name.starts_with("detections")) outputs.push_back(name);
   graph = drop_dead(graph, outputs);
-  const Tensor input = noise(shape, 1, -1, 1);
+  const Tensors inputs = noise_for(graph);
   const Graph optimised = optimise(graph);
-  const Run run = run_on(backend_of(context), optimised, precision, input);
+  const Run run = run_on(backend_of(context), optimised, precision, inputs);
   const std::string& name = model.info().network;
   if (context.device_kind() == "cpu")
-    return compare(run, run_reference(graph, input, poll), precision, name, accumulation_depth(graph));
+    return compare(run, run_reference(graph, inputs, poll), precision, name, accumulation_depth(graph));
 
   const auto cpu = make_cpu_backend(context.options().threads, 0);
-  std::vector<SelfTestResult> results = compare(run, run_on(*cpu, optimised, Precision::Fp32, input).outputs,
+  std::vector<SelfTestResult> results = compare(run, run_on(*cpu, optimised, Precision::Fp32, inputs).outputs,
                                                 precision, name, accumulation_depth(graph));
   std::string layer;
   for (SelfTestResult& result : results) {
     if (result.passed()) continue;
-    if (layer.empty()) layer = first_wrong_layer(graph, *cpu, backend_of(context), precision, input);
+    if (layer.empty()) layer = first_wrong_layer(graph, *cpu, backend_of(context), precision, inputs);
     result.first_wrong_layer = layer;
   }
   return results;

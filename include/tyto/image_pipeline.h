@@ -56,7 +56,7 @@ class ImagePipeline {
 
 template <class Take>
 void ImagePipeline::run_all(std::span<const Image> images, const Take& take) {
-  const auto rows = static_cast<size_t>(plan().input_shape()[0]);
+  const auto rows = static_cast<size_t>(plan().inputs().front().shape[0]);
   size_t collected = 0;
   const auto collect_one = [&] {
     const Result result = collect_outputs();

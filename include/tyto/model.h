@@ -11,6 +11,8 @@
 
 namespace tyto {
 
+using InputShapes = std::map<std::string, Shape>;  // by the inputs' names
+
 class SafetensorsFile;
 class TensorSource;
 
@@ -33,7 +35,7 @@ class Model {
 
   const ModelInfo& info() const { return info_; }
   const std::filesystem::path& path() const;
-  Shape input_shape(int64_t batch) const;  // [batch, 3, height, width] of the preprocessing rule
+  InputShapes input_shapes(int64_t batch) const;  // images as large as their preprocessing rules say
 
   // Whether the tensors' bytes still have the SHA-256 they were written with; reads the whole file.
   bool intact() const;

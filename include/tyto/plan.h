@@ -16,11 +16,16 @@ namespace tyto {
 
 class Executable;
 class Graph;
-struct Preprocessing;
+struct RunInputs;
 
 enum class Precision { Fp32, Tf32, Fp16, Bf16 };
 std::string name_of(Precision);                // "fp32"
 Precision precision_from(const std::string&);  // Error{Usage}
+
+// How activations and weights stand in memory; tf32 is how F32 is multiplied.
+inline DType activation_type(Precision precision) {
+  return precision == Precision::Fp16 ? DType::F16 : precision == Precision::Bf16 ? DType::BF16 : DType::F32;
+}
 
 struct PlanOptions {
   Precision precision = Precision::Fp32;   // Error{Unsupported} if the device lacks it
@@ -53,25 +58,41 @@ struct PlanProfile {
   double run_ms = 0;      // of a run whose steps are not timed; a GPU's is one captured graph
 };
 
+// One of a plan's inputs or outputs: row-major, N samples first. Inputs are F32, which no precision rounds,
+// or I32; outputs these or activation_type(precision). Where a sample has up to shape[1] rows and may have
+// fewer, `count` names the input or output, I32 [N], that says how many; what stands in the others means
+// nothing.
+struct TensorInfo {
+  std::string name;
+  DType type = DType::F32;
+  Shape shape;
+  std::string count;  // or empty
+};
+
 // A plan serves one thread at a time. After construction a run allocates nothing.
 class Plan {
  public:
-  // input: [N, 3, H, W]. Error{Shape} names the layer that does not fit, Error{Memory} says how much was
-  // asked for.
-  Plan(const Model& model, Context& context, const Shape& input, const PlanOptions& options = {});
+  // inputs: shapes by name, as of Model::input_shapes(). Error{Shape} names the layer that does not fit,
+  // Error{Memory} says how much was asked for, Error{Usage} names an input that the network has not, or that
+  // is missing.
+  Plan(const Model& model, Context& context, const InputShapes& inputs, const PlanOptions& options = {});
   ~Plan();
   Plan(Plan&&) noexcept;
 
-  const Shape& input_shape() const { return input_shape_; }
+  const std::vector<TensorInfo>& inputs() const { return inputs_; }
+  const std::vector<TensorInfo>& outputs() const { return output_infos_; }
   const Shape& output_shape(const std::string& name) const;  // Error{Usage} if the plan does not compute it
 
-  // input: F32 of the plan's shape. The outputs (F32, by name) are the plan's own and live until its next
-  // run.
+  // A tensor for each input, by its name; one alone where the plan has one input. The outputs are the plan's
+  // own and live until its next run. Error{Usage} names an input that is missing or not there, Error{Shape}
+  // one that does not fit.
+  const std::map<std::string, Tensor>& run(const std::map<std::string, Tensor>& inputs);
   const std::map<std::string, Tensor>& run(const Tensor& input);
 
-  // The same in two halves, so that a GPU copies one batch while it computes another. Up to in_flight()
-  // inputs may be submitted before the first is collected; the caller leaves each one unchanged until then.
+  // The same in two halves, so that a GPU copies one batch while it computes another. Up to in_flight() runs
+  // may be submitted before the first is collected; the caller leaves their tensors unchanged until then.
   // Outputs come in the order of the inputs.
+  void submit(const std::map<std::string, Tensor>& inputs);
   void submit(const Tensor& input);
   const std::map<std::string, Tensor>& collect();  // Error{Usage} if nothing was submitted
   int in_flight() const;
@@ -84,20 +105,22 @@ class Plan {
   // Runs so many times with each step timed by itself (a GPU's by events, outside of its captured graph) and
   // as often without, in turns. Of several GPUs the first is timed. Error{Usage} where repeats < 1 or inputs
   // wait.
-  PlanProfile profile(const Tensor& input, int repeats);
+  PlanProfile profile(const std::map<std::string, Tensor>& inputs, int repeats);
 
  private:
   friend Plan plan_graph(const Graph& graph, Context& context, Precision precision);
-  friend std::vector<Geometry> submit_images(Plan& plan, std::span<const Image> images,
-                                             const Preprocessing& rule);
+  friend void submit(Plan& plan, const RunInputs& inputs);
 
   Plan(const Graph& graph, Context& context, Precision precision);
   void check_room() const;  // Error{Usage} where as many wait as may be in flight
   void check_idle() const;  // Error{Usage} where any waits
-  void check_input(const Tensor& input) const;
+  void submit_bound();
 
-  Shape input_shape_;
+  struct Bound;  // what the inputs of the run that is being submitted are
+
   std::unique_ptr<Executable> executable_;
+  std::vector<TensorInfo> inputs_, output_infos_;
+  std::unique_ptr<Bound> bound_;
   std::map<std::string, Tensor> outputs_;
   int waiting_ = 0;  // submitted and not collected
 };

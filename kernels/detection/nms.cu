@@ -204,7 +204,8 @@ __global__ void __launch_bounds__(kSuppressBlock, 4)
 
 // A block a list. A row is 24 bytes, and neighbours in a list are none in the result.
 __global__ void __launch_bounds__(kMergeBlock)
-    write_rows_kernel(Sizes sizes, Nms p, Workspace w, float* __restrict__ detections) {
+    write_rows_kernel(Sizes sizes, Nms p, Workspace w, float* __restrict__ detections,
+                      int32_t* __restrict__ counts) {
   const int class_index = blockIdx.x % sizes.classes;
   const int64_t image = blockIdx.x / sizes.classes, first_list = image * sizes.classes;
   const SortedRuns runs = {w.shown + first_list * sizes.kept, w.shown_lengths + first_list, sizes.classes,
@@ -212,7 +213,9 @@ __global__ void __launch_bounds__(kMergeBlock)
   float* rows = detections + image * sizes.rows * kDetectionRow;
 
   const int64_t end = int64_t{kDetectionRow} * sizes.rows, step = int64_t{kMergeBlock} * sizes.classes;
-  int64_t at = int64_t{kDetectionRow} * total_length(runs) + kMergeBlock * int64_t{class_index} + threadIdx.x;
+  const int found = total_length(runs);
+  if (class_index == 0 && threadIdx.x == 0) counts[image] = min(found, sizes.rows);
+  int64_t at = int64_t{kDetectionRow} * found + kMergeBlock * int64_t{class_index} + threadIdx.x;
   for (; at < end; at += step) rows[at] = nothing(at % kDetectionRow);
 
   for (int i = threadIdx.x; i < runs.lengths[class_index]; i += kMergeBlock) {
@@ -275,10 +278,13 @@ int64_t nms_workspace_cuda(const Nms& p, int64_t n, int64_t classes, int64_t cou
 }
 
 void nms(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count, const Nms& p,
-         void* workspace, float* detections, Stream stream) {
+         void* workspace, float* detections, int32_t* counts, Stream stream) {
   const Sizes sizes = sizes_of(p, classes, count);
   const int64_t lists = n * classes;
-  if (lists == 0 || count == 0) return;
+  if (lists == 0 || count == 0) {
+    cudaMemsetAsync(counts, 0, static_cast<size_t>(n) * sizeof(int32_t), stream);
+    return;
+  }
   checked_int(classes * sizes.kept, "the boxes kept of an image");
   Carver carver(workspace);
   const Workspace w = carve(carver, sizes, lists);
@@ -290,8 +296,8 @@ void nms(const float* boxes, const float* scores, int64_t n, int64_t classes, in
   if (sizes.tiles > 1)
     launch<merge_tiles_kernel>({.grid = a_tile, .block = kMergeBlock, .stream = stream}, sizes, w);
   launch<suppress_kernel>({.grid = a_list, .block = kSuppressBlock, .stream = stream}, boxes, sizes, p, w);
-  launch<write_rows_kernel>({.grid = a_list, .block = kMergeBlock, .stream = stream}, sizes, p, w,
-                            detections);
+  launch<write_rows_kernel>({.grid = a_list, .block = kMergeBlock, .stream = stream}, sizes, p, w, detections,
+                            counts);
 }
 
 }  // namespace tyto::kernels

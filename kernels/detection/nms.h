@@ -40,8 +40,9 @@ int64_t nms_workspace(const Nms&, int64_t n, int64_t classes, int64_t count, int
 // boxes       [n, count, 4]          x1, y1, x2, y2
 // scores      [n, classes, count]    class c has label c + 1
 // detections  [n, detection_capacity(), kDetectionRow]  rows after the last are zero with label -1
+// counts      [n]                    rows that hold a detection
 void nms_cpu(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count, const Nms&,
-             int threads, void* workspace, float* detections);
+             int threads, void* workspace, float* detections, int32_t* counts);
 
 // Bytes of workspace for nms.
 int64_t nms_workspace_cuda(const Nms&, int64_t n, int64_t classes, int64_t count);
@@ -49,6 +50,6 @@ int64_t nms_workspace_cuda(const Nms&, int64_t n, int64_t classes, int64_t count
 // The same rows. Device pointers, boxes and workspace aligned to 16 bytes. At most four launches, no host
 // synchronisation; n * classes * count / 4096 < 2^31, classes * min(count, top_k, max_per_class) < 2^31.
 void nms(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count, const Nms&,
-         void* workspace, float* detections, Stream stream);
+         void* workspace, float* detections, int32_t* counts, Stream stream);
 
 }  // namespace tyto::kernels

@@ -47,18 +47,21 @@ int64_t suppress(std::span<const Box> boxes, std::span<const Candidate> candidat
   return count;
 }
 
-// One image's kept candidates, in order, as rows.
-void write_rows(std::span<const Box> boxes, std::span<const Candidate> kept, const Nms& p, int64_t rows,
-                float* row) {
+// One image's kept candidates, in order, as rows. Returns how many.
+int32_t write_rows(std::span<const Box> boxes, std::span<const Candidate> kept, const Nms& p, int64_t rows,
+                   float* row) {
   const float* const end = row + rows * kDetectionRow;
+  int32_t written = 0;
   for (const Candidate& c : kept) {
     if (row == end) break;
     const Box& box = boxes[static_cast<size_t>(c.box)];
     if (!is_shown(box, p)) continue;
     write_detection(box, c.score, c.label, p, row);
     row += kDetectionRow;
+    ++written;
   }
   for (int64_t column = 0; row != end; column = (column + 1) % kDetectionRow) *row++ = nothing(column);
+  return written;
 }
 
 }  // namespace
@@ -74,11 +77,11 @@ int64_t nms_workspace(const Nms& p, int64_t n, int64_t classes, int64_t count, i
 }
 
 void nms_cpu(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count, const Nms& p,
-             int threads, void* workspace, float* detections) {
+             int threads, void* workspace, float* detections, int32_t* counts) {
   const int64_t most = most_per_class(p, count), rows = detection_capacity(p, classes, count);
-  int64_t* const counts = static_cast<int64_t*>(workspace);               // [n, classes]
-  auto* const kept = reinterpret_cast<Candidate*>(counts + n * classes);  // [n, classes, most]
-  Candidate* const found = kept + n * classes * most;                     // [threads, count]
+  int64_t* const kept_counts = static_cast<int64_t*>(workspace);               // [n, classes]
+  auto* const kept = reinterpret_cast<Candidate*>(kept_counts + n * classes);  // [n, classes, most]
+  Candidate* const found = kept + n * classes * most;                          // [threads, count]
   const auto boxes_of = [&](int64_t image) {
     return std::span(reinterpret_cast<const Box*>(boxes) + image * count, static_cast<size_t>(count));
   };
@@ -88,16 +91,18 @@ void nms_cpu(const float* boxes, const float* scores, int64_t n, int64_t classes
     const auto candidates =
         best_candidates(boxes_of(list / classes), scores + list * count,
                         static_cast<int32_t>(list % classes) + 1, p, found + omp_get_thread_num() * count);
-    counts[list] = suppress(boxes_of(list / classes), candidates, p, kept + list * most);
+    kept_counts[list] = suppress(boxes_of(list / classes), candidates, p, kept + list * most);
   }
 
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (int64_t image = 0; image < n; ++image) {
     Candidate* const all = kept + image * classes * most;  // the classes' lists, closed up
     Candidate* end = all;
-    for (int64_t c = 0; c < classes; ++c) end = std::copy_n(all + c * most, counts[image * classes + c], end);
+    for (int64_t c = 0; c < classes; ++c)
+      end = std::copy_n(all + c * most, kept_counts[image * classes + c], end);
     std::sort(all, end, better);
-    write_rows(boxes_of(image), {all, end}, p, rows, detections + image * rows * kDetectionRow);
+    counts[image] =
+        write_rows(boxes_of(image), {all, end}, p, rows, detections + image * rows * kDetectionRow);
   }
 }
 

@@ -1,4 +1,4 @@
-// NCHW float to NHWC: the first thing that happens to an image.
+// NCHW to NHWC: the first thing that happens to an image.
 //
 // An image's 3 or 4 planes become 4 channels a pixel by one thread, which reads the planes beside its
 // neighbours and writes the pixel at once. More channels are transposed through tiles of shared memory. Both
@@ -14,23 +14,23 @@ namespace {
 constexpr int kBlock = 256;
 constexpr int kFew = 4;
 
-template <class T>
+template <class From, class To>
 __global__ void __launch_bounds__(kBlock)
-    interleave_kernel(const float* __restrict__ planes, int channels, int n, int area, T* __restrict__ out) {
+    interleave_kernel(const From* __restrict__ planes, int channels, int n, int area, To* __restrict__ out) {
   const unsigned i = blockIdx.x * kBlock + threadIdx.x;
   if (i >= static_cast<unsigned>(n) * area) return;
   const int image = i / area, pixel = i % area;
-  const float* from = planes + image * channels * area + pixel;
+  const From* from = planes + image * channels * area + pixel;
   float v[kFew];
 #pragma unroll
-  for (int c = 0; c < kFew; ++c) v[c] = c < channels ? from[c * area] : 0.0f;
+  for (int c = 0; c < kFew; ++c) v[c] = c < channels ? as_float(from[c * area]) : 0.0f;
   store<kFew>(v, out + i * kFew);
 }
 
-template <class T>
+template <class From, class To>
 __global__ void __launch_bounds__(kTile* kTileRows)
-    nchw_to_nhwc_kernel(const float* __restrict__ planes, int channels, int out_channels, int area,
-                        T* __restrict__ out) {
+    nchw_to_nhwc_kernel(const From* __restrict__ planes, int channels, int out_channels, int area,
+                        To* __restrict__ out) {
   TYTO_SHARED_ARRAY(float, tile, kTileWords);
   const TilePosition position = position_of_tile(out_channels, area);
   const int column = threadIdx.x, pixel = position.pixel + column;
@@ -39,7 +39,7 @@ __global__ void __launch_bounds__(kTile* kTileRows)
     const int c = position.channel + row;
     if (pixel < area)
       tile[row * (kTile + 1) + column] =
-          c < channels ? planes[(position.image * channels + c) * area + pixel] : 0.0f;
+          c < channels ? as_float(planes[(position.image * channels + c) * area + pixel]) : 0.0f;
   }
   __syncthreads();
   const int c = position.channel + column;
@@ -47,28 +47,30 @@ __global__ void __launch_bounds__(kTile* kTileRows)
   for (int row = threadIdx.y; row < kTile; row += kTileRows) {
     const int p = position.pixel + row;
     if (c < out_channels && p < area)
-      out[(position.image * area + p) * out_channels + c] = from_float<T>(tile[column * (kTile + 1) + row]);
+      out[(position.image * area + p) * out_channels + c] = from_float<To>(tile[column * (kTile + 1) + row]);
   }
 }
 
 }  // namespace
 
-template <class T>
-void nchw_to_nhwc(const float* planes, int64_t channels, Nhwc<T> out, Stream stream) {
+template <class From, class To>
+void nchw_to_nhwc(const From* planes, int64_t channels, Nhwc<To> out, Stream stream) {
   if (checked_int(out.elements(), "an image batch") == 0) return;
   const int n = static_cast<int>(out.n), area = static_cast<int>(out.height * out.width);
   if (out.channels == kFew && packable<kFew>(out.channels, out.data))
-    launch<interleave_kernel<T>>(
+    launch<interleave_kernel<From, To>>(
         {.grid = blocks_for(out.pixels(), kBlock), .block = kBlock, .stream = stream}, planes,
         static_cast<int>(channels), n, area, out.data);
   else
-    launch<nchw_to_nhwc_kernel<T>>(cover_tiles(n, out.channels, area, stream), planes,
-                                   static_cast<int>(channels), static_cast<int>(out.channels), area,
-                                   out.data);
+    launch<nchw_to_nhwc_kernel<From, To>>(cover_tiles(n, out.channels, area, stream), planes,
+                                          static_cast<int>(channels), static_cast<int>(out.channels), area,
+                                          out.data);
 }
 
-template void nchw_to_nhwc<float>(const float*, int64_t, Nhwc<float>, Stream);
-template void nchw_to_nhwc<Half>(const float*, int64_t, Nhwc<Half>, Stream);
-template void nchw_to_nhwc<BFloat16>(const float*, int64_t, Nhwc<BFloat16>, Stream);
+template void nchw_to_nhwc<float, float>(const float*, int64_t, Nhwc<float>, Stream);
+template void nchw_to_nhwc<float, Half>(const float*, int64_t, Nhwc<Half>, Stream);
+template void nchw_to_nhwc<float, BFloat16>(const float*, int64_t, Nhwc<BFloat16>, Stream);
+template void nchw_to_nhwc<Half, Half>(const Half*, int64_t, Nhwc<Half>, Stream);
+template void nchw_to_nhwc<BFloat16, BFloat16>(const BFloat16*, int64_t, Nhwc<BFloat16>, Stream);
 
 }  // namespace tyto::kernels

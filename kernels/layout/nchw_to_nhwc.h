@@ -7,11 +7,11 @@
 
 namespace tyto::kernels {
 
-// Exists for float, Half and BFloat16.
+// Exists for To in float, Half and BFloat16, with From = To or float, rounded to nearest even.
 // planes  [out.n, channels, out.height, out.width]
 // out     out.channels >= channels; those from `channels` on become 0 (cuDNN likes an image's 3 channels
 // padded to 4) out.elements() < 2^31, else DeviceError.
-template <class T>
-void nchw_to_nhwc(const float* planes, int64_t channels, Nhwc<T> out, Stream stream);
+template <class From, class To>
+void nchw_to_nhwc(const From* planes, int64_t channels, Nhwc<To> out, Stream stream);
 
 }  // namespace tyto::kernels

@@ -7,10 +7,10 @@
 
 namespace tyto::kernels {
 
-// Exists for T in float, Half and BFloat16, with U = T or float.
+// Exists for float, Half and BFloat16.
 // planes  [x.n, x.channels, x.height, x.width]; must not overlap x
 // x.elements() < 2^31, else DeviceError.
-template <class T, class U>
-void nhwc_to_nchw(Nhwc<const T> x, U* planes, Stream stream);
+template <class T>
+void nhwc_to_nchw(Nhwc<const T> x, T* planes, Stream stream);
 
 }  // namespace tyto::kernels

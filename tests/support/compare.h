@@ -19,7 +19,8 @@
 namespace tyto {
 
 // The largest difference over the largest magnitude of `want`; infinite where one of them is NaN.
-inline double relative_error(const Tensor& got, const Tensor& want) {
+inline double relative_error(const Tensor& given, const Tensor& wanted) {
+  const Tensor got = given.to_f32(), want = wanted.to_f32();
   EXPECT_EQ(got.shape(), want.shape());
   if (got.shape() != want.shape()) return std::numeric_limits<double>::infinity();
   double difference = 0, scale = 0;
@@ -32,11 +33,11 @@ inline double relative_error(const Tensor& got, const Tensor& want) {
   return difference == 0 ? 0 : difference / scale;
 }
 
-inline std::map<std::string, Tensor> room_for_outputs(const Graph& graph) {
-  std::map<std::string, Tensor> outputs;
-  for (const auto& [name, value] : graph.outputs())
-    outputs.emplace(name, Tensor(DType::F32, graph.shape(value)));
-  return outputs;
+// A run of a graph of one input.
+inline void run_once(Executable& executable, const Tensor& input, std::map<std::string, Tensor>& outputs) {
+  const BoundInput bound = &input;
+  executable.submit({&bound, 1});
+  executable.collect(outputs);
 }
 
 // A graph compiled for the CPU as it is, without any pass before.
@@ -44,11 +45,10 @@ struct OnCpu {
   explicit OnCpu(const Graph& graph, int threads = 1)
       : backend(make_cpu_backend(threads, 0)),
         executable(backend->compile(graph, Precision::Fp32)),
-        outputs(room_for_outputs(graph)) {}
+        outputs(output_tensors(graph, Precision::Fp32)) {}
 
   const std::map<std::string, Tensor>& run(const Tensor& input) {
-    executable->submit(input);
-    executable->collect(outputs);
+    run_once(*executable, input, outputs);
     return outputs;
   }
   bool uses(const std::string& algorithm) const {

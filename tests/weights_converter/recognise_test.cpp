@@ -213,7 +213,7 @@ TEST_F(Recognise, TakesOptionsAndChangesToTheRule) {
   const Model model(folder / "model.safetensors");
   EXPECT_EQ(model.info().options.at("stride"), "1");
   EXPECT_EQ(model.info().class_names, kTenNames);
-  EXPECT_EQ(model.input_shape(1), (Shape{1, 3, 64, 32}));
+  EXPECT_EQ(model.input_shapes(1).at("input"), (Shape{1, 3, 64, 32}));
 }
 
 TEST_F(Recognise, RefusesAWrongNumberOfClassNames) {

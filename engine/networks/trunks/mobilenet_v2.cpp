@@ -49,7 +49,7 @@ MobileNetV2Maps mobilenet_v2_trunk(Graph& g, const Weights& w, const MobileNetV2
                                    const NormStyle& style, const Shape& input) {
   const auto features = [&](int i) { return w.scope(fmt::format("features.{}", i)); };
   MobileNetV2Maps maps;
-  Value x = conv_norm_activation(g, features(0), g.input("input", input), {.kernel = 3, .stride = 2},
+  Value x = conv_norm_activation(g, features(0), g.image_input("input", input), {.kernel = 3, .stride = 2},
                                  Activation::Relu6, style);
   int index = 1;
   for (const Stage& stage : kStages)

@@ -33,7 +33,7 @@ class SmallNetworkOnCpu : public testing::TestWithParam<int> {  // threads
  protected:
   const Graph graph = optimise(small_resnet_graph(kBatch));
   OnCpu cpu{graph, GetParam()};
-  const Tensor input = noise(graph.nodes()[0].shape, 1);
+  const Tensor input = noise(graph.nodes()[0].shape(), 1);
 };
 
 TEST_P(SmallNetworkOnCpu, EqualsReference) {
@@ -78,7 +78,7 @@ TEST(CpuBackend, GivesEveryValueThatIsAnOutput) {
   const Weights w =
       weights(Layout{{"a.weight", {8, 8, 3, 3}}, {"b.weight", {8, 8, 3, 3}}} + batch_norm_at("bn", 8));
   Graph g;
-  const Value x = g.input("input", input);
+  const Value x = g.image_input("input", input);
   const Value a = g.conv2d(x, w.scope("a"), {.kernel = 3, .padding = 1});
   const Value norm = g.batch_norm(a, w.scope("bn"));
   const Value b = g.relu(g.add(g.conv2d(norm, w.scope("b"), {.kernel = 3, .padding = 1}), a));
@@ -108,12 +108,10 @@ TEST(CpuBackend, PlansOfOneBackendSharePackedWeights) {
   const Graph graph = optimise(small_resnet_graph(1));
   const auto first = backend->compile(graph, Precision::Fp32),
              second = backend->compile(graph, Precision::Fp32);
-  auto a = room_for_outputs(graph), b = room_for_outputs(graph);
-  const Tensor input = noise(graph.nodes()[0].shape, 1);
-  first->submit(input);
-  first->collect(a);
-  second->submit(input);
-  second->collect(b);
+  auto a = output_tensors(graph, Precision::Fp32), b = output_tensors(graph, Precision::Fp32);
+  const Tensor input = noise(graph.nodes()[0].shape(), 1);
+  run_once(*first, input, a);
+  run_once(*second, input, b);
   for (const auto& [name, tensor] : a) EXPECT_TRUE(same_bits(tensor, b.at(name))) << name;
 }
 

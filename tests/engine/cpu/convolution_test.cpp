@@ -35,7 +35,7 @@ Graph graph_of(const Case& c) {
   Conv2d linear = c.op;
   linear.activation = Activation::None;
   Graph g;
-  const Value x = g.input("input", c.input);
+  const Value x = g.image_input("input", c.input);
   const Value other = c.residual ? g.conv2d(x, w.scope("other"), linear) : Value{};
   Value y = g.conv2d(x, w.scope("conv"), linear);
   if (c.residual) y = g.add(y, other);
@@ -100,7 +100,8 @@ TEST(CpuConvolution, TakesItsOwnInputAsTheResidual) {
       const Weights w = weights(
           {{"a.weight", {channels, channels, 1, 1}}, {"b.weight", {channels, channels, kernel, kernel}}});
       Graph g;
-      const Value a = g.conv2d(g.input("input", input), w.scope("a"), {});  // in the layout that b likes
+      const Value a =
+          g.conv2d(g.image_input("input", input), w.scope("a"), {});  // in the layout that b likes
       const Value b = g.conv2d(a, w.scope("b"), {.kernel = kernel, .padding = kernel / 2});
       g.output("y", g.relu(g.add(b, a)));
       const Graph fused = optimise(g);
@@ -112,7 +113,7 @@ TEST(CpuConvolution, TakesItsOwnInputAsTheResidual) {
 TEST(CpuConvolution, TakesTheNetworksInputAsTheResidualAndLeavesItAlone) {
   const Shape input = {2, 16, 9, 8};
   Graph g;
-  const Value x = g.input("input", input);
+  const Value x = g.image_input("input", input);
   g.output(
       "y",
       g.add(g.conv2d(x, weights({{"c.weight", {16, 16, 3, 3}}}).scope("c"), {.kernel = 3, .padding = 1}), x));
@@ -130,7 +131,7 @@ TEST(CpuConvolution, DoesNotOverwriteAResidualThatIsReadLater) {
   const Conv2d three{.kernel = 3, .padding = 1};
   for (bool as_output : {false, true}) {
     Graph g;
-    const Value a = g.conv2d(g.input("input", input), w.scope("a"), {});
+    const Value a = g.conv2d(g.image_input("input", input), w.scope("a"), {});
     const Value middle = g.relu(g.conv2d(a, w.scope("b"), three));
     g.output("sum", g.add(g.conv2d(middle, w.scope("b"), three), a));
     if (as_output)
@@ -145,7 +146,7 @@ TEST(CpuConvolution, AChainOfResidualsKeepsEachSum) {
   const Shape input = {2, 16, 8, 8};
   const Weights w = weights({{"a.weight", {16, 16, 3, 3}}, {"b.weight", {16, 16, 3, 3}}});
   Graph g;
-  Value x = g.conv2d(g.input("input", input), w.scope("a"), {.kernel = 3, .padding = 1});
+  Value x = g.conv2d(g.image_input("input", input), w.scope("a"), {.kernel = 3, .padding = 1});
   for (int i = 0; i < 4; ++i) {
     const Value y = g.relu(g.conv2d(x, w.scope("a"), {.kernel = 3, .padding = 1}));
     x = g.relu(g.add(g.conv2d(y, w.scope("b"), {.kernel = 3, .padding = 1}), x));
@@ -163,7 +164,7 @@ TEST(CpuConvolution, WideDilatedPaddingIsRightAndTheSameForEveryPlaceInTheBatch)
         const Shape input = {batch, 24, 19, 19};
         const Weights w = weights({{"weight", {32, 24, 3, 3}}, {"bias", {32}}});
         Graph g;
-        g.output("y", g.relu(g.conv2d(g.input("input", input), w,
+        g.output("y", g.relu(g.conv2d(g.image_input("input", input), w,
                                       {.kernel = 3, .padding = padding, .dilation = 6})));
         expect_cpu_equals_reference(optimise(g), noise(input, 1), 217);
         const Tensor one = noise({1, 24, 19, 19}, 2);
@@ -187,7 +188,7 @@ TEST(CpuLinear, EqualsReferenceOnOddSizes) {
           Layout layout = {{"fc.weight", {out, in}}};
           if (bias) layout = layout + Layout{{"fc.bias", {out}}};
           Graph g;
-          g.output("y", g.linear(g.input("input", {batch, in}), weights(layout).scope("fc")));
+          g.output("y", g.linear(g.rows_input("input", {batch, in}), weights(layout).scope("fc")));
           expect_cpu_equals_reference(g, noise({batch, in}, 1), static_cast<double>(in + bias));
         }
 }
@@ -196,8 +197,8 @@ TEST(CpuLinear, FlattensAMapInPyTorchsOrderAndActivates) {
   const Shape input = {3, 16, 4, 3};
   const Weights w = weights({{"conv.weight", {16, 16, 1, 1}}, {"fc.weight", {10, 192}}, {"fc.bias", {10}}});
   Graph g;
-  const Value map = g.conv2d(g.input("input", input), w.scope("conv"), {});
-  g.output("y", g.relu(g.linear(map, w.scope("fc"))));
+  const Value map = g.conv2d(g.image_input("input", input), w.scope("conv"), {});
+  g.output("y", g.relu(g.linear(g.flatten(map), w.scope("fc"))));
   expect_cpu_equals_reference(optimise(g), noise(input, 1), 192, 2);
 }
 

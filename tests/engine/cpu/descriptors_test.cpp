@@ -59,7 +59,7 @@ class Descriptors : public testing::Test {
     ContextOptions options{.device = TYTO_TEST_DEVICE, .threads = 1};
     options.memory_limit = memory_limit;
     Context context(options);
-    Plan(model, context, input);
+    Plan(model, context, {{"input", input}});
   }
 
   const TemporaryFolder folder;
@@ -72,7 +72,7 @@ TEST_F(Descriptors, OfAPlanThatFitsAreOfTheGraphsSizes) {
   EXPECT_GT(descriptors, 0);
   double most = 0;
   const Graph graph = optimise(small_resnet_graph(kBatch));
-  for (const Node& node : graph.nodes()) most = std::max(most, static_cast<double>(node.shape.elements()));
+  for (const Node& node : graph.nodes()) most = std::max(most, static_cast<double>(node.shape().elements()));
   EXPECT_LE(largest, most);
   EXPECT_GT(largest, 0);
 }

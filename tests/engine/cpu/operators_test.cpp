@@ -20,7 +20,7 @@ void expect_right(const Shape& input, const Layout& layout, double terms, const 
     const int64_t channels = input[1];
     const Weights w = weights(layout + Layout{{"before.weight", {channels, channels, 1, 1}}});
     Graph g;
-    Value x = g.input("input", input);
+    Value x = g.image_input("input", input);
     if (behind_convolution) x = g.conv2d(x, w.scope("before"), {});
     g.output("y", build(g, w, x));
     expect_cpu_equals_reference(g, noise(input, 1, -4, 4),
@@ -45,7 +45,7 @@ TEST(CpuMaxPool, EqualsReferenceWithEveryRounding) {
 
 TEST(CpuMaxPool, OfNegativeValuesIgnoresThePadding) {
   Graph g;
-  g.output("y", g.max_pool(g.input("input", {1, 16, 5, 5}),
+  g.output("y", g.max_pool(g.image_input("input", {1, 16, 5, 5}),
                            {.kernel = 3, .stride = 2, .padding = 1, .ceil = true}));
   expect_cpu_equals_reference(g, noise({1, 16, 5, 5}, 1, -9, -8), 0);
 }
@@ -74,7 +74,7 @@ TEST(CpuBatchNorm, OfTheLastChannelsEqualsReference) {
 
 TEST(CpuBatchNorm, OfAVectorEqualsReference) {
   Graph g;
-  g.output("y", g.batch_norm(g.input("input", {3, 37}), weights(batch_norm_at("bn", 37)).scope("bn")));
+  g.output("y", g.batch_norm(g.rows_input("input", {3, 37}), weights(batch_norm_at("bn", 37)).scope("bn")));
   expect_cpu_equals_reference(g, noise({3, 37}, 1), 2);
 }
 
@@ -85,7 +85,7 @@ TEST(CpuBatchNorm, NamesTheLayerWhoseVarianceIsNegative) {
   const float variance[] = {1, -1};
   tensors.emplace_back("bn.running_var", Tensor::of<float>({2}, variance));
   Graph g;
-  g.output("y", g.batch_norm(g.input("input", {1, 2, 3, 3}),
+  g.output("y", g.batch_norm(g.image_input("input", {1, 2, 3, 3}),
                              Weights(std::make_shared<MemorySource>(std::move(tensors))).scope("bn")));
   expect_error([&] { OnCpu cpu(g); }, ErrorKind::Format, {"'bn'", "running_var"});
 }
@@ -118,13 +118,18 @@ TEST(CpuActivate, EqualsReference) {
     });
 }
 
+// A map as images are given.
+Value planes(Graph& g, Value map) { return g.cast(g.to_rows(map), Elements::F32); }
+
 TEST(CpuViews, EqualReference) {
   for (int64_t channels : {1, 3, 16}) {
     const Shape input = {2, channels, 9, 13};
-    expect_right(input, {}, 1, [](Graph& g, const Weights&, Value x) { return g.flip_horizontal(x); });
+    expect_right(input, {}, 1,
+                 [](Graph& g, const Weights&, Value x) { return g.flip_horizontal(planes(g, x)); });
     for (double factor : {0.5, 0.8, 2.0})  // whose reciprocals are floats, so that positions are not rounded
-      expect_right(input, {}, 16,
-                   [&](Graph& g, const Weights&, Value x) { return g.rescale_bicubic(x, factor); });
+      expect_right(input, {}, 16, [&](Graph& g, const Weights&, Value x) {
+        return g.rescale_bicubic(planes(g, x), factor);
+      });
   }
 }
 
@@ -138,7 +143,7 @@ TEST(CpuUnitSum, EqualsReference) {
 
 TEST(CpuUnitSum, OfZerosStaysZero) {
   Graph g;
-  const Value row = g.input("input", {2, 5});
+  const Value row = g.rows_input("input", {2, 5});
   g.output("y", g.normalized_sum("sum", {row, row}));
   expect_cpu_equals_reference(g, Tensor::zeros(DType::F32, {2, 5}), 0);
 }

@@ -84,9 +84,12 @@ bool uses_winograd(const PlanReport& report) {
 class Runner {
  public:
   Runner(const Graph& graph, Backend& backend, Precision precision)
-      : executable_(backend.compile(graph, precision)), room_(room_for_outputs(graph)) {}
+      : executable_(backend.compile(graph, precision)), room_(output_tensors(graph, precision)) {}
 
-  void submit(const Tensor& input) { executable_->submit(input); }
+  void submit(const Tensor& input) {
+    const BoundInput bound = &input;
+    executable_->submit({&bound, 1});
+  }
   Outputs collect() {
     executable_->collect(room_);
     Outputs out;
@@ -140,7 +143,7 @@ class Networks : public testing::TestWithParam<Case> {
     on_gpu.device = "cuda:0";
     on_cpu.device = "cpu";
     Context gpu(on_gpu), cpu(on_cpu);
-    const Shape& shape = graph.nodes()[0].shape;
+    const Shape& shape = graph.nodes()[0].shape();
     const Tensor first = noise(shape, 1), second = noise(shape, 2, 0, 3);
 
     Runner ours(graph, backend_of(gpu), precision);

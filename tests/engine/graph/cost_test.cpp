@@ -19,7 +19,10 @@ struct Worked {
 // The last node's cost.
 Cost cost_of(const Worked& c, DType activations) {
   Graph g;
-  const Value y = c.build(g, weights(c.weights), g.input("input", c.input));
+  const Value x = c.input.rank() == 4   ? g.image_input("input", c.input)
+                  : c.input.rank() == 2 ? g.rows_input("input", c.input)
+                                        : g.input("input", c.input);
+  const Value y = c.build(g, weights(c.weights), x);
   return cost_of(g, g.node(y), activations);
 }
 
@@ -167,7 +170,7 @@ TEST(Cost, OfEachOperatorIsWhatAHandWorksOut) {
        3 * 20,
        30,
        20},
-      {"15 scores of 5 boxes compared, 3 rows of 6 written",
+      {"15 scores of 5 boxes compared, 3 rows of 6 and their number written",
        {1, 5, 4},
        {},
        [](Graph& g, const Weights&, Value x) {
@@ -175,18 +178,18 @@ TEST(Cost, OfEachOperatorIsWhatAHandWorksOut) {
        },
        15,
        20 + 15,
-       18},
+       18 + 1},
       {"a mirror image",
        {1, 3, 2, 2},
        {},
-       [](Graph& g, const Weights&, Value x) { return g.flip_horizontal(x); },
+       [](Graph& g, const Weights&, Value x) { return g.flip_horizontal(g.input("image", g.shape(x))); },
        0,
        12,
        12},
       {"36 pixels of five sums of four products",
        {1, 1, 4, 4},
        {},
-       [](Graph& g, const Weights&, Value x) { return g.rescale_bicubic(x, 1.5); },
+       [](Graph& g, const Weights&, Value x) { return g.rescale_bicubic(g.input("image", g.shape(x)), 1.5); },
        36 * 40,
        16,
        36},
@@ -208,14 +211,14 @@ TEST(Cost, OfEachOperatorIsWhatAHandWorksOut) {
   }
 }
 
-TEST(Cost, InHalfTheBytesImagesAndHeadsStayF32) {
+TEST(Cost, InHalfTheBytesHeadsStayF32) {
   const Weights w = weights({{"c.weight", {4, 3, 1, 1}}});
   Graph g;
-  const Value x = g.input("input", {1, 3, 2, 2});
+  const Value x = g.image_input("input", {1, 3, 2, 2});
   const Value y = g.conv2d(x, w.scope("c"), {});
   const Value heads = g.concat_maps("heads", {y}, 4);
   const Cost convolution = cost_of(g, g.node(y), DType::BF16);
-  EXPECT_EQ(convolution.bytes_read, 12 * 4 + 12 * 2);
+  EXPECT_EQ(convolution.bytes_read, 12 * 2 + 12 * 2);
   EXPECT_EQ(convolution.bytes_written, 16 * 2);
   const Cost concat = cost_of(g, g.node(heads), DType::BF16);
   EXPECT_EQ(concat.bytes_read, 16 * 2);

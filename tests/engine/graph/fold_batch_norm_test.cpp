@@ -17,7 +17,7 @@ Layout conv_and_norm(bool bias, int64_t normalised = 8) {
 }
 
 Value conv(Graph& g, const Weights& w) {
-  return g.conv2d(g.input("input", kInput), w.scope("conv"), {.kernel = 3, .padding = 1});
+  return g.conv2d(g.image_input("input", kInput), w.scope("conv"), {.kernel = 3, .padding = 1});
 }
 
 TEST(FoldBatchNorm, TakesTheNormOfAConvolutionIntoItsWeights) {
@@ -46,7 +46,7 @@ TEST(FoldBatchNorm, LeavesTheChannelsBeforeTheFirstAsTheyAre) {
 TEST(FoldBatchNorm, FoldsIntoADepthwiseConvolution) {
   Graph g;
   const Weights w = weights(Layout{{"conv.weight", {6, 1, 3, 3}}} + batch_norm_at("bn", 6));
-  const Value y = g.conv2d(g.input("input", kInput), w.scope("conv"), {.kernel = 3, .groups = 6});
+  const Value y = g.conv2d(g.image_input("input", kInput), w.scope("conv"), {.kernel = 3, .groups = 6});
   g.output("y", g.batch_norm(y, w.scope("bn")));
   const Graph folded = fold_batch_norm(g);
   EXPECT_EQ(count<BatchNorm>(folded), 0);
@@ -56,7 +56,7 @@ TEST(FoldBatchNorm, FoldsIntoADepthwiseConvolution) {
 TEST(FoldBatchNorm, FoldsIntoALinearLayer) {
   Graph g;
   const Weights w = weights(Layout{{"fc.weight", {7, 12}}, {"fc.bias", {7}}} + batch_norm_at("bn", 7));
-  g.output("y", g.batch_norm(g.linear(g.input("input", {3, 12}), w.scope("fc")), w.scope("bn")));
+  g.output("y", g.batch_norm(g.linear(g.rows_input("input", {3, 12}), w.scope("fc")), w.scope("bn")));
   const Graph folded = fold_batch_norm(g);
   EXPECT_EQ(count<BatchNorm>(folded), 0);
   expect_same_meaning(g, folded, noise({3, 12}, 1), 12, 1);
@@ -108,7 +108,7 @@ TEST(FoldBatchNorm, StopsAtAnActivation) {
 TEST(FoldBatchNorm, StopsAtAResidual) {
   Graph g;
   const Weights w = weights(conv_and_norm(true) + Layout{{"other.weight", {8, 6, 1, 1}}});
-  const Value x = g.input("input", kInput);
+  const Value x = g.image_input("input", kInput);
   const Value other = g.conv2d(x, w.scope("other"), {});
   const Value y = g.add(g.conv2d(x, w.scope("conv"), {.kernel = 3, .padding = 1}), other);
   g.output("y", g.batch_norm(y, w.scope("bn")));
@@ -134,7 +134,8 @@ TEST(FoldBatchNorm, NamesANormWhoseVarianceIsNegative) {
     tensors.emplace_back(std::string("layer1.bn.") + name, noise({2}, 2));
   tensors.emplace_back("layer1.bn.running_var", Tensor::of<float>({2}, variance));
   const Weights w(std::make_shared<MemorySource>(std::move(tensors)));
-  g.output("y", g.batch_norm(g.conv2d(g.input("input", kInput), w.scope("conv"), {}), w.scope("layer1.bn")));
+  g.output("y",
+           g.batch_norm(g.conv2d(g.image_input("input", kInput), w.scope("conv"), {}), w.scope("layer1.bn")));
   const Graph folded = fold_batch_norm(g);
   for (const Weight& weight : only<Conv2d>(folded).weights)
     expect_error([&] { (void)weight.load(); }, ErrorKind::Format, {"'layer1.bn'", "running_var"});

@@ -13,7 +13,7 @@ const Shape kInput = {1, 4, 3, 5};
 struct Residual {
   Graph g;
   Weights w = weights({{"a.weight", {4, 4, 1, 1}}, {"b.weight", {4, 4, 1, 1}}, {"b.bias", {4}}});
-  Value x = g.input("input", kInput);
+  Value x = g.image_input("input", kInput);
   Value a() { return g.conv2d(x, w.scope("a"), {}); }
   Value b() { return g.conv2d(x, w.scope("b"), {}); }
 

@@ -13,7 +13,8 @@ namespace {
 struct OneInput {
   Graph graph;
   Value x;
-  explicit OneInput(const Shape& shape) : x(graph.input("input", shape)) {}
+  explicit OneInput(const Shape& shape)
+      : x(shape.rank() == 4 ? graph.image_input("input", shape) : graph.rows_input("input", shape)) {}
 };
 
 TEST(GraphShapes, OfAConvolution) {
@@ -54,16 +55,58 @@ TEST(GraphShapes, AResidualFitsTheOutput) {
   const Value y = g.graph.conv2d(g.x, w.scope("c"), {.kernel = 3});
   Node node = g.graph.node(y);
   node.inputs.push_back(g.x);
-  expect_error([&] { infer_shape(g.graph, node); }, ErrorKind::Shape,
+  expect_error([&] { infer_results(g.graph, node); }, ErrorKind::Shape,
                {"'c'", "[1, 3, 8, 8]", "[1, 5, 6, 6]"});
 }
 
-TEST(GraphShapes, LinearFlattensAMap) {
-  OneInput g({2, 6, 2, 3});
+TEST(GraphShapes, LinearMapsTheLastDimensionOfRows) {
   const Weights w = weights({{"fc.weight", {7, 36}}, {"fc.bias", {7}}, {"odd.weight", {7, 35}}});
-  EXPECT_EQ(g.graph.shape(g.graph.linear(g.x, w.scope("fc"))), (Shape{2, 7}));
-  expect_error([&] { g.graph.linear(g.x, w.scope("odd")); }, ErrorKind::Format,
-               {"'odd.weight'", "[7, 35]", "[any, 36]"});
+  for (const Shape& rows : {Shape{36}, Shape{2, 36}, Shape{2, 5, 36}, Shape{2, 3, 4, 36}}) {
+    Graph g;
+    const Value x = g.rows_input("input", rows);
+    Shape want = rows;
+    want[rows.rank() - 1] = 7;
+    EXPECT_EQ(g.shape(g.linear(x, w.scope("fc"))), want);
+    expect_error([&] { g.linear(x, w.scope("odd")); }, ErrorKind::Format,
+                 {"'odd.weight'", "[7, 35]", "[any, 36]"});
+  }
+  OneInput map({2, 6, 3, 36});
+  expect_error([&] { map.graph.linear(map.x, w.scope("fc")); }, ErrorKind::Shape,
+               {"'fc'", "a map [2, 6, 3, 36]"});
+}
+
+TEST(GraphShapes, ANodeThatCountsHasItsCountBesideIt) {
+  Graph g;
+  const Value table = g.input("table", {2, 9, 3}, Elements::I32, /*counted=*/true);
+  EXPECT_EQ(g.shape(*g.result(table).count), (Shape{2}));
+  g.output("rows", table);
+  ASSERT_EQ(g.outputs().size(), 2u);
+  EXPECT_EQ(g.outputs()[1].first, "rows.count");
+  EXPECT_EQ(g.outputs()[1].second, *g.result(table).count);
+  ASSERT_EQ(g.inputs().size(), 2u);
+  EXPECT_EQ(g.inputs()[1].first, "table.count");
+}
+
+TEST(GraphShapes, InputsAndOutputsHaveDifferentNames) {
+  Graph g;
+  const Value a = g.input("a", {2, 3}), b = g.input("b", {2, 3});
+  expect_error([&] { g.input("a", {1, 1}); }, ErrorKind::Usage, {"two inputs", "'a'"});
+  g.output("y", a);
+  expect_error([&] { g.output("y", b); }, ErrorKind::Usage, {"two outputs", "'y'"});
+}
+
+TEST(GraphTypes, AreNotMixed) {
+  Graph g;
+  const Value exact = g.input("matrix", {2, 4}), x = g.cast(exact, Elements::Activation),
+              table = g.input("table", {2, 4}, Elements::I32);
+  EXPECT_EQ(g.result(g.add(exact, exact)).elements, Elements::F32);
+  EXPECT_EQ(g.result(g.add(x, x)).elements, Elements::Activation);
+  expect_error([&] { g.add(x, exact); }, ErrorKind::Shape, {"activations", "F32", "cast one"});
+  expect_error([&] { g.relu(table); }, ErrorKind::Shape, {"cannot compute", "I32"});
+  expect_error([&] { g.cast(table, Elements::F32); }, ErrorKind::Shape, {"I32"});
+  const Value map = g.image_input("image", {2, 3, 4, 5});
+  expect_error([&] { g.add(map, g.to_rows(map)); }, ErrorKind::Shape, {"a map", "rows"});
+  expect_error([&] { g.flip_horizontal(map); }, ErrorKind::Shape, {"images", "a map"});
 }
 
 TEST(GraphShapes, ABiasFitsItsWeight) {
@@ -87,12 +130,12 @@ TEST(GraphShapes, NormalisationFitsTheChannels) {
 
 TEST(GraphShapes, ViewsAreOfImagesAndFeaturesAreRows) {
   Graph g;
-  const Value image = g.input("input", {2, 3, 10, 7});
+  const Value image = g.input("input", {2, 3, 10, 7}), map = g.to_map(image);
   EXPECT_EQ(g.shape(g.flip_horizontal(image)), (Shape{2, 3, 10, 7}));
   EXPECT_EQ(g.shape(g.rescale_bicubic(image, 1.5)), (Shape{2, 3, 15, 10}));
   expect_error([&] { g.rescale_bicubic(image, 0.1); }, ErrorKind::Shape,
                {"nothing is left", "[2, 3, 10, 7]"});
-  const Value row = g.flatten(image), shorter = g.flatten(g.global_average_pool(image));
+  const Value row = g.flatten(image), shorter = g.flatten(g.global_average_pool(map));
   EXPECT_EQ(g.shape(g.normalized_sum("sum", {row, row})), (Shape{2, 210}));
   expect_error(
       [&] {

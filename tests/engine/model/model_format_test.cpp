@@ -14,13 +14,13 @@ TEST(ModelFormat, Version1RunsAsItDidInPyTorch) {
   EXPECT_EQ(model.info().network, "resnet");
   EXPECT_EQ(model.info().options.at("stride"), "1");
   EXPECT_EQ(model.info().class_names, (std::vector<std::string>{"owl", "fox", "hare"}));
-  EXPECT_EQ(model.input_shape(1), (Shape{1, 3, 32, 32}));
+  EXPECT_EQ(model.input_shapes(1).at("input"), (Shape{1, 3, 32, 32}));
   EXPECT_TRUE(model.intact());
 
   Tensor input(DType::F32, {1, 3, 32, 32});
   for (size_t i = 0; float& v : input.as<float>()) v = std::sin(static_cast<float>(i++) * 0.37f);
   Context context({.device = "cpu"});
-  Plan plan(model, context, input.shape());
+  Plan plan(model, context, {{"input", input.shape()}});
   const Tensor& logits = plan.run(input).at("logits");
   const double pytorch[] = {-1.6769107580184937, 3.6120851039886475, 6.813392162322998};
   for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(logits.as<float>()[i], pytorch[i], 2e-5 * 6.8);

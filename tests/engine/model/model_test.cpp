@@ -35,7 +35,7 @@ TEST(Model, ReadsBackWhatWasWritten) {
   EXPECT_EQ(model.info().options, info.options);
   EXPECT_EQ(model.info().class_names, info.class_names);
   EXPECT_EQ(model.info().preprocessing, info.preprocessing);
-  EXPECT_EQ(model.input_shape(5), (Shape{5, 3, kSmallHeight, kSmallWidth}));
+  EXPECT_EQ(model.input_shapes(5).at("input"), (Shape{5, 3, kSmallHeight, kSmallWidth}));
   EXPECT_EQ(tensors_of(model)->names(), invent(small_resnet_layout())->names());
 }
 

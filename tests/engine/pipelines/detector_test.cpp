@@ -28,7 +28,7 @@ TEST_F(DetectorTest, MapsTheRowsOfTheNetworkToTheImage) {
     Tensor input = Tensor::zeros(DType::F32, {2, 3, 300, 300});
     Preprocessor preprocessor(preprocessing_from_json(model.info().preprocessing));
     preprocessor.run(image, input.as<float>().first(3 * 300 * 300));
-    Plan plan(model, context, input.shape());
+    Plan plan(model, context, {{"input", input.shape()}});
     const auto rows = plan.run(input).at("detections").as<float>();
     ASSERT_FALSE(found[i].empty()) << "the case shows nothing";
     for (size_t d = 0; d < found[i].size(); ++d) {
@@ -70,7 +70,7 @@ TEST_F(DetectorTest, UndoesALetterbox) {
   const Image wide = picture(4, 200, 100);  // 300 x 150, 75 rows below the top
   Tensor input(DType::F32, {1, 3, 300, 300});
   Preprocessor(rule).run(wide, input.as<float>());
-  Plan plan(boxed, context, input.shape());
+  Plan plan(boxed, context, {{"input", input.shape()}});
   const auto rows = plan.run(input).at("detections").as<float>();
   const auto found = Detector(boxed, context, {.batch = 1}).detect(std::vector{wide})[0];
   ASSERT_FALSE(found.empty());

@@ -43,7 +43,7 @@ class FeatureExtractorTest : public testing::Test {
   Tensor summed(const std::vector<Tensor>& inputs) {
     std::vector<double> sums;
     for (const Tensor& x : inputs) {
-      Plan plan(model, context, x.shape(), {.outputs = {"features"}});
+      Plan plan(model, context, {{"input", x.shape()}}, {.outputs = {"features"}});
       const auto features = plan.run(x).at("features").as<float>();
       sums.resize(features.size());
       for (size_t i = 0; i < sums.size(); ++i) sums[i] += double{features[i]};

@@ -30,7 +30,7 @@ TEST(Reference, ATransposedConvolutionInGroupsHasPyTorchsValues) {
   Graph g;
   const ConvTranspose2d op = {.kernel = 3, .stride = 2, .padding = 1, .output_padding = 1, .groups = 2};
   g.output("y",
-           g.apply(op, {g.input("input", {1, 4, 1, 3})},
+           g.apply(op, {g.image_input("input", {1, 4, 1, 3})},
                    {constant("weight", ramp({4, 1, 3, 3}, -2, 0.125f)), weight("bias", {2}, {0.5f, -1})}));
   EXPECT_EQ(
       run(g, ramp({1, 4, 1, 3}, -1, 0.25f)),
@@ -44,7 +44,7 @@ TEST(Reference, GemPoolingHasPyTorchsValuesByBothRules) {
   const Tensor x = Tensor::of<float>({1, 2, 2, 2}, std::vector<float>{-2, 3, 1, 0.5f, 0, 0, 0, 0});
   const auto pooled = [&](const GemPool& op, float power) {
     Graph g;
-    g.output("y", g.apply(op, {g.input("input", x.shape())}, {weight("p", {1}, {power})}));
+    g.output("y", g.apply(op, {g.image_input("input", x.shape())}, {weight("p", {1}, {power})}));
     return run(g, x);
   };
   const std::vector<float> clamped = pooled({}, 2.5f), added = pooled({GemPool::Epsilon::Added, 1e-12f}, 3);
@@ -56,7 +56,7 @@ TEST(Reference, GemPoolingHasPyTorchsValuesByBothRules) {
 
 TEST(GemPool, APowerThatIsNotPositiveIsRefusedByItsName) {
   Graph g;
-  g.output("y", g.apply(GemPool{}, {g.input("input", {1, 2, 2, 2})}, {weight("pool.p", {1}, {-1})}));
+  g.output("y", g.apply(GemPool{}, {g.image_input("input", {1, 2, 2, 2})}, {weight("pool.p", {1}, {-1})}));
   Context context({.device = "cpu"});
   expect_error([&] { backend_of(context).compile(g, Precision::Fp32); }, ErrorKind::Format,
                {"'pool.p' is -1"});

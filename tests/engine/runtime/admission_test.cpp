@@ -22,7 +22,7 @@ Graph small_ssd_graph(int64_t batch) {
 
 Graph of_one(const Shape& input) {
   Graph g;
-  g.output("y", g.relu(g.input("input", input)));
+  g.output("y", g.relu(input.rank() == 4 ? g.image_input("input", input) : g.input("input", input)));
   return g;
 }
 
@@ -39,7 +39,7 @@ TEST(Admission, TheLeastIsNeverMoreThanAPlanTakesNorOfAnotherOrder) {
 TEST(Admission, ViewsAndSumsInPlaceTakeNothing) {
   const Weights w = weights({{"c.weight", {4, 4, 1, 1}}});
   Graph g;
-  const Value a = g.conv2d(g.input("input", {2, 4, 8, 8}), w.scope("c"), {});
+  const Value a = g.conv2d(g.image_input("input", {2, 4, 8, 8}), w.scope("c"), {});
   const Value b = g.relu(g.add(g.conv2d(a, w.scope("c"), {}), a));
   g.output("y", g.flatten(b));
   const Graph fused = optimise(g);
@@ -69,7 +69,7 @@ TEST(Admission, SaysWhatDoesNotFitWhereAndWhatToDo) {
 
 TEST(Admission, CountsAnInputThatIsLargerThanAllThatIsMadeOfIt) {
   Graph g;
-  g.output("y", g.global_average_pool(g.input("input", {1, 3, 1 << 14, 1 << 14})));
+  g.output("y", g.global_average_pool(g.image_input("input", {1, 3, 1 << 14, 1 << 14})));
   const Room memory = {int64_t{1} << 30, "1024 MiB is all"};
   expect_error([&] { Admission(g, Precision::Fp32, 0, memory, memory); }, ErrorKind::Memory,
                {"layer 'input'", "3072 MiB", "1024 MiB is all"});
@@ -86,10 +86,10 @@ TEST(Admission, RefusesImagesBeyondWhatLibrariesCount) {
 
 TEST(Admission, RefusesACopyThatTheMemoryDoesNotHold) {
   const Admission admission(of_one({1, 1, 1, 1}), Precision::Fp32, 0, {1000, "1000 bytes is all"}, kAll);
-  EXPECT_NO_THROW(admission.value("conv6", {1, 10, 5, 5}, DType::F32));
+  EXPECT_NO_THROW(admission.value("conv6", {1, 10, 5, 5}, DType::F32, Kind::Map));
   expect_error(
       [&] {
-        admission.value("conv6", {1, 10, 5, 6}, DType::F32);
+        admission.value("conv6", {1, 10, 5, 6}, DType::F32, Kind::Map);
       },
       ErrorKind::Memory, {"'conv6'", "[1, 10, 5, 6]", "1000 bytes is all"});
 }

@@ -86,7 +86,7 @@ TEST(Allocation, ARunOfOurOwnKernelsMakesNone) {
   const Shape input = {2, 16, 9, 7};
   const Weights w = weights(batch_norm_at("bn", 16) + batch_norm_at("in", 8));
   Graph g;
-  Value x = g.batch_norm(g.input("input", input), w.scope("bn"));
+  Value x = g.batch_norm(g.image_input("input", input), w.scope("bn"));
   x = g.instance_norm(x, w.scope("in"));
   g.output("y", g.flatten(g.adaptive_average_pool(g.relu(g.max_pool(x, {})), {3, 2})));
   OnCpu cpu(g);

@@ -19,6 +19,7 @@ namespace tyto {
 namespace {
 
 const Shape kInput = {2, 3, kSmallHeight, kSmallWidth};
+const InputShapes kInputs = {{"input", kInput}};
 
 class PlanTest : public testing::Test {
  protected:
@@ -29,7 +30,7 @@ class PlanTest : public testing::Test {
   // Compiles the same tensors under another description.
   void plan_described(const ModelInfo& info) {
     const Model other(write_small_resnet(folder / "other.safetensors", info));
-    Plan(other, context, kInput);
+    Plan(other, context, kInputs);
   }
 };
 
@@ -40,7 +41,7 @@ bool uses_winograd(const Plan& plan) {
 }
 
 TEST_F(PlanTest, ComputesWhatTheNetworkMeans) {
-  Plan plan(model, context, kInput);
+  Plan plan(model, context, kInputs);
   const Tensor input = noise(kInput, 1);
   const auto& got = plan.run(input);
   const auto want = run_reference(small_resnet_graph(2), input);
@@ -54,12 +55,12 @@ TEST_F(PlanTest, ComputesWhatTheNetworkMeans) {
 }
 
 TEST_F(PlanTest, ComputesTheWantedOutputsAlone) {
-  Plan plan(model, context, kInput, {.outputs = {"features"}});
+  Plan plan(model, context, kInputs, {.outputs = {"features"}});
   const auto& got = plan.run(noise(kInput, 1));
   ASSERT_EQ(got.size(), 1u);
-  Plan whole(model, context, kInput);
+  Plan whole(model, context, kInputs);
   EXPECT_TRUE(same_bits(got.at("features"), whole.run(noise(kInput, 1)).at("features")));
-  expect_error([&] { Plan(model, context, kInput, {.outputs = {"boxes"}}); }, ErrorKind::Usage,
+  expect_error([&] { Plan(model, context, kInputs, {.outputs = {"boxes"}}); }, ErrorKind::Usage,
                {"'boxes'", "map, features, logits"});
 }
 
@@ -79,10 +80,10 @@ TEST_F(PlanTest, ReportsTheWorkOfEveryLayerOnce) {
 }
 
 TEST_F(PlanTest, ProfilesEachStep) {
-  Plan plan(model, context, kInput);
+  Plan plan(model, context, kInputs);
   const Tensor input = noise(kInput, 1);
   const auto start = std::chrono::steady_clock::now();
-  const PlanProfile profile = plan.profile(input, 3);
+  const PlanProfile profile = plan.profile({{"input", input}}, 3);
   const double waited =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   ASSERT_EQ(profile.step_ms.size(), plan.report().steps.size());
@@ -94,10 +95,14 @@ TEST_F(PlanTest, ProfilesEachStep) {
   EXPECT_GT(sum, 0);
   EXPECT_GT(profile.run_ms, 0);
   EXPECT_LT(profile.run_ms, waited);
-  expect_error([&] { plan.profile(input, 0); }, ErrorKind::Usage, {"one run"});
-  expect_error([&] { plan.profile(noise({1, 3, 64, 32}, 1), 1); }, ErrorKind::Shape, {"[1, 3, 64, 32]"});
+  expect_error([&] { plan.profile({{"input", input}}, 0); }, ErrorKind::Usage, {"one run"});
+  expect_error(
+      [&] {
+        plan.profile({{"input", noise({1, 3, 64, 32}, 1)}}, 1);
+      },
+      ErrorKind::Shape, {"[1, 3, 64, 32]"});
   plan.submit(input);
-  expect_error([&] { plan.profile(input, 1); }, ErrorKind::Usage, {"wait to be collected"});
+  expect_error([&] { plan.profile({{"input", input}}, 1); }, ErrorKind::Usage, {"wait to be collected"});
 }
 
 TEST_F(PlanTest, MeasuresWhatTheCpuReaches) {
@@ -110,7 +115,7 @@ TEST_F(PlanTest, MeasuresWhatTheCpuReaches) {
 }
 
 TEST_F(PlanTest, RefusesAnInputThatItWasNotMadeFor) {
-  Plan plan(model, context, kInput);
+  Plan plan(model, context, kInputs);
   expect_error(
       [&] {
         plan.run(noise({1, 3, kSmallHeight, kSmallWidth}, 1));
@@ -123,13 +128,13 @@ TEST_F(PlanTest, RefusesShapesThatAreNoBatchOfImages) {
   for (const Shape& shape :
        {Shape{}, Shape{3}, Shape{3, 64, 32}, Shape{1, 3, 64, 32, 1}, Shape{-1, 3, 64, 32}, Shape{1, 3, 0, 32},
         Shape{1, -3, 64, 32}, Shape{1, 3, -64, 32}, Shape{0, 3, 64, 32}})
-    expect_error([&] { Plan(model, context, shape); }, ErrorKind::Shape, {shape.str()});
-  EXPECT_THROW(Plan(model, context, {1, 4, 64, 32}), Error);
+    expect_error([&] { Plan(model, context, {{"input", shape}}); }, ErrorKind::Shape, {shape.str()});
+  EXPECT_THROW(Plan(model, context, {{"input", {1, 4, 64, 32}}}), Error);
 }
 
 TEST_F(PlanTest, RefusesAnInputBeyondAllMemory) {
   for (const int64_t side : {int64_t{1} << 20, int64_t{1} << 30, int64_t{1} << 40})
-    EXPECT_THROW(Plan(model, context, {1, 3, side, side}), Error) << side;
+    EXPECT_THROW(Plan(model, context, {{"input", {1, 3, side, side}}}), Error) << side;
 }
 
 TEST_F(PlanTest, RefusesANetworkAndOptionsThatAreNotThere) {
@@ -160,13 +165,13 @@ TEST_F(PlanTest, NamesAWeightThatIsNotFinite) {
   std::memcpy(bytes.data() + bytes.size() - sizeof nan, &nan, sizeof nan);  // the last tensor is fc.bias
   write_text(folder / "nan.safetensors", bytes);
   const Model damaged(folder / "nan.safetensors");
-  expect_error([&] { Plan(damaged, context, kInput); }, ErrorKind::Format,
+  expect_error([&] { Plan(damaged, context, kInputs); }, ErrorKind::Format,
                {"nan.safetensors", "'fc.bias'", "not finite"});
 }
 
 TEST_F(PlanTest, RefusesPrecisionsThatTheCpuLacks) {
   for (Precision precision : {Precision::Tf32, Precision::Fp16})
-    expect_error([&] { Plan(model, context, kInput, {.precision = precision}); }, ErrorKind::Unsupported,
+    expect_error([&] { Plan(model, context, kInputs, {.precision = precision}); }, ErrorKind::Unsupported,
                  {name_of(precision), "CPU"});
   expect_error([] { precision_from("int8"); }, ErrorKind::Usage, {"'int8'", "fp32"});
   for (const char* name : {"fp32", "tf32", "fp16", "bf16"}) EXPECT_EQ(name_of(precision_from(name)), name);
@@ -174,7 +179,7 @@ TEST_F(PlanTest, RefusesPrecisionsThatTheCpuLacks) {
 
 // How well it computes in it, tests/parity judges beside PyTorch.
 TEST_F(PlanTest, ComputesInBfloat16WhereTheCpuCanAndRefusesElsewhere) {
-  const auto plan = [&] { Plan(model, context, kInput, {.precision = Precision::Bf16}); };
+  const auto plan = [&] { Plan(model, context, kInputs, {.precision = Precision::Bf16}); };
   if (cpu::has_bf16())
     EXPECT_NO_THROW(plan());
   else
@@ -185,11 +190,12 @@ TEST_F(PlanTest, SaysHowMuchMemoryALimitForbids) {
   Context tight({.device = "cpu", .threads = 1, .memory_limit = int64_t{2} << 20});
   expect_error(
       [&] {
-        Plan(model, tight, {256, 3, kSmallHeight, kSmallWidth});
+        Plan(model, tight, {{"input", {256, 3, kSmallHeight, kSmallWidth}}});
       },
       ErrorKind::Memory,
       {"the fp32 plan for [256, 3, 64, 32]", "MiB", "limit of 2 MiB", "--memory-limit", "--batch"});
-  Plan small(model, tight, {1, 3, kSmallHeight, kSmallWidth});  // the context is none the worse for it
+  Plan small(model, tight,
+             {{"input", {1, 3, kSmallHeight, kSmallWidth}}});  // the context is none the worse for it
   EXPECT_EQ(small.run(noise({1, 3, kSmallHeight, kSmallWidth}, 1)).size(), 3u);
 }
 

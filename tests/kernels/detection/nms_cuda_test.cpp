@@ -22,22 +22,32 @@ struct Batch {
   int64_t count() const { return n == 0 ? 0 : static_cast<int64_t>(boxes.size()) / 4 / n; }
 };
 
-std::vector<float> select_on_cpu(const Batch& b, const Nms& p) {
+struct Selected {
+  std::vector<float> rows;
+  std::vector<int32_t> counts;
+};
+
+Selected select_on_cpu(const Batch& b, const Nms& p) {
   const int64_t bytes = nms_workspace(p, b.n, b.classes, b.count(), 1);
   std::vector<int64_t> workspace(static_cast<size_t>(bytes / 8 + 1));
   std::vector<float> rows(
       static_cast<size_t>(b.n * detection_capacity(p, b.classes, b.count()) * kDetectionRow));
-  nms_cpu(b.boxes.data(), b.scores.data(), b.n, b.classes, b.count(), p, 1, workspace.data(), rows.data());
-  return rows;
+  std::vector<int32_t> counts(static_cast<size_t>(b.n));
+  nms_cpu(b.boxes.data(), b.scores.data(), b.n, b.classes, b.count(), p, 1, workspace.data(), rows.data(),
+          counts.data());
+  return {rows, counts};
 }
 
 // Returns how many were found.
 int64_t expect_same_as_cpu(const Batch& b, const Nms& p) {
-  const std::vector<float> want = select_on_cpu(b, p);
+  const auto [want, want_counts] = select_on_cpu(b, p);
   const DeviceArray<float> boxes(b.boxes), scores(b.scores);
   DeviceArray<char> workspace(nms_workspace_cuda(p, b.n, b.classes, b.count()));
   DeviceArray<float> rows(static_cast<int64_t>(want.size()));
-  nms(boxes.data(), scores.data(), b.n, b.classes, b.count(), p, workspace.data(), rows.data(), nullptr);
+  DeviceArray<int32_t> counts(b.n);
+  nms(boxes.data(), scores.data(), b.n, b.classes, b.count(), p, workspace.data(), rows.data(), counts.data(),
+      nullptr);
+  EXPECT_EQ(counts.download(), want_counts);
   EXPECT_EQ(bits(rows.download()), bits(want))
       << b.n << " x " << b.classes << " classes x " << b.count() << " boxes, top_k " << p.top_k;
   int64_t found = 0;

@@ -21,7 +21,9 @@ std::vector<std::vector<Row>> select(const std::vector<float>& boxes, const std:
   // Exactly as many bytes as asked for, so that the sanitizers see a write beyond.
   std::vector<int64_t> workspace(static_cast<size_t>((nms_workspace(p, n, classes, count, threads) + 7) / 8));
   std::vector<float> rows(static_cast<size_t>(n * capacity * kDetectionRow), 77);
-  nms_cpu(boxes.data(), scores.data(), n, classes, count, p, threads, workspace.data(), rows.data());
+  std::vector<int32_t> counts(static_cast<size_t>(n), -1);
+  nms_cpu(boxes.data(), scores.data(), n, classes, count, p, threads, workspace.data(), rows.data(),
+          counts.data());
   std::vector<std::vector<Row>> found(static_cast<size_t>(n));
   for (int64_t image = 0; image < n; ++image) {
     bool over = false;
@@ -36,6 +38,7 @@ std::vector<std::vector<Row>> select(const std::vector<float>& boxes, const std:
         found[static_cast<size_t>(image)].push_back(row);
       }
     }
+    EXPECT_EQ(counts[static_cast<size_t>(image)], found[static_cast<size_t>(image)].size());
   }
   return found;
 }

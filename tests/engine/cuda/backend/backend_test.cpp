@@ -20,6 +20,7 @@
 #include "support/compare.h"
 #include "support/small_resnet.h"
 #include "support/small_ssd.h"
+#include "support/typed_graphs.h"
 #include "tyto/detector.h"
 #include "tyto/feature_extractor.h"
 
@@ -52,21 +53,28 @@ TEST_P(EmulatedSchedules, EveryOperatorEqualsTheReferenceInEveryPrecision) {
                                    << " > " << result.tolerance;
 }
 
+TEST_F(Emulated, GraphsOfManyTypesEqualTheReferenceInEveryPrecision) {
+  Context context(on("cuda:0"));
+  for (const TypedGraph& typed : typed_graphs())
+    for (Precision precision : {Precision::Fp32, Precision::Tf32, Precision::Fp16, Precision::Bf16})
+      expect_typed_equals_reference(typed, context, precision);
+}
+
 TEST_P(EmulatedSchedules, ADetectorFindsWhatTheCpuFindsInTheSameHeads) {
   const Model model(write_small_ssd(folder / "ssd.safetensors"));
   Context gpu(on("cuda:0"));
-  Plan plan(model, gpu, model.input_shape(1));
-  const Tensor input = noise(plan.input_shape(), 3, -120, 130);
+  Plan plan(model, gpu, model.input_shapes(1));
+  const Tensor input = noise(plan.inputs()[0].shape, 3, -120, 130);
   const auto got = copies(plan.run(input));
 
   Context cpu(on("cpu"));
-  Plan on_cpu(model, cpu, model.input_shape(1));
+  Plan on_cpu(model, cpu, model.input_shapes(1));
   const auto& want = on_cpu.run(input);
   for (const char* head : {"locations", "logits"})
     EXPECT_LE(relative_error(got.at(head), want.at(head)), sum_tolerance(Precision::Fp32, 16 * 9, 23))
         << head;
 
-  const Tensor found = detections_from_heads(build_graph(model, model.input_shape(1)), got);
+  const Tensor found = detections_from_heads(build_graph(model, model.input_shapes(1)), got);
   EXPECT_TRUE(same_bits(got.at("detections"), found));
   EXPECT_GE(got.at("detections").as<float>()[5], 1.0f) << "nothing was found, so nothing was compared";
 }
@@ -77,15 +85,14 @@ INSTANTIATE_TEST_SUITE_P(All, EmulatedSchedules,
 TEST_F(Emulated, ANetworkEqualsTheReferenceInBatches) {
   const Graph graph = optimise(small_resnet_graph(3));
   Context context(on("cuda"));
-  const Tensor input = noise(graph.nodes()[0].shape, 1);
+  const Tensor input = noise(graph.nodes()[0].shape(), 1);
   const auto want = run_reference(graph, input);
   std::map<Precision, std::unique_ptr<Executable>> alive;  // all, so that what they share must fit all
   for (Precision precision : {Precision::Fp32, Precision::Tf32, Precision::Fp16, Precision::Bf16})
     alive[precision] = backend_of(context).compile(graph, precision);
   for (const auto& [precision, executable] : alive) {
-    auto got = room_for_outputs(graph);
-    executable->submit(input);
-    executable->collect(got);
+    auto got = output_tensors(graph, precision);
+    run_once(*executable, input, got);
     for (const auto& [name, tensor] : want)
       EXPECT_LE(relative_error(got.at(name), tensor),
                 sum_tolerance(precision, kSmallResnetTerms, kSmallResnetLayers))
@@ -100,16 +107,15 @@ Graph one_weight(float value) {
   const Weights w(std::make_shared<MemorySource>(
       std::vector<std::pair<std::string, Tensor>>{{"layer.weight", weight}}, "one weight"));
   Graph g;
-  g.output("y", g.conv2d(g.input("input", {1, 1, 1, 1}), w.scope("layer"), {.kernel = 1}));
+  g.output("y", g.conv2d(g.image_input("input", {1, 1, 1, 1}), w.scope("layer"), {.kernel = 1}));
   return g;
 }
 
 float result_of(Executable& executable, const Graph& graph) {
   Tensor one(DType::F32, {1, 1, 1, 1});
   one.as<float>()[0] = 1;
-  auto outputs = room_for_outputs(graph);
-  executable.submit(one);
-  executable.collect(outputs);
+  auto outputs = output_tensors(graph, Precision::Fp32);
+  run_once(executable, one, outputs);
   return outputs.at("y").as<float>()[0];
 }
 
@@ -127,13 +133,12 @@ TEST_F(Emulated, AWeightInTwoLayoutsIsThereTwice) {
   Context context(on("cuda:0"));
   const Weights w = weights({{"shared.weight", {8, 1, 3, 3}}});
   Graph graph;
-  const Value x = graph.conv2d(graph.input("input", {1, 1, 5, 5}), w.scope("shared"), {.kernel = 3});
+  const Value x = graph.conv2d(graph.image_input("input", {1, 1, 5, 5}), w.scope("shared"), {.kernel = 3});
   graph.output("y", graph.conv2d(x, w.scope("shared"), {.kernel = 3, .groups = 8}));
   const Tensor input = noise({1, 1, 5, 5}, 1);
   const auto executable = backend_of(context).compile(graph, Precision::Fp32);
-  auto got = room_for_outputs(graph);
-  executable->submit(input);
-  executable->collect(got);
+  auto got = output_tensors(graph, Precision::Fp32);
+  run_once(*executable, input, got);
   EXPECT_LE(relative_error(got.at("y"), run_reference(graph, input).at("y")),
             sum_tolerance(Precision::Fp32, 9, 2));
 }
@@ -152,8 +157,8 @@ TEST_F(Emulated, WeightsAreRoundedToNearest) {
 TEST_F(Emulated, AWarmRunIsOneGraphAndOneWaitAndNoAllocation) {
   const Model model(write_small_resnet(folder / "net.safetensors"));
   Context context(on("cuda:0"));
-  Plan plan(model, context, model.input_shape(2));
-  const Tensor input = noise(plan.input_shape(), 1);
+  Plan plan(model, context, model.input_shapes(2));
+  const Tensor input = noise(plan.inputs()[0].shape, 1);
   const auto cold = copies(plan.run(input));
   plan.run(noise(input.shape(), 2));  // is captured
   const auto before = emulation::runtime_counts();
@@ -171,10 +176,10 @@ TEST_P(EmulatedSchedules, BatchesInFlightComeBackInOrder) {
   for (const char* device : {"cuda:0", "cuda:0,1", "cuda:1,0,2"}) {
     emulation::set_device_count(3);
     Context context(on(device));
-    Plan plan(model, context, model.input_shape(2));
+    Plan plan(model, context, model.input_shapes(2));
     std::vector<Tensor> inputs;
     std::vector<std::map<std::string, Tensor>> want;
-    for (uint32_t i = 0; i < 7; ++i) inputs.push_back(noise(plan.input_shape(), i + 1));
+    for (uint32_t i = 0; i < 7; ++i) inputs.push_back(noise(plan.inputs()[0].shape, i + 1));
     for (const Tensor& input : inputs) want.push_back(copies(plan.run(input)));
     size_t collected = 0;
     for (size_t i = 0; i < inputs.size(); ++i) {
@@ -193,8 +198,8 @@ TEST_F(Emulated, PlansOfOneContextMayBeInFlightTogether) {
   const Model model(write_small_resnet(folder / "net.safetensors"));
   Context context(on("cuda:0"));
   std::vector<Plan> plans;
-  for (int i = 0; i < 2; ++i) plans.emplace_back(model, context, model.input_shape(1));
-  const Tensor inputs[] = {noise(plans[0].input_shape(), 1), noise(plans[0].input_shape(), 2)};
+  for (int i = 0; i < 2; ++i) plans.emplace_back(model, context, model.input_shapes(1));
+  const Tensor inputs[] = {noise(plans[0].inputs()[0].shape, 1), noise(plans[0].inputs()[0].shape, 2)};
   std::map<std::string, Tensor> want[2];
   for (int i = 0; i < 2; ++i) want[i] = copies(plans[0].run(inputs[i]));
   for (int turn = 0; turn < 3; ++turn) {  // the captured graphs, too
@@ -208,20 +213,20 @@ TEST_F(Emulated, PlansOfOneContextMayBeInFlightTogether) {
 TEST_F(Emulated, ACapturedGraphOutlivesLargerPlans) {
   const Model model(write_small_resnet(folder / "net.safetensors"));
   Context context(on("cuda:0"));
-  Plan small(model, context, model.input_shape(1));
-  const Tensor input = noise(small.input_shape(), 1);
+  Plan small(model, context, model.input_shapes(1));
+  const Tensor input = noise(small.inputs()[0].shape, 1);
   const auto want = copies(small.run(input));
   small.run(input);  // is captured
-  Plan large(model, context, model.input_shape(3));
-  large.run(noise(large.input_shape(), 2));
+  Plan large(model, context, model.input_shapes(3));
+  large.run(noise(large.inputs()[0].shape, 2));
   expect_same_bits(small.run(input), want);
 }
 
 TEST_F(Emulated, APlanOutlivesItsContext) {
   const Model model(write_small_resnet(folder / "net.safetensors"));
   std::optional<Context> context(std::in_place, on("cuda:0"));
-  Plan plan(model, *context, model.input_shape(1));
-  const Tensor input = noise(plan.input_shape(), 1);
+  Plan plan(model, *context, model.input_shapes(1));
+  const Tensor input = noise(plan.inputs()[0].shape, 1);
   const auto want = copies(plan.run(input));
   context.reset();
   expect_same_bits(plan.run(input), want);
@@ -241,7 +246,7 @@ TEST_F(Emulated, ACaptureLetsOtherThreadsAllocate) {
 TEST_F(Emulated, OnlyTheGpuThatIsNamedIsOpened) {
   emulation::set_device_count(3);
   const Model model(write_small_resnet(folder / "net.safetensors"));
-  const Tensor input = noise(model.input_shape(1), 1);
+  const Tensor input = noise(model.input_shapes(1).at("input"), 1);
   const Image image = picture(1);
   std::unique_ptr<Context> context;
   std::optional<Plan> plan;
@@ -253,7 +258,7 @@ TEST_F(Emulated, OnlyTheGpuThatIsNamedIsOpened) {
     context = std::make_unique<Context>(on("cuda:1"));
   }).join();
   std::thread([&] {
-    plan.emplace(model, *context, model.input_shape(1));
+    plan.emplace(model, *context, model.input_shapes(1));
     extractor.emplace(model, *context, ExtractOptions{.batch = 1});
   }).join();
   std::thread([&] {
@@ -279,9 +284,9 @@ TEST_F(Emulated, TheCallersGpuStaysCurrent) {
     {
       Context context(on("cuda:1"));
       EXPECT_EQ(current(), 0);
-      Plan plan(model, context, model.input_shape(1));
+      Plan plan(model, context, model.input_shapes(1));
       EXPECT_EQ(current(), 0);
-      plan.run(noise(plan.input_shape(), 1));
+      plan.run(noise(plan.inputs()[0].shape, 1));
       EXPECT_EQ(current(), 0);
     }
     EXPECT_EQ(current(), 0);
@@ -292,15 +297,15 @@ TEST_F(Emulated, SeveralGpusHoldSeveralBatches) {
   emulation::set_device_count(2);
   const Model model(write_small_resnet(folder / "net.safetensors"));
   Context one(on("cuda:1")), two(on("cuda:0,1"));
-  Plan a(model, one, model.input_shape(1)), b(model, two, model.input_shape(1));
+  Plan a(model, one, model.input_shapes(1)), b(model, two, model.input_shapes(1));
   EXPECT_EQ(b.in_flight(), 2 * a.in_flight());
 }
 
 TEST_F(Emulated, MoreThanWhatMayBeInFlightIsRefused) {
   const Model model(write_small_resnet(folder / "net.safetensors"));
   Context context(on("cuda:0"));
-  Plan plan(model, context, model.input_shape(1));
-  const Tensor input = noise(plan.input_shape(), 1);
+  Plan plan(model, context, model.input_shapes(1));
+  const Tensor input = noise(plan.inputs()[0].shape, 1);
   EXPECT_NE(error_of([&] { plan.collect(); }), "no error");
   for (int i = 0; i < plan.in_flight(); ++i) plan.submit(input);
   EXPECT_NE(error_of([&] { plan.submit(input); }), "no error");
@@ -311,13 +316,13 @@ TEST_F(Emulated, PlansOfOneContextShareTheirWeights) {
   const Model model(write_small_resnet(folder / "net.safetensors"));
   Context context(on("cuda:0"));
   size_t free_before = 0, free_after = 0, total = 0;
-  Plan first(model, context, model.input_shape(1));
+  Plan first(model, context, model.input_shapes(1));
   cudaMemGetInfo(&free_before, &total);
-  Plan second(model, context, model.input_shape(1));
+  Plan second(model, context, model.input_shapes(1));
   cudaMemGetInfo(&free_after, &total);
   const PlanReport& r = second.report();
   const int64_t own =
-      r.activation_bytes + r.workspace_bytes + 2 * (r.output_bytes + second.input_shape().elements() * 4);
+      r.activation_bytes + r.workspace_bytes + 2 * (r.output_bytes + second.inputs()[0].shape.elements() * 4);
   EXPECT_LT(static_cast<int64_t>(free_before - free_after), own + r.weight_bytes);
 }
 
@@ -343,11 +348,11 @@ TEST_F(Emulated, AProfileTimesEachStepOfTheFirstGpuAndChangesNothing) {
   emulation::set_device_count(2);
   for (const char* device : {"cuda:0", "cuda:1,0"}) {
     Context context(on(device));
-    Plan plan(model, context, model.input_shape(2));
-    const Tensor input = noise(plan.input_shape(), 1);
+    Plan plan(model, context, model.input_shapes(2));
+    const Tensor input = noise(plan.inputs()[0].shape, 1);
     const auto want = copies(plan.run(input));
     const auto start = std::chrono::steady_clock::now();
-    const PlanProfile profile = plan.profile(input, 1);
+    const PlanProfile profile = plan.profile({{"input", input}}, 1);
     const double waited =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     const auto& steps = plan.report().steps;
@@ -368,7 +373,7 @@ TEST_F(Emulated, EveryStepsWorkIsReportedInEveryPrecision) {
   const Graph graph = optimise(small_resnet_graph(2));
   Context context(on("cuda:0"));
   for (Precision precision : {Precision::Fp32, Precision::Fp16}) {
-    const DType type = cuda::activation_type(precision);
+    const DType type = activation_type(precision);
     double want = 0, got = 0;
     for (const Node& node : graph.nodes()) want += cost_of(graph, node, type).flop;
     const Plan plan = plan_graph(graph, context, precision);

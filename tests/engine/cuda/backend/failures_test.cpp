@@ -71,9 +71,9 @@ TEST_F(Emulated, AutoTakesTheGpuAndSaysSo) {
 TEST_F(Emulated, OutOfMemorySaysWhatWasAskedAndWhatFits) {
   const Model model(write_small_resnet(folder / "net.safetensors"));
   Context context(on("cuda:0"));
-  std::optional<Plan> small(std::in_place, model, context, model.input_shape(1));
+  std::optional<Plan> small(std::in_place, model, context, model.input_shapes(1));
   emulation::set_device_memory(int64_t{8} << 20);
-  const std::string message = error_of([&] { Plan plan(model, context, model.input_shape(512)); });
+  const std::string message = error_of([&] { Plan plan(model, context, model.input_shapes(512)); });
   EXPECT_NE(message.find("the fp32 plan for [512, 3, 64, 32] needs"), std::string::npos) << message;
   EXPECT_NE(message.find("and cuda:0 has"), std::string::npos) << message;
   const auto advised = [](const std::string& text) {
@@ -85,10 +85,10 @@ TEST_F(Emulated, OutOfMemorySaysWhatWasAskedAndWhatFits) {
   // plan.
   int fits = advised(message);
   EXPECT_LT(fits, 512);
-  const std::string again = error_of([&] { Plan plan(model, context, model.input_shape(fits)); });
+  const std::string again = error_of([&] { Plan plan(model, context, model.input_shapes(fits)); });
   if (again != "no error") fits = advised(again);
   EXPECT_GT(fits, 1);
-  EXPECT_NO_THROW(Plan(model, context, model.input_shape(fits)));
+  EXPECT_NO_THROW(Plan(model, context, model.input_shapes(fits)));
 }
 
 TEST_F(Emulated, TheMemoryLimitHolds) {
@@ -97,14 +97,14 @@ TEST_F(Emulated, TheMemoryLimitHolds) {
   options.memory_limit = int64_t{2} << 20;
   Context context(options);
   EXPECT_NE(error_of([&] {
-              Plan plan(model, context, model.input_shape(512));
+              Plan plan(model, context, model.input_shapes(512));
             }).find("the limit of 2 MiB (--memory-limit) leaves"),
             std::string::npos);
   // As many fit again when they are gone.
   const auto fitting = [&] {
     std::vector<Plan> plans;
     const std::string message = error_of([&] {
-      while (plans.size() < 100) plans.emplace_back(model, context, model.input_shape(4));
+      while (plans.size() < 100) plans.emplace_back(model, context, model.input_shapes(4));
     });
     EXPECT_NE(message.find("the limit of 2 MiB (--memory-limit) leaves"), std::string::npos) << message;
     return plans.size();
@@ -126,7 +126,7 @@ Graph overflowing(Result result) {
     tensors.emplace_back(name, t);
   }
   const Weights w(std::make_shared<MemorySource>(std::move(tensors), "overflowing"));
-  Value x = g.input("input", {1, 8, 4, 4});
+  Value x = g.image_input("input", {1, 8, 4, 4});
   for (const char* layer : {"a", "b", "c"}) x = g.relu(g.conv2d(x, w.scope(layer), {.kernel = 1}));
   x = g.max_pool(x, {});
   g.output("y", result == Result::Features ? g.normalized_sum("y", {g.flatten(x), g.flatten(x)})
@@ -141,12 +141,11 @@ TEST_F(Emulated, AnOverflowOfFp16IsFoundAndItsLayerNamed) {
   std::ranges::fill(input.as<float>(), 1.0f);
   for (const Result result : {Result::Map, Result::Features, Result::Head}) {
     const Graph graph = overflowing(result);
-    auto outputs = room_for_outputs(graph);
     const auto run = [&](Precision precision) {
+      auto outputs = output_tensors(graph, precision);
       const auto executable = backend_of(context).compile(graph, precision);
       for (int i = 0; i < 3; ++i) {  // the captured graph, too
-        executable->submit(input);
-        executable->collect(outputs);
+        run_once(*executable, input, outputs);
       }
     };
     const std::string message = error_of([&] { run(Precision::Fp16); });
@@ -164,9 +163,8 @@ TEST_F(Emulated, AnOverflowIsFoundOnAnotherGpuThanTheCallers) {
   const auto executable = backend_of(context).compile(graph, Precision::Fp16);
   Tensor input(DType::F32, {1, 8, 4, 4});
   std::ranges::fill(input.as<float>(), 1.0f);
-  auto outputs = room_for_outputs(graph);
-  executable->submit(input);
-  const std::string message = error_of([&] { executable->collect(outputs); });
+  auto outputs = output_tensors(graph, Precision::Fp16);
+  const std::string message = error_of([&] { run_once(*executable, input, outputs); });
   EXPECT_NE(message.find("layer 'b': 128 of 128"), std::string::npos) << message;
 }
 
@@ -176,7 +174,7 @@ TEST_F(Emulated, WeightsBeyondFp16AreNamed) {
   t.as<float>()[0] = 1e5f;
   const Weights w(
       std::make_shared<MemorySource>(std::vector<std::pair<std::string, Tensor>>{{"big.weight", t}}, "big"));
-  g.output("y", g.conv2d(g.input("input", {1, 1, 2, 2}), w.scope("big"), {.kernel = 1}));
+  g.output("y", g.conv2d(g.image_input("input", {1, 1, 2, 2}), w.scope("big"), {.kernel = 1}));
   Context context(on("cuda:0"));
   const std::string message = error_of([&] { backend_of(context).compile(g, Precision::Fp16); });
   EXPECT_NE(message.find("big.weight"), std::string::npos) << message;
@@ -186,9 +184,9 @@ TEST_F(Emulated, WeightsBeyondFp16AreNamed) {
 TEST_F(Emulated, ALaunchThatFailsNamesLayerAndKernel) {
   const Model model(write_small_resnet(folder / "net.safetensors"));
   Context context(on("cuda:0"));
-  Plan plan(model, context, model.input_shape(1));
+  Plan plan(model, context, model.input_shapes(1));
   emulation::fail_next(cudaErrorLaunchOutOfResources, "cudaLaunchKernelEx", 1);
-  const std::string message = error_of([&] { plan.run(noise(plan.input_shape(), 1)); });
+  const std::string message = error_of([&] { plan.run(noise(plan.inputs()[0].shape, 1)); });
   EXPECT_NE(message.find("layer 'max_pool after bn1' (tyto): kernel max_pool_kernel"), std::string::npos)
       << message;
 }
@@ -199,8 +197,8 @@ TEST_F(Emulated, AnErrorOfTheGpuIsTheLayersWhereItIsSynchronous) {
   for (const bool synchronous : {false, true}) {
     options.synchronous = synchronous;
     Context context(options);
-    Plan plan(model, context, model.input_shape(1));
-    const Tensor input = noise(plan.input_shape(), 1);
+    Plan plan(model, context, model.input_shapes(1));
+    const Tensor input = noise(plan.inputs()[0].shape, 1);
     for (int i = 0; i < 2; ++i) plan.run(input);
     emulation::fail_next(cudaErrorIllegalAddress,
                          synchronous ? "cudaStreamSynchronize" : "cudaEventSynchronize", synchronous ? 1 : 0);
@@ -216,13 +214,13 @@ TEST_F(Emulated, AnErrorOfTheGpuIsTheLayersWhereItIsSynchronous) {
 // Whatever call of the runtime fails, and whenever: an Error, no crash, no leak, and the next context works.
 TEST_F(Emulated, AnyCallMayFail) {
   const Model model(write_small_resnet(folder / "net.safetensors"));
-  const Tensor input = noise(model.input_shape(1), 1);
+  const Tensor input = noise(model.input_shapes(1).at("input"), 1);
   const Image image = picture(1);
   const auto work = [&] {
     Context context(on("cuda:0"));
-    Plan plan(model, context, model.input_shape(1));
+    Plan plan(model, context, model.input_shapes(1));
     for (int i = 0; i < 3; ++i) plan.run(input);
-    plan.profile(input, 1);
+    plan.profile({{"input", input}}, 1);
     FeatureExtractor extractor(model, context, {.batch = 1});
     for (int i = 0; i < 3; ++i) extractor.extract({&image, 1});
   };

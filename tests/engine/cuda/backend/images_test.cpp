@@ -18,6 +18,10 @@ namespace {
 
 constexpr int64_t kRows = 3;
 
+void submit_images(Plan& plan, std::span<const Image> images, const Preprocessing& rule) {
+  submit(plan, {{"input", ImageBatch{images, &rule}}});
+}
+
 // A plan whose output is its input, so that what images become is seen.
 Plan identity_plan(Context& context, const Preprocessing& rule) {
   Graph graph;
@@ -64,12 +68,8 @@ TEST_P(Images, HaveTheCpusBitsByEveryRule) {
         ASSERT_TRUE(plan.preprocesses());
         for (size_t count : {size_t{3}, size_t{0}, size_t{1}}) {
           const std::span<const Image> some = std::span(images).first(count);
-          const std::vector<Geometry> geometries = submit_images(plan, some, rule);
+          submit_images(plan, some, rule);
           EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, some))) << to_json(rule) << count;
-          ASSERT_EQ(geometries.size(), count);
-          Preprocessor preprocessor(rule);
-          std::vector<float> row(size_t{3} * rule.height * rule.width);
-          for (size_t i = 0; i < count; ++i) EXPECT_EQ(geometries[i], preprocessor.run(images[i], row));
         }
       }
 }
