@@ -21,8 +21,8 @@ Tensor tensor_of(const Array& a) {
 
 Results reference(const Input&, const Call& call) { return call.result(); }  // given, not computed
 
-NamedTensors run_reference(const Graph& graph, const NamedTensors& inputs,
-                           const std::function<void()>& poll) {
+TensorsByName run_reference(const Graph& graph, const TensorsByName& inputs,
+                            const std::function<void()>& poll) {
   std::vector<Results> values;
   const auto value = [&](Value v) -> const Array& {
     return values[static_cast<size_t>(v.node)][static_cast<size_t>(v.result)];
@@ -38,15 +38,15 @@ NamedTensors run_reference(const Graph& graph, const NamedTensors& inputs,
       values.push_back(std::visit([&](const auto& op) { return reference(op, call); }, node.op));
     }
   }
-  NamedTensors out;
+  TensorsByName out;
   for (const auto& [name, v] : graph.outputs())
     out.emplace(name, graph.result(v).elements == Elements::I32 ? tensor_of<int32_t>(value(v))
                                                                 : tensor_of<float>(value(v)));
   return out;
 }
 
-NamedTensors run_reference(const Graph& graph, const Tensor& input, const std::function<void()>& poll) {
-  return run_reference(graph, NamedTensors{{graph.inputs().at(0).first, input}}, poll);
+TensorsByName run_reference(const Graph& graph, const Tensor& input, const std::function<void()>& poll) {
+  return run_reference(graph, TensorsByName{{graph.inputs().at(0).first, input}}, poll);
 }
 
 }  // namespace tyto

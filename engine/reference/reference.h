@@ -10,13 +10,13 @@
 
 namespace tyto {
 
-using NamedTensors = std::map<std::string, Tensor>;
+using TensorsByName = std::map<std::string, Tensor>;
 
 // inputs: one for each of graph.inputs(). Outputs by the graph's names: I32, or F32 for anything else. Slow:
 // one multiply-add at a time. `poll` is called before each node and may throw.
-NamedTensors run_reference(const Graph& graph, const NamedTensors& inputs,
-                           const std::function<void()>& poll = {});
+TensorsByName run_reference(const Graph& graph, const TensorsByName& inputs,
+                            const std::function<void()>& poll = {});
 // The same of a graph of one input.
-NamedTensors run_reference(const Graph& graph, const Tensor& input, const std::function<void()>& poll = {});
+TensorsByName run_reference(const Graph& graph, const Tensor& input, const std::function<void()>& poll = {});
 
 }  // namespace tyto

@@ -8,7 +8,7 @@ import numpy as np
 
 TYTO = os.environ["TYTO"]
 DEVICE = os.environ.get("TYTO_DEVICE")  # for the commands that run a network; none: what they choose themselves
-DTYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64, "U8": np.uint8}
+DTYPES = {"F32": np.float32, "F64": np.float64, "F16": np.float16, "I64": np.int64, "I32": np.int32, "U8": np.uint8}
 
 
 def tyto(*args, expect=0, env=None):
@@ -34,6 +34,13 @@ def save_tensors(path, tensors):
             f.write(np.ascontiguousarray(array).tobytes())
 
 
+def array_of(data, dtype):
+    """NumPy knows no bfloat16, whose bits are the upper half of a float's."""
+    if dtype == "BF16":
+        return (np.frombuffer(data, np.uint16).astype(np.uint32) << 16).view(np.float32)
+    return np.frombuffer(data, DTYPES[dtype])
+
+
 def load_tensors(path):
     with open(path, "rb") as f:
         data = f.read()
@@ -43,5 +50,5 @@ def load_tensors(path):
     out = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
-        out[name] = np.frombuffer(data[8 + length + begin : 8 + length + end], DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        out[name] = array_of(data[8 + length + begin : 8 + length + end], entry["dtype"]).reshape(entry["shape"])
     return out
