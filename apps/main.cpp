@@ -14,6 +14,7 @@
 
 #include "apps/command.h"
 #include "apps/console.h"
+#include "apps/spin_count.h"
 #include "tyto/error.h"
 #include "tyto/version.h"
 #include "weights_converter/nearest.h"
@@ -98,6 +99,7 @@ int run(int argc, char** argv) {
     warning(explain(e, app));
     return kWrongUsage;
   }
+  if (app.get_subcommands().front()->get_option_no_throw("--threads")) limit_spinning(argv);  // it computes
   if (quiet) set_quiet();
   const int code = command();
   check_interrupted();           // it may not have looked

@@ -25,7 +25,11 @@ struct ContextOptions {
   // cuda:0,1, which take batches in turn. A device that is not there is an Error{Device}; tyto never falls
   // back silently.
   std::string device = "auto";
-  int threads = 0;  // compute threads of the CPU; 0: one per physical core
+  // Compute threads of the CPU; 0: one per physical core. They are OpenMP's (libgomp's), which spin for
+  // milliseconds wherever one waits for another, and beside other work lose far more than their share of the
+  // CPU. Where the machine is shared, start the program with GOMP_SPINCOUNT=1000 in its environment: libgomp
+  // reads it as it is loaded, before main, so that the library cannot set it.
+  int threads = 0;
   // The most bytes that packed weights, activations, outputs and workspaces may take together on each device;
   // 0: no limit.
   int64_t memory_limit = 0;
