@@ -8,18 +8,21 @@
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "engine/cpu/host_buffer.h"
 #include "engine/cpu/instruction_set.h"
 #include "engine/cpu/lowering.h"
 #include "engine/cpu/peaks.h"
 #include "engine/runtime/admission.h"
+#include "engine/runtime/shared_arena.h"
 
 namespace tyto {
 namespace {
 
 constexpr double kMiB = 1 << 20;
 
-// Bytes of arenas and workspaces of living plans, given back as plans die.
+// Bytes of the outputs of living plans, given back as plans die.
 using Tally = std::shared_ptr<int64_t>;
+using Arena = SharedArena<cpu::HostBuffer>;
 
 // The calling thread's OpenMP thread count while it works for us.
 class ThreadCount {
@@ -35,15 +38,17 @@ class ThreadCount {
 
 class CpuExecutable : public Executable {
  public:
-  CpuExecutable(cpu::Lowered lowered, dnnl::stream stream, int threads, Tally tally)
+  CpuExecutable(cpu::Lowered lowered, const std::shared_ptr<Arena>& arena, dnnl::stream stream, int threads,
+                Tally tally)
       : lowered_(std::move(lowered)),
+        arena_(arena, lowered_.arena_bytes),
         stream_(std::move(stream)),
         threads_(threads),
         tally_(std::move(tally)) {
     inputs_.reserve(lowered_.inputs.size());
-    *tally_ += own_bytes();
+    *tally_ += lowered_.report.output_bytes;
   }
-  ~CpuExecutable() override { *tally_ -= own_bytes(); }
+  ~CpuExecutable() override { *tally_ -= lowered_.report.output_bytes; }
 
   // The work is done when it is collected.
   void submit(std::span<const BoundInput> inputs) override {
@@ -81,6 +86,7 @@ class CpuExecutable : public Executable {
   template <class RunStep>
   void run_steps(std::map<std::string, Tensor>& outputs, const RunStep& run_step) {
     const ThreadCount threads(threads_);
+    place();
     for (size_t i = 0; i < inputs_.size(); ++i)
       for (dnnl::memory& m : lowered_.inputs[i])
         m.set_data_handle(const_cast<std::byte*>(inputs_[i]->data()));
@@ -93,12 +99,16 @@ class CpuExecutable : public Executable {
     }
   }
 
-  int64_t own_bytes() const {
-    const PlanReport& r = lowered_.report;
-    return r.activation_bytes + r.workspace_bytes + r.output_bytes;
+  // Where the arena is now.
+  void place() {
+    if (arena_.data() == placed_at_) return;
+    placed_at_ = arena_.data();
+    for (cpu::Placed& p : lowered_.placed) p.at.set_data_handle(placed_at_ + p.offset);
   }
 
   cpu::Lowered lowered_;
+  Arena::Share arena_;
+  std::byte* placed_at_ = nullptr;
   dnnl::stream stream_;
   int threads_;
   Tally tally_;
@@ -120,9 +130,13 @@ class CpuBackend : public Backend {
     packed_.forget_unused();
     const Admission admission(graph, precision, output_bytes(graph, precision), machine(), room());
     cpu::Lowering lowering(graph, precision, engine_, packed_, admission);
-    cpu::Lowered lowered = lowering.lower([&](int64_t bytes) { admission.plan(bytes, room()); });
-    return std::make_unique<CpuExecutable>(std::move(lowered), stream_, threads_, arenas_);
+    cpu::Lowered lowered = lowering.lower();
+    admission.plan(arena_->bytes_with(lowered.arena_bytes) + lowered.report.output_bytes, room());
+    return std::make_unique<CpuExecutable>(std::move(lowered), arena_, stream_, threads_, outputs_);
   }
+
+  int in_flight() const override { return 1; }
+  bool preprocesses() const override { return false; }
 
   Peaks measure_peaks(Precision precision) override {
     check_precision(precision);
@@ -157,9 +171,9 @@ class CpuBackend : public Backend {
     return {memory, fmt::format("this machine has {:.0f} MiB", static_cast<double>(memory) / kMiB)};
   }
 
-  // What the machine or the limit leaves for one more plan.
+  // What the machine or the limit leaves for the arena and the outputs of one more plan.
   Room room() const {
-    const int64_t held = *arenas_ + packed_.bytes();
+    const int64_t held = *outputs_ + packed_.bytes();
     Room room = machine();
     room.bytes -= held;
     if (held > 0)
@@ -173,7 +187,8 @@ class CpuBackend : public Backend {
   dnnl::engine engine_;
   dnnl::stream stream_;
   cpu::PackedWeights packed_;
-  Tally arenas_ = std::make_shared<int64_t>(0);
+  std::shared_ptr<Arena> arena_ = std::make_shared<Arena>();
+  Tally outputs_ = std::make_shared<int64_t>(0);
 };
 
 }  // namespace

@@ -5,23 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <new>
 
 #include "engine/runtime/admission.h"
 #include "engine/runtime/step_costs.h"
 
 namespace tyto::cpu {
 namespace {
-
-std::shared_ptr<std::byte> allocate(int64_t bytes) {
-  constexpr size_t kAlignment = 64;
-  auto* p = static_cast<std::byte*>(::operator new (static_cast<size_t>(std::max<int64_t>(bytes, 1)),
-                                                    std::align_val_t{kAlignment}, std::nothrow));
-  if (!p)
-    throw Error(ErrorKind::Memory, fmt::format("no memory for a plan of {:.1f} MiB; use a smaller --batch",
-                                               static_cast<double>(bytes) / (1 << 20)));
-  return {p, [](std::byte* q) { ::operator delete (q, std::align_val_t{kAlignment}); }};
-}
 
 // oneDNN's errors as ours, naming what was being lowered.
 template <class F>
@@ -65,7 +54,7 @@ Lowering::Lowering(const Graph& graph, Precision precision, const dnnl::engine& 
     last_reader_[static_cast<size_t>(value.node)] = std::numeric_limits<int>::max();
 }
 
-Lowered Lowering::lower(const std::function<void(int64_t)>& admit) {
+Lowered Lowering::lower() {
   for (size_t id = 0; id < graph_.nodes().size(); ++id) {
     const Node& node = graph_.nodes()[id];
     const size_t made = result_.steps.size();
@@ -92,12 +81,10 @@ Lowered Lowering::lower(const std::function<void(int64_t)>& admit) {
   for (const Step& s : result_.steps) report.steps.push_back(s.report);
   report.output_bytes = output_bytes(graph_, precision_);
 
-  admit(report.activation_bytes + report.workspace_bytes + report.output_bytes);
-  result_.arena = allocate(report.activation_bytes);
-  result_.workspace = allocate(report.workspace_bytes);
-  for (auto& [m, buffer] : bound_)
-    m.set_data_handle(result_.arena.get() + plan.offsets[static_cast<size_t>(buffer)]);
-  for (memory& m : scratchpads_) m.set_data_handle(result_.workspace.get());
+  for (const auto& [m, buffer] : bound_)
+    result_.placed.push_back({m, plan.offsets[static_cast<size_t>(buffer)]});
+  for (const memory& m : scratchpads_) result_.placed.push_back({m, plan.total});
+  result_.arena_bytes = plan.total + report.workspace_bytes;
   return std::move(result_);
 }
 

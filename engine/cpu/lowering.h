@@ -31,13 +31,21 @@ struct Step {
   std::function<void(dnnl::stream&)> run;
 };
 
-// What lowering leaves behind: steps whose memories point into the arena, and what keeps them alive.
+// Where a memory that steps use stands in the arena.
+struct Placed {
+  memory at;
+  int64_t offset = 0;
+};
+
+// What lowering leaves behind: steps, the memories that are to be placed before they run, and what keeps them
+// alive.
 struct Lowered {
   std::vector<Step> steps;
   std::vector<std::vector<memory>> inputs;  // for each of the graph's, what is to be bound to the caller's
   std::vector<std::pair<std::string, memory>> outputs;
   std::vector<std::shared_ptr<const memory>> weights;
-  std::shared_ptr<std::byte> arena, workspace;
+  std::vector<Placed> placed;
+  int64_t arena_bytes = 0;  // values and scratch
   PlanReport report;
 };
 
@@ -46,9 +54,7 @@ class Lowering {
   Lowering(const Graph& graph, Precision precision, const dnnl::engine& engine, PackedWeights& packed,
            const Admission& admission);
 
-  // Lowers the whole graph. `admit` is told the bytes of arena and workspace before they are allocated; it
-  // may throw.
-  Lowered lower(const std::function<void(int64_t)>& admit);
+  Lowered lower();  // the whole graph
 
  private:
   using Arguments = std::vector<std::pair<int, memory>>;  // by DNNL_ARG_...

@@ -41,12 +41,14 @@ class CudaBackend : public Backend {
     const int64_t staging = cuda::CudaExecutable::staging_bytes(graph, precision);
     const Admission admission(graph, precision, staging, memory().total, room());
     cuda::Lowering lowering(graph, precision, *device_->libraries, device_->weights, admission);
-    cuda::Lowered lowered = lowering.lower([&](int64_t bytes) {
-      admission.plan(bytes + staging, room());
-      return cuda::DeviceBuffer(bytes);
-    });
+    cuda::Lowered lowered = lowering.lower();
+    admission.plan(device_->arena->bytes_with(lowered.arena_bytes) + staging, room());
+    device_->compute.wait();  // the arena may move
     return std::make_unique<cuda::CudaExecutable>(std::move(lowered), device_);
   }
+
+  int in_flight() const override { return cuda::CudaExecutable::kSlots; }
+  bool preprocesses() const override { return true; }
 
   Peaks measure_peaks(Precision precision) override {
     const cuda::DeviceScope scope(device_->info.index);
@@ -95,9 +97,11 @@ class CudaBackend : public Backend {
     return {room(total_bytes, ""), room(free_bytes, " free")};
   }
 
-  // What the GPU or the limit leaves for one more plan.
+  // What the GPU or the limit leaves for the arena and the staging of one more plan.
   Room room() const {
-    return limited(memory().free, memory_limit_, device_->plan_bytes + device_->weights.bytes());
+    Room free = memory().free;
+    free.bytes += device_->arena->bytes();
+    return limited(free, memory_limit_, device_->plan_bytes + device_->weights.bytes());
   }
 
   int64_t memory_limit_;

@@ -33,7 +33,7 @@ int64_t aligned(int64_t bytes) { return (bytes + 255) / 256 * 256; }
 }  // namespace
 
 CudaExecutable::CudaExecutable(Lowered lowered, std::shared_ptr<Device> device)
-    : device_(std::move(device)), lowered_(std::move(lowered)) {
+    : device_(std::move(device)), lowered_(std::move(lowered)), arena_(device_->arena, lowered_.arena_bytes) {
   const DeviceScope scope(device_->info.index);
   for (const auto& [name, s] : lowered_.outputs) outputs_bytes_ += bytes_of(s);
   if (lowered_.overflow.buffer >= 0) outputs_bytes_ += bytes_of(lowered_.overflow);
@@ -49,7 +49,7 @@ CudaExecutable::CudaExecutable(Lowered lowered, std::shared_ptr<Device> device)
     slot.outputs = DeviceBuffer(outputs_bytes_);
     slot.images.resize(lowered_.inputs.size());
   }
-  held_bytes_ = lowered_.memory.bytes() + kSlots * (inputs_bytes + outputs_bytes_);
+  held_bytes_ = kSlots * (inputs_bytes + outputs_bytes_);
   device_->plan_bytes += held_bytes_;
 }
 
@@ -111,7 +111,14 @@ void CudaExecutable::finish(Slot& slot) {
   ++submitted_;
 }
 
+void CudaExecutable::place() {
+  if (arena_.data() == lowered_.addresses->arena) return;
+  lowered_.addresses->place(arena_.data());
+  graph_ = CapturedGraph();  // whose steps go where the arena was
+}
+
 void CudaExecutable::copy_inputs(const Slot& slot) {
+  place();
   for (size_t i = 0; i < lowered_.inputs.size(); ++i)
     copy_on_device(lowered_.addresses->at(lowered_.inputs[i]), slot.inputs.data() + input_offsets_[i],
                    bytes_of(lowered_.inputs[i]), device_->compute);

@@ -15,6 +15,7 @@
 #include "engine/cuda/lowering.h"
 #include "engine/cuda/runtime.h"
 #include "engine/runtime/backend.h"
+#include "engine/runtime/shared_arena.h"
 
 namespace tyto::cuda {
 
@@ -32,7 +33,8 @@ struct Device {
   Stream upload, compute, download;
   DeviceWeights weights;
   std::unique_ptr<Libraries> libraries;
-  int64_t plan_bytes = 0;  // of device memory that living plans hold, weights apart
+  std::shared_ptr<SharedArena<DeviceBuffer>> arena = std::make_shared<SharedArena<DeviceBuffer>>();
+  int64_t plan_bytes = 0;  // of device memory that living plans hold, weights and arena apart
 };
 
 class CudaExecutable : public Executable {
@@ -41,7 +43,6 @@ class CudaExecutable : public Executable {
   ~CudaExecutable() override;
 
   void submit(std::span<const BoundInput> inputs) override;
-  bool preprocesses() const override { return true; }
   void collect(std::map<std::string, Tensor>& outputs) override;
   int in_flight() const override { return kSlots; }
   std::vector<double> time_steps(std::span<const BoundInput> inputs,
@@ -51,9 +52,9 @@ class CudaExecutable : public Executable {
   // Of device memory beside arena and workspace, for a plan with such an input and outputs.
   static int64_t staging_bytes(const Graph& graph, Precision precision);
 
- private:
   static constexpr int kSlots = 2;  // one batch is copied while the other is computed
 
+ private:
   // A batch on its way: the memory that its copies need for themselves.
   struct Slot {
     PinnedBuffer host_inputs, host_outputs;
@@ -66,6 +67,7 @@ class CudaExecutable : public Executable {
   void upload(Slot& slot, size_t input, const Tensor* tensor);
   void upload(Slot& slot, size_t input, const ImageBatch& batch);
   void finish(Slot& slot);             // computes and downloads what was uploaded
+  void place();                        // the steps, where the arena is now
   void copy_inputs(const Slot& slot);  // to where the steps read them
   void compute(Slot& slot);
   void run_steps();
@@ -79,6 +81,7 @@ class CudaExecutable : public Executable {
   std::shared_ptr<Device> device_;
   std::optional<DeviceScope> dying_on_;
   Lowered lowered_;
+  SharedArena<DeviceBuffer>::Share arena_;
   std::array<Slot, kSlots> slots_;
   int64_t submitted_ = 0, collected_ = 0;
   std::vector<int64_t> input_offsets_;  // in a slot's memory

@@ -38,7 +38,7 @@ Lowering::Lowering(const Graph& graph, Precision precision, Libraries& libraries
       values_(graph.nodes().size()),
       addresses_(std::make_shared<Addresses>()) {}
 
-Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
+Lowered Lowering::lower() {
   if (precision_ == Precision::Fp16) {
     result_.overflow = persistent(sizeof(uint32_t));
     add_step({"overflow", "zero", "cuda", "rows", {1}}, std::array{result_.overflow},
@@ -74,10 +74,9 @@ Lowered Lowering::lower(const std::function<DeviceBuffer(int64_t)>& allocate) {
   for (const Step& s : result_.steps) report.steps.push_back(s.report);
   report.output_bytes = output_bytes(graph_, precision_);
 
-  result_.memory = allocate(aligned(report.activation_bytes) + report.workspace_bytes);
-  addresses_->arena = result_.memory.data();
-  addresses_->workspace = result_.memory.data() + aligned(report.activation_bytes);
   addresses_->offsets = plan.offsets;
+  addresses_->workspace_offset = aligned(report.activation_bytes);
+  result_.arena_bytes = addresses_->workspace_offset + report.workspace_bytes;
   result_.addresses = addresses_;
   return std::move(result_);
 }

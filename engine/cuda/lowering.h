@@ -34,7 +34,7 @@ struct TensorRef {
 
 inline const char* layout_name(const TensorRef& s) { return s.kind == Kind::Map ? "nhwc" : "rows"; }
 
-// Where the plan's buffers are, known when all of it is lowered.
+// Where the plan's buffers are: their offsets are known when all of it is lowered, the arena when it runs.
 class Addresses {
  public:
   template <class T = void>
@@ -49,9 +49,15 @@ class Addresses {
     return {at<T>(s), width == 0 ? 0 : s.shape.elements() / width, 1, 1, width};
   }
 
+  void place(std::byte* at) {
+    arena = at;
+    workspace = at + workspace_offset;
+  }
+
   std::byte* arena = nullptr;
-  std::vector<int64_t> offsets;
   std::byte* workspace = nullptr;
+  std::vector<int64_t> offsets;
+  int64_t workspace_offset = 0;
 };
 
 struct Step {
@@ -69,7 +75,7 @@ struct Lowered {
   std::vector<std::pair<std::string, TensorRef>> outputs;  // rows; live until the next run
   std::shared_ptr<Addresses> addresses;                    // shared by the steps
   std::vector<DeviceWeights::Buffer> weights;
-  DeviceBuffer memory;  // arena and workspace
+  int64_t arena_bytes = 0;  // values and scratch; addresses are to be told where it is before the steps run
   PlanReport report;
 };
 
@@ -78,8 +84,7 @@ class Lowering {
   Lowering(const Graph& graph, Precision precision, Libraries& libraries, DeviceWeights& weights,
            const Admission& admission);
 
-  // Lowers the whole graph. `allocate` is asked for the bytes of arena, workspace and outputs; it may throw.
-  Lowered lower(const std::function<DeviceBuffer(int64_t)>& allocate);
+  Lowered lower();  // the whole graph
 
  private:
 #define TYTO_LOWER(Operator, name) void lower(const Operator&, const Node&, int id);

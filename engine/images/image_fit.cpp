@@ -43,6 +43,8 @@ void fit_axis(int resampled, int canvas, int& window_begin, int& window_size, in
 
 ImageFit fit_image(const Preprocessing& rule, int width, int height) {
   ImageFit fit;
+  fit.width = rule.width;
+  fit.height = rule.height;
   kernels::ResizeParams& p = fit.resize;
   p.in_width = width;
   p.in_height = height;

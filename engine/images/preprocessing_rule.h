@@ -46,6 +46,9 @@ std::string summary(const Preprocessing&);  // "pil-bicubic, letterbox to 300 x 
 // Strict: a missing or unknown key or an impossible value is Error{Format}, which names it.
 Preprocessing preprocessing_from_json(const std::string& json);
 
+// Whether the network's input is as large as each image asks for, not of the rule's size.
+inline bool varies(const Preprocessing&) { return false; }
+
 void check_rule(const Preprocessing&);  // Error{Format} for an impossible one
 
 }  // namespace tyto

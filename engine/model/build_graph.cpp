@@ -9,7 +9,10 @@ namespace tyto {
 
 Graph build_graph(const Model& model, const InputShapes& inputs,
                   const std::map<std::string, std::string>& set) {
-  const Shape& input = inputs.at("input");
+  const auto given = inputs.find("input");
+  if (given == inputs.end() || inputs.size() != 1)
+    throw Error(ErrorKind::Shape, fmt::format("{} takes one input, 'input'", model.info().network));
+  const Shape& input = given->second;
   if (input.rank() != 4 || input[1] != 3 || input[0] < 1 || input[2] < 1 || input[3] < 1)
     throw Error(ErrorKind::Shape,
                 fmt::format("{} takes an input of [N, 3, H, W], not {}", model.info().network, input.str()));

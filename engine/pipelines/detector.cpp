@@ -7,7 +7,6 @@
 
 #include "engine/graph/passes.h"
 #include "engine/model/build_graph.h"
-#include "engine/runtime/plan_graph.h"
 #include "kernels/detection/nms.h"
 
 namespace tyto {
@@ -15,9 +14,9 @@ namespace {
 
 const char* const kOutput = "detections";
 
-Graph detector_graph(const Model& model, const DetectOptions& options) {
+Graph detector_graph(const Model& model, const InputShapes& inputs, const DetectOptions& options) {
   if (options.batch < 1) throw Error(ErrorKind::Usage, fmt::format("a batch of {} images", options.batch));
-  Graph graph = build_graph(model, model.input_shapes(options.batch), options.set);
+  Graph graph = build_graph(model, inputs, options.set);
   for (const auto& [name, value] : graph.outputs())
     if (name == kOutput) return graph;
   throw Error(ErrorKind::Unsupported, fmt::format("{}: a {} finds no boxes: it has no output 'detections'",
@@ -66,11 +65,13 @@ std::vector<std::vector<Detection>> detections_of(const std::map<std::string, Te
 }  // namespace
 
 Detector::Detector(const Model& model, Context& context, const DetectOptions& options)
-    : Detector(model, context, options, detector_graph(model, options)) {}
+    : Detector(model, context, options, detector_graph(model, model.input_shapes(options.batch), options)) {}
 
 Detector::Detector(const Model& model, Context& context, const DetectOptions& options, const Graph& graph)
-    : ImagePipeline(plan_graph(optimise(graph, {kOutput}), context, options.precision),
-                    model.info().preprocessing),
+    : ImagePipeline(context, options.precision, options.batch, model.info().preprocessing,
+                    [&model, options, name = graph.inputs().front().first](const Shape& input) {
+                      return optimise(detector_graph(model, {{name, input}}, options), {kOutput});
+                    }),
       names_(class_names(model, graph)) {}
 
 const std::string& Detector::name(int label) const { return names_.at(static_cast<size_t>(label)); }
@@ -86,9 +87,10 @@ std::vector<std::vector<Detection>> Detector::run(const Tensor& input, std::span
 }
 
 std::vector<std::vector<Detection>> Detector::detect(std::span<const Image> images) {
-  std::vector<std::vector<Detection>> found;
-  run_all(images, [&](size_t, const Result& batch) {
-    for (auto& image : detections_of(batch.outputs, batch.images)) found.push_back(std::move(image));
+  std::vector<std::vector<Detection>> found(images.size());
+  run_all(images, [&](std::span<const size_t> which, const Result& batch) {
+    std::vector<std::vector<Detection>> of_batch = detections_of(batch.outputs, batch.images);
+    for (size_t i = 0; i < which.size(); ++i) found[which[i]] = std::move(of_batch[i]);
   });
   return found;
 }

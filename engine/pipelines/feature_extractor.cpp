@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "engine/pipelines/feature_graph.h"
-#include "engine/runtime/plan_graph.h"
 
 namespace tyto {
 namespace {
@@ -13,10 +12,14 @@ const char* const kOutput = "features";
 }  // namespace
 
 FeatureExtractor::FeatureExtractor(const Model& model, Context& context, const ExtractOptions& options)
-    : ImagePipeline(plan_graph(feature_graph(model, options), context, options.precision),
-                    model.info().preprocessing) {}
+    : FeatureExtractor(model, context, options,
+                       feature_graph(model, model.input_shapes(options.batch).begin()->second, options)) {}
 
-int64_t FeatureExtractor::dimensions() const { return plan().output_shape(kOutput)[1]; }
+FeatureExtractor::FeatureExtractor(const Model& model, Context& context, const ExtractOptions& options,
+                                   const Graph& graph)
+    : ImagePipeline(context, options.precision, options.batch, model.info().preprocessing,
+                    [&model, options](const Shape& input) { return feature_graph(model, input, options); }),
+      dimensions_(graph.shape(graph.outputs().front().second)[1]) {}
 
 const Tensor& FeatureExtractor::collect() { return collect_outputs().outputs.at(kOutput); }
 
@@ -28,9 +31,11 @@ const Tensor& FeatureExtractor::run(const Tensor& input) {
 Tensor FeatureExtractor::extract(std::span<const Image> images) {
   Tensor result(DType::F32, {static_cast<int64_t>(images.size()), dimensions()});
   const auto width = static_cast<size_t>(dimensions());
-  run_all(images, [&](size_t first, const Result& batch) {
-    std::ranges::copy(batch.outputs.at(kOutput).as<float>().first(batch.images.size() * width),
-                      result.as<float>().begin() + static_cast<std::ptrdiff_t>(first * width));
+  run_all(images, [&](std::span<const size_t> which, const Result& batch) {
+    const std::span<const float> rows = batch.outputs.at(kOutput).as<float>();
+    for (size_t i = 0; i < which.size(); ++i)
+      std::ranges::copy(rows.subspan(i * width, width),
+                        result.as<float>().begin() + static_cast<std::ptrdiff_t>(which[i] * width));
   });
   return result;
 }

@@ -56,10 +56,10 @@ void check_features(const Model& model, const Shape& shape) {
 
 }  // namespace
 
-Graph feature_graph(const Model& model, const ExtractOptions& options) {
+Graph feature_graph(const Model& model, const Shape& input, const ExtractOptions& options) {
   check(options);
   Graph graph;
-  const Value image = graph.input(kInput, model.input_shapes(options.batch).at(kInput));
+  const Value image = graph.input(kInput, input);
   std::vector<Value> features;
   for (const bool mirrored : {false, true}) {
     if (mirrored && !options.flip) break;

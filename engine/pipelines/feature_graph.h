@@ -7,9 +7,9 @@
 
 namespace tyto {
 
-// Input: [batch, 3, H, W] of the model's rule. Output `features` [batch, D]: for each orientation and scale
+// input: [batch, 3, H, W]. Output `features` [batch, D]: for each orientation and scale
 // the network's own `features`, summed, each row divided by its length. Error{Unsupported} where the network
 // has none, Error{Usage} for impossible options.
-Graph feature_graph(const Model& model, const ExtractOptions& options);
+Graph feature_graph(const Model& model, const Shape& input, const ExtractOptions& options);
 
 }  // namespace tyto

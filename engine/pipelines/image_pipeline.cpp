@@ -2,84 +2,183 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <deque>
+#include <numeric>
 #include <utility>
 
 #include "engine/images/image_fit.h"
 #include "engine/images/preprocessing.h"
+#include "engine/runtime/plan_cache.h"
 #include "engine/runtime/plan_graph.h"
 
 namespace tyto {
+namespace {
+
+using Size = PlanCache::Size;
+
+}  // namespace
 
 struct ImagePipeline::Impl {
-  Impl(Plan given, const Preprocessing& rule)
-      : plan(std::move(given)), preprocessor(rule), inputs(static_cast<size_t>(plan.in_flight())) {}
+  Impl(Context& context, Precision precision, int64_t batch_size, const Preprocessing& rule, Build build)
+      : batch(batch_size),
+        backend(backend_of(context)),
+        preprocessor(rule),
+        plans(context, precision,
+              [build = std::move(build)](const Size& s) {
+                return build({s.rows, 3, s.height, s.width});
+              }),
+        inputs(static_cast<size_t>(backend.in_flight())) {}
 
-  const TensorInfo& input() const { return plan.inputs().front(); }
-  int64_t batch() const { return input().shape[0]; }
+  const Preprocessing& rule() const { return preprocessor.rule(); }
 
-  void check_count(size_t images) const {
-    if (static_cast<int64_t>(images) > batch())
-      throw Error(ErrorKind::Shape, fmt::format("{} images in a batch of {}", images, batch()));
+  // Error{Shape} where the images are no batch.
+  Size size_of(std::span<const Image> images) const {
+    const auto count = static_cast<int64_t>(images.size());
+    if (count > batch) throw Error(ErrorKind::Shape, fmt::format("{} images in a batch of {}", count, batch));
+    if (!varies(rule())) return {batch, rule().height, rule().width};
+    if (count != batch && count != 1)
+      throw Error(ErrorKind::Shape,
+                  fmt::format("{} images, where sizes vary; a batch is of {} or of one", count, batch));
+    for (const Image& image : images) check_image(image);
+    const Size size = network_size(images.front(), count);
+    for (const Image& image : images)
+      if (network_size(image, count) != size)
+        throw Error(ErrorKind::Shape, fmt::format("images of {} x {} and of other sizes in one batch",
+                                                  size.width, size.height));
+    return size;
+  }
+
+  Size network_size(const Image& image, int64_t rows) const {
+    const ImageFit fit = fit_image(rule(), image.width, image.height);
+    return {rows, fit.height, fit.width};
+  }
+
+  void check_room() const {
+    if (submitted.size() == static_cast<size_t>(backend.in_flight()))
+      throw Error(ErrorKind::Usage,
+                  fmt::format("{} inputs wait already; collect one before the next", submitted.size()));
   }
 
   // Preprocessed here, into an input that no batch in flight has.
-  std::vector<Geometry> fill(Tensor& input, std::span<const Image> images) {
-    if (input.elements() == 0) input = Tensor(DType::F32, this->input().shape);
+  void fill(Tensor& input, const Shape& shape, std::span<const Image> images) {
+    if (input.shape() != shape) input = Tensor(DType::F32, shape);
     const std::span<float> values = input.as<float>();
-    const size_t row = values.size() / static_cast<size_t>(batch());
-    std::vector<Geometry> geometries;
-    for (size_t i = 0; i < images.size(); ++i)
-      geometries.push_back(preprocessor.run(images[i], values.subspan(i * row, row)));
+    const size_t row = values.size() / static_cast<size_t>(shape[0]);
+    for (size_t i = 0; i < images.size(); ++i) preprocessor.run(images[i], values.subspan(i * row, row));
     std::ranges::fill(values.subspan(images.size() * row), 0.0f);
-    return geometries;
   }
 
-  Plan plan;
+  struct Submitted {
+    Plan* plan;
+    std::vector<Geometry> images;
+  };
+
+  int64_t batch;
+  Backend& backend;
   Preprocessor preprocessor;
+  PlanCache plans;
   std::vector<Tensor> inputs;  // of the batches in flight, where they are preprocessed here
   size_t next_input = 0;
-  std::deque<std::vector<Geometry>> submitted;  // and not collected
+  std::deque<Submitted> submitted;  // and not collected
 };
 
-ImagePipeline::ImagePipeline(Plan plan, const std::string& preprocessing)
-    : impl_(std::make_unique<Impl>(std::move(plan), preprocessing_from_json(preprocessing))) {}
+ImagePipeline::ImagePipeline(Context& context, Precision precision, int64_t batch,
+                             const std::string& preprocessing, Build build)
+    : impl_(std::make_unique<Impl>(context, precision, batch, preprocessing_from_json(preprocessing),
+                                   std::move(build))) {
+  const Preprocessing& rule = impl_->rule();
+  if (!varies(rule)) impl_->plans.plan({batch, rule.height, rule.width});
+}
 
 ImagePipeline::~ImagePipeline() = default;
 
 void ImagePipeline::submit(const Tensor& input, std::span<const Geometry> images) {
-  impl_->check_count(images.size());
-  impl_->plan.submit(input);
-  impl_->submitted.emplace_back(images.begin(), images.end());
+  const Shape& shape = input.shape();
+  const Preprocessing& rule = impl_->rule();
+  const Size usual = {impl_->batch, rule.height, rule.width};
+  const bool sized = varies(rule) && shape.rank() == 4 && (shape[0] == impl_->batch || shape[0] == 1);
+  const Size size = sized ? Size{shape[0], shape[2], shape[3]} : usual;
+  if (static_cast<int64_t>(images.size()) > size.rows)
+    throw Error(ErrorKind::Shape, fmt::format("{} images in a batch of {}", images.size(), size.rows));
+  if (varies(rule) && !sized)
+    throw Error(ErrorKind::Shape,
+                fmt::format("an input of {}, where [{} or 1, 3, H, W] is needed", shape.str(), impl_->batch));
+  impl_->check_room();
+  Plan& plan = impl_->plans.plan(size);
+  plan.submit(input);
+  impl_->submitted.push_back({&plan, {images.begin(), images.end()}});
 }
 
 void ImagePipeline::submit(std::span<const Image> images) {
-  impl_->check_count(images.size());
+  const Size size = impl_->size_of(images);
+  impl_->check_room();
+  Plan& plan = impl_->plans.plan(size);
+  const TensorInfo& info = plan.inputs().front();
+  const Preprocessing& rule = impl_->rule();
   if (preprocesses()) {
-    const Preprocessing& rule = impl_->preprocessor.rule();
-    tyto::submit(impl_->plan, {{impl_->input().name, ImageBatch{images, &rule}}});
-    std::vector<Geometry>& geometries = impl_->submitted.emplace_back();
-    for (const Image& image : images)
-      geometries.push_back(fit_image(rule, image.width, image.height).geometry());
-    return;
+    tyto::submit(plan, {{info.name, ImageBatch{images, &rule}}});
+  } else {
+    Tensor& input = impl_->inputs[impl_->next_input];
+    impl_->fill(input, info.shape, images);
+    plan.submit(input);
+    impl_->next_input = (impl_->next_input + 1) % impl_->inputs.size();
   }
-  Tensor& input = impl_->inputs[impl_->next_input];
-  std::vector<Geometry> geometries = impl_->fill(input, images);
-  impl_->plan.submit(input);
-  impl_->next_input = (impl_->next_input + 1) % impl_->inputs.size();
-  impl_->submitted.push_back(std::move(geometries));
+  std::vector<Geometry>& geometries = impl_->submitted.emplace_back(&plan, std::vector<Geometry>()).images;
+  for (const Image& image : images)
+    geometries.push_back(fit_image(rule, image.width, image.height).geometry());
 }
 
 ImagePipeline::Result ImagePipeline::collect_outputs() {
-  const auto& outputs = impl_->plan.collect();  // throws where nothing was submitted
-  std::vector<Geometry> images = std::move(impl_->submitted.front());
+  if (impl_->submitted.empty())
+    throw Error(ErrorKind::Usage, "nothing was submitted that could be collected");
+  Impl::Submitted first = std::move(impl_->submitted.front());
   impl_->submitted.pop_front();
-  return {outputs, std::move(images)};
+  return {first.plan->collect(), std::move(first.images)};
 }
 
-int ImagePipeline::in_flight() const { return impl_->plan.in_flight(); }
-bool ImagePipeline::preprocesses() const { return impl_->plan.preprocesses(); }
-const Plan& ImagePipeline::plan() const { return impl_->plan; }
-size_t ImagePipeline::waiting() const { return impl_->submitted.size(); }
+void ImagePipeline::run_all(std::span<const Image> images,
+                            const std::function<void(std::span<const size_t>, const Result&)>& take) {
+  std::deque<std::vector<size_t>> waiting;  // which images each batch in flight has
+  const auto collect_one = [&] {
+    const std::vector<size_t> which = std::move(waiting.front());
+    waiting.pop_front();
+    take(which, collect_outputs());
+  };
+  const auto run = [&](std::span<const Image> batch, std::vector<size_t> which) {
+    if (waiting.size() == static_cast<size_t>(in_flight())) collect_one();
+    submit(batch);
+    waiting.push_back(std::move(which));
+  };
+  const auto rows = static_cast<size_t>(impl_->batch);
+  if (!varies(impl_->rule())) {
+    for (size_t first = 0; first < images.size(); first += rows) {
+      std::vector<size_t> which(std::min(rows, images.size() - first));
+      std::iota(which.begin(), which.end(), first);
+      run(images.subspan(first, which.size()), which);
+    }
+  } else {
+    std::map<Size, std::vector<size_t>> groups;  // by network size, images that are no batch yet
+    std::vector<Image> batch;                    // copies: a fraction of what the network costs
+    for (size_t i = 0; i < images.size(); ++i) {
+      check_image(images[i]);
+      std::vector<size_t>& group = groups[impl_->network_size(images[i], 1)];
+      group.push_back(i);
+      if (group.size() < rows) continue;
+      batch.clear();
+      for (const size_t which : group) batch.push_back(images[which]);
+      run(batch, std::exchange(group, {}));
+    }
+    for (const auto& [size, group] : groups)
+      for (const size_t which : group) run(images.subspan(which, 1), {which});
+  }
+  while (!waiting.empty()) collect_one();
+}
+
+int ImagePipeline::in_flight() const { return impl_->backend.in_flight(); }
+bool ImagePipeline::preprocesses() const { return impl_->backend.preprocesses(); }
+ImagePipeline::Planning ImagePipeline::planning() const {
+  return {impl_->plans.made(), impl_->plans.seconds()};
+}
 
 }  // namespace tyto

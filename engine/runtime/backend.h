@@ -45,8 +45,6 @@ class Executable {
   virtual void collect(std::map<std::string, Tensor>& outputs) = 0;
   virtual int in_flight() const = 0;
 
-  virtual bool preprocesses() const { return false; }  // whether it takes images
-
   virtual const PlanReport& report() const = 0;
 
   // submit() and collect() with nothing else waiting, and how many milliseconds each step of the report took.
@@ -58,6 +56,9 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::unique_ptr<Executable> compile(const Graph& graph, Precision precision) = 0;
+  virtual int in_flight() const = 0;  // of each executable
+  virtual bool preprocesses()
+      const = 0;  // whether executables take images, which a pipeline then leaves to them
   virtual std::vector<std::pair<std::string, std::string>> describe() const = 0;
   virtual Peaks measure_peaks(Precision precision) = 0;  // see Context
 };

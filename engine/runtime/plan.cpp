@@ -8,6 +8,7 @@
 
 #include "engine/graph/cost.h"
 #include "engine/graph/passes.h"
+#include "engine/images/image_fit.h"
 #include "engine/images/preprocessing.h"
 #include "engine/model/build_graph.h"
 #include "engine/runtime/backend.h"
@@ -57,12 +58,19 @@ void check(const TensorInfo& wanted, const Tensor& given) {
 
 void check(const TensorInfo& wanted, const ImageBatch& given) {
   const Shape& shape = wanted.shape;
-  if (shape.rank() != 4 || static_cast<int64_t>(given.images.size()) > shape[0] ||
-      shape != Shape{shape[0], 3, given.rule->height, given.rule->width})
-    throw Error(ErrorKind::Shape,
-                fmt::format("{} images of {} x {} do not fit the input '{}' of {}", given.images.size(),
-                            given.rule->height, given.rule->width, wanted.name, shape.str()));
-  for (const Image& image : given.images) check_image(image);
+  const auto refuse = [&](int height, int width) {
+    throw Error(ErrorKind::Shape, fmt::format("{} images of {} x {} do not fit the input '{}' of {}",
+                                              given.images.size(), height, width, wanted.name, shape.str()));
+  };
+  const Preprocessing& rule = *given.rule;
+  if (wanted.type != DType::F32 || shape.rank() != 4 || shape[1] != 3 ||
+      static_cast<int64_t>(given.images.size()) > shape[0])
+    refuse(rule.height, rule.width);
+  for (const Image& image : given.images) {
+    check_image(image);
+    const ImageFit fit = fit_image(rule, image.width, image.height);
+    if (fit.height != shape[2] || fit.width != shape[3]) refuse(fit.height, fit.width);
+  }
 }
 
 void check(const TensorInfo& wanted, const BoundInput& given) {
@@ -216,7 +224,6 @@ const std::map<std::string, Tensor>& Plan::collect() {
 }
 
 int Plan::in_flight() const { return executable_->in_flight(); }
-bool Plan::preprocesses() const { return executable_->preprocesses(); }
 
 const Shape& Plan::output_shape(const std::string& name) const {
   const auto it = outputs_.find(name);

@@ -15,8 +15,8 @@ namespace tyto {
 // graph: optimised.
 Plan plan_graph(const Graph& graph, Context& context, Precision precision);
 
-// Plan::submit() that takes images, too, where plan.preprocesses(). Error{Shape} for an empty image and for a
-// rule of another size; then nothing is submitted.
+// Plan::submit() that takes images, too, where the device preprocesses. Error{Shape} for an empty image and
+// for a rule of another size; then nothing is submitted.
 void submit(Plan& plan, const RunInputs& inputs);
 
 }  // namespace tyto

@@ -14,8 +14,6 @@ class RoundRobinExecutable : public Executable {
     ++submitted_;
   }
 
-  bool preprocesses() const override { return each_.front()->preprocesses(); }
-
   void collect(std::map<std::string, Tensor>& outputs) override {
     Executable& next = *each_[collected_ % each_.size()];
     ++collected_;
@@ -51,6 +49,9 @@ class RoundRobinBackend : public Backend {
       for (const auto& line : backend->describe()) lines.push_back(line);
     return lines;
   }
+
+  int in_flight() const override { return static_cast<int>(each_.size()) * each_.front()->in_flight(); }
+  bool preprocesses() const override { return each_.front()->preprocesses(); }
 
   Peaks measure_peaks(Precision precision) override { return each_.front()->measure_peaks(precision); }
 

@@ -27,14 +27,20 @@ class FeatureExtractor : public ImagePipeline {
   // Error{Unsupported} where the network has no output `features`, Error{Usage} for impossible options.
   FeatureExtractor(const Model& model, Context& context, const ExtractOptions& options = {});
 
-  int64_t dimensions() const;
+  int64_t dimensions() const { return dimensions_; }
 
-  // [batch, dimensions], the extractor's own until the next call; rows without an image mean nothing.
+  // [batch, dimensions], or [1, dimensions] of one image where sizes vary: the extractor's own until the next
+  // call; rows without an image mean nothing.
   const Tensor& collect();
 
   // A preprocessed batch, and images in as many batches as they need: [images.size(), dimensions].
   const Tensor& run(const Tensor& input);
   Tensor extract(std::span<const Image> images);
+
+ private:
+  FeatureExtractor(const Model& model, Context& context, const ExtractOptions& options, const Graph& graph);
+
+  int64_t dimensions_;
 };
 
 }  // namespace tyto

@@ -2,7 +2,8 @@
 // order.
 #pragma once
 
-#include <algorithm>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -15,25 +16,39 @@
 
 namespace tyto {
 
+// Where the model's rule makes the network's input as large as the image asks for, a batch is of images of
+// one network size, and either full or of one image; a plan is made for each size that is met, and kept while
+// memory allows. An image alone and the same image in a full batch then have results that differ by rounding.
 class ImagePipeline {
  public:
   // Takes a batch; the pipeline's collect() hands out the results of the first that was not collected. Up to
   // in_flight() batches may wait. Error{Usage} beyond that.
   //
-  // input: F32 [batch, 3, H, W], preprocessed, rows that hold no image being zero; it stays in its place,
-  // unchanged, until its results are collected. images: how each of the first rows was made. Error{Shape} for
-  // any other.
+  // input: F32 [batch, 3, H, W], preprocessed, rows that hold no image being zero, or [1, 3, H, W] where
+  // sizes vary; it stays in its place, unchanged, until its results are collected. images: how each of the
+  // first rows was made. Error{Shape} for any other.
   void submit(const Tensor& input, std::span<const Geometry> images = {});
-  // At most `batch` images, preprocessed by the model's rule; they may go when the call returns. Error{Shape}
-  // for more, and for an image that is empty.
+  // At most `batch` images, or where sizes vary `batch` of one network size or one, preprocessed by the
+  // model's rule; they may go when the call returns. Error{Shape} for others, and for an image that is empty.
   void submit(std::span<const Image> images);
   int in_flight() const;
 
   // Whether the device preprocesses images faster than threads that prepare inputs for submit() would.
   bool preprocesses() const;
 
+  // Sizes that plans were made for, and how many seconds that took.
+  struct Planning {
+    size_t plans = 0;
+    double seconds = 0;
+  };
+  Planning planning() const;
+
  protected:
-  ImagePipeline(Plan plan, const std::string& preprocessing);  // ModelInfo's
+  // The network for images of a size: the graph of a plan, optimised, of one input.
+  using Build = std::function<Graph(const Shape& input)>;
+  // preprocessing: ModelInfo's. Where sizes do not vary, the plan is made now.
+  ImagePipeline(Context& context, Precision precision, int64_t batch, const std::string& preprocessing,
+                Build build);
   ~ImagePipeline();
 
   struct Result {
@@ -41,33 +56,15 @@ class ImagePipeline {
     std::vector<Geometry> images;                  // of the first rows
   };
   Result collect_outputs();  // Error{Usage} where nothing was submitted
-  const Plan& plan() const;
 
-  // Submits the images in batches, as many at once as may be in flight, and calls take(first image, result).
-  template <class Take>
-  void run_all(std::span<const Image> images, const Take& take);
+  // Runs the images in batches, as many at once as may be in flight, and calls take(which of them, result)
+  // for each batch; where sizes vary, not in their order.
+  void run_all(std::span<const Image> images,
+               const std::function<void(std::span<const size_t>, const Result&)>& take);
 
  private:
-  size_t waiting() const;  // submitted and not collected
-
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-template <class Take>
-void ImagePipeline::run_all(std::span<const Image> images, const Take& take) {
-  const auto rows = static_cast<size_t>(plan().inputs().front().shape[0]);
-  size_t collected = 0;
-  const auto collect_one = [&] {
-    const Result result = collect_outputs();
-    take(collected, result);
-    collected += result.images.size();
-  };
-  for (size_t first = 0; first < images.size(); first += rows) {
-    if (waiting() == static_cast<size_t>(in_flight())) collect_one();
-    submit(images.subspan(first, std::min(rows, images.size() - first)));
-  }
-  while (waiting() > 0) collect_one();
-}
 
 }  // namespace tyto

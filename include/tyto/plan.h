@@ -96,9 +96,7 @@ class Plan {
   void submit(const Tensor& input);
   const std::map<std::string, Tensor>& collect();  // Error{Usage} if nothing was submitted
   int in_flight() const;
-
-  // Whether the device can preprocess images itself, which a pipeline then leaves to it.
-  bool preprocesses() const;
+  int waiting() const { return waiting_; }  // submitted and not collected
 
   const PlanReport& report() const;
 

@@ -88,7 +88,8 @@ class DetectorTests:
     def check_raw_heads(self, model, x, got, file="model.safetensors"):
         with torch.no_grad():
             want = model(x)
-        self.assertEqual(set(got), {"locations", "logits", "detections"})
+        self.assertEqual(set(got), {"locations", "logits", "detections", "detections.count"})
+        np.testing.assert_array_equal(got["detections.count"], (got["detections"][..., 5] >= 0).sum(-1))
         self.compare(got, want, file)
 
     def test_raw_heads(self):

@@ -43,6 +43,7 @@ TYPED_TEST(LayoutTest, ChannelsLastMovesPlanesAndPadsWithZeros) {
   for (const MapShape& shape : tiled_maps())
     for (int64_t padding : {0, 1, 5}) compare_channels_last<float, TypeParam>(shape, padding);
   compare_channels_last<TypeParam, TypeParam>({2, 1, 33, 65}, 0);
+  compare_channels_last<TypeParam, TypeParam>({2, 13, 23, 3}, 1);
 }
 
 TYPED_TEST(LayoutTest, AnImageOfThreePlanesGetsAFourth) {

@@ -111,12 +111,12 @@ Graph one_weight(float value) {
   return g;
 }
 
-float result_of(Executable& executable, const Graph& graph) {
+float result_of(Executable& executable, const Graph& graph, Precision precision = Precision::Fp32) {
   Tensor one(DType::F32, {1, 1, 1, 1});
   one.as<float>()[0] = 1;
-  auto outputs = output_tensors(graph, Precision::Fp32);
+  auto outputs = output_tensors(graph, precision);
   run_once(executable, one, outputs);
-  return outputs.at("y").as<float>()[0];
+  return outputs.at("y").to_f32().as<float>()[0];
 }
 
 TEST_F(Emulated, ModelsWhoseTensorsHaveTheSameNamesShareNone) {
@@ -148,7 +148,7 @@ TEST_F(Emulated, WeightsAreRoundedToNearest) {
   for (const auto& [precision, ulp] : {std::pair(Precision::Fp16, 0x1p-10f), {Precision::Bf16, 0x1p-7f}}) {
     const Graph graph = one_weight(1 + 0.75f * ulp);
     const auto executable = backend_of(context).compile(graph, precision);
-    EXPECT_EQ(result_of(*executable, graph), 1 + ulp) << name_of(precision);
+    EXPECT_EQ(result_of(*executable, graph, precision), 1 + ulp) << name_of(precision);
   }
 }
 
