@@ -4,15 +4,19 @@
 // Backend lowers it to an Executable, which a Plan runs. Pipelines put preprocessing before it and the
 // meaning of the outputs behind it.
 //
-//   graph/       operators, shape rules, the Graph, and passes that only rewrite
+// clang-format off
+//   graph/       typed values, operators, shape rules, the Graph, and passes that only rewrite
 //   networks/    one file a network family, the only list of its weights; trunks/ and heads/ that they share
 //   reference/   the naive meaning of every operator
-//   runtime/     what a device must offer, contexts, plans, admission, the arena that values lie in, several
-//   GPUs cpu/         lowering to oneDNN and to our kernels, layouts cuda/        lowering to cuDNN, cuBLASLt
-//   and our kernels; streams, captured graphs; cudnn/ and cublas/ bind the two images/      preprocessing
-//   rules and what carries them out model/       the model file, and its network as a graph pipelines/ images
-//   in, results out: detections, features, rankings metrics/     Rank@k, mAP and mINP of rankings, COCO's and
-//   VOC's mAP self_test/   every operator against the reference, a model against the CPU
+//   runtime/     what a device must offer, contexts, plans and a cache of them by size, admission, arenas, several GPUs
+//   cpu/         lowering to oneDNN and to our kernels, layouts
+//   cuda/        lowering to cuDNN, cuBLASLt and our kernels; streams, captured graphs; cudnn/ and cublas/ bind the two
+//   images/      preprocessing rules and what carries them out
+//   model/       the model file, and its network as a graph
+//   pipelines/   images in, results out: detections, features, rankings
+//   metrics/     Rank@k, mAP and mINP of rankings, COCO's and VOC's mAP
+//   self_test/   every operator against the reference, a model against the CPU
+// clang-format on
 #pragma once
 
 #include "engine/graph/passes.h"

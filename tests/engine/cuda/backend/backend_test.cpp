@@ -17,6 +17,7 @@
 #include "engine/model/build_graph.h"
 #include "engine/runtime/plan_graph.h"
 #include "engine/self_test/self_test.h"
+#include "support/batch_invariance.h"
 #include "support/compare.h"
 #include "support/small_resnet.h"
 #include "support/small_ssd.h"
@@ -58,6 +59,12 @@ TEST_F(Emulated, GraphsOfManyTypesEqualTheReferenceInEveryPrecision) {
   for (const TypedGraph& typed : typed_graphs())
     for (Precision precision : {Precision::Fp32, Precision::Tf32, Precision::Fp16, Precision::Bf16})
       expect_typed_equals_reference(typed, context, precision);
+}
+
+TEST_F(Emulated, ASampleHasTheSameBitsWhateverStandsBesideIt) {
+  Context context(on("cuda:0"));
+  for (Precision precision : {Precision::Fp32, Precision::Tf32, Precision::Fp16, Precision::Bf16})
+    expect_samples_hang_on_nothing_else(context, precision);
 }
 
 TEST_P(EmulatedSchedules, ADetectorFindsWhatTheCpuFindsInTheSameHeads) {
