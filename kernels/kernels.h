@@ -3,7 +3,7 @@
 //
 //   common/       launches, element types, layouts of maps, warp and block reductions, tensor-core tiles
 //   layout/       between NCHW and NHWC, between element types, borders of zeros
-//   elementwise/  residual, bias and activation; a count of what is not finite
+//   elementwise/  residual, bias and activation; arithmetic with broadcasting; a count of what is not finite
 //   convolution/  depthwise convolution, the gathering half of a transposed one
 //   norm/         instance norm, per-channel affine maps, unit length over channels
 //   pooling/      adaptive average, generalised-mean and max pooling
@@ -13,12 +13,14 @@
 #pragma once
 
 #include "kernels/common/channel_blocks.h"
+#include "kernels/common/strided_box.h"
 #include "kernels/convolution/col2im.h"
 #include "kernels/convolution/depthwise.h"
 #include "kernels/detection/class_scores.h"
 #include "kernels/detection/concat_maps.h"
 #include "kernels/detection/decode_boxes.h"
 #include "kernels/detection/nms.h"
+#include "kernels/elementwise/broadcast.h"
 #include "kernels/elementwise/epilogue.h"
 #include "kernels/elementwise/not_finite.h"
 #include "kernels/image/bicubic.h"
