@@ -2,7 +2,7 @@
 // source; nothing in here knows tensors, graphs or files; only OpenMP and the CUDA runtime are linked.
 //
 //   common/       launches, element types, layouts of maps, warp and block reductions, tensor-core tiles
-//   layout/       between NCHW and NHWC, between element types, borders of zeros
+//   layout/       between NCHW and NHWC, between element types, between strided arrays; borders of zeros
 //   elementwise/  residual, bias and activation; arithmetic with broadcasting; a count of what is not finite
 //   convolution/  depthwise convolution, the gathering half of a transposed one
 //   norm/         instance norm, per-channel affine maps, unit length over channels
@@ -33,6 +33,7 @@
 #include "kernels/layout/nchw_to_nhwc.h"
 #include "kernels/layout/nhwc_to_nchw.h"
 #include "kernels/layout/pad.h"
+#include "kernels/layout/strided_copy.h"
 #include "kernels/norm/l2_normalize.h"
 #include "kernels/norm/norm.h"
 #include "kernels/pooling/adaptive_average_pool.h"

@@ -34,8 +34,7 @@ __host__ __device__ inline BFloat16 from_float(float v) {
   return __float2bfloat16_rn(v);
 }
 
-namespace detail {
-
+// N values that move at once.
 template <class T, int N>
 struct alignas(N * sizeof(T)) Pack {
   T values[N];
@@ -49,6 +48,8 @@ __device__ inline void copy_pack(const P& from, P& to) {
          __builtin_assume_aligned(static_cast<const void*>(&from), sizeof(P)), sizeof(P));
 }
 
+namespace detail {
+
 template <class T, int N>
 inline constexpr int kAtOnce = N < kPack<T> ? N : kPack<T>;
 
@@ -60,8 +61,8 @@ __device__ inline void load(const T* from, float (&to)[N]) {
   constexpr int kAtOnce = detail::kAtOnce<T, N>;
 #pragma unroll
   for (int first = 0; first < N; first += kAtOnce) {
-    detail::Pack<T, kAtOnce> pack;
-    detail::copy_pack(*reinterpret_cast<const decltype(pack)*>(from + first), pack);
+    Pack<T, kAtOnce> pack;
+    copy_pack(*reinterpret_cast<const decltype(pack)*>(from + first), pack);
 #pragma unroll
     for (int i = 0; i < kAtOnce; ++i) to[first + i] = as_float(pack.values[i]);
   }
@@ -73,10 +74,10 @@ __device__ inline void store(const float (&from)[N], T* to) {
   constexpr int kAtOnce = detail::kAtOnce<T, N>;
 #pragma unroll
   for (int first = 0; first < N; first += kAtOnce) {
-    detail::Pack<T, kAtOnce> pack;
+    Pack<T, kAtOnce> pack;
 #pragma unroll
     for (int i = 0; i < kAtOnce; ++i) pack.values[i] = from_float<T>(from[first + i]);
-    detail::copy_pack(pack, *reinterpret_cast<decltype(pack)*>(to + first));
+    copy_pack(pack, *reinterpret_cast<decltype(pack)*>(to + first));
   }
 }
 
