@@ -8,7 +8,7 @@
 //   norm/         instance norm, per-channel affine maps, unit length over channels
 //   pooling/      adaptive average, generalised-mean and max pooling
 //   detection/    heads, box decoding, class scores, non-maximum suppression
-//   image/        Pillow's and OpenCV's resampling bit for bit, normalisation, flips, torch's bicubic
+//   image/        Pillow's and OpenCV's resampling bit for bit, normalisation, flips, torch's resampling
 //   retrieval/    rows of unit length
 #pragma once
 
@@ -29,6 +29,7 @@
 #include "kernels/image/resize.h"
 #include "kernels/image/resize_tables.h"
 #include "kernels/image/resize_torch.h"
+#include "kernels/image/upsample.h"
 #include "kernels/layout/convert.h"
 #include "kernels/layout/nchw_to_nhwc.h"
 #include "kernels/layout/nhwc_to_nchw.h"

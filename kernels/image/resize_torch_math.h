@@ -12,15 +12,19 @@ struct BilinearTap {
   float weight;  // of the second
 };
 
-// As torch's CPU code: step and position in float. step = in_size / out_size.
-TYTO_HOST_DEVICE inline BilinearTap bilinear_tap(int output, int in_size, float step) {
-  const float unbounded = step * (static_cast<float>(output) + 0.5f) - 0.5f;
+// The inputs around a position; beyond the edge they are the edge.
+TYTO_HOST_DEVICE inline BilinearTap bilinear_tap_at(float unbounded, int in_size) {
   const float position = unbounded > 0 ? unbounded : 0;
   const int last = in_size - 1;
   const int first = static_cast<int>(position) < last ? static_cast<int>(position) : last;
   const int second = first < last ? first + 1 : last;
   const float fraction = position - static_cast<float>(first);
   return {first, second, fraction < 0 ? 0 : fraction > 1 ? 1 : fraction};
+}
+
+// As torch's CPU code: step and position in float. step = in_size / out_size.
+TYTO_HOST_DEVICE inline BilinearTap bilinear_tap(int output, int in_size, float step) {
+  return bilinear_tap_at(step * (static_cast<float>(output) + 0.5f) - 0.5f, in_size);
 }
 
 // The blend across each of two rows, then down.

@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "kernels/common/channel_blocks.h"
 #include "kernels/common/nhwc.h"
 #include "kernels/cuda/device_array.h"
 #include "kernels/cuda/random_values.h"
@@ -48,6 +49,15 @@ inline std::vector<float> behind(int64_t count, const std::vector<float>& values
 // Elements that a map's address may lie past an aligned one.
 inline constexpr int64_t kUnaligned = 1;
 
+// NHWC floats as a CPU twin sees them.
+template <class T>
+ChannelBlocks<T> nhwc_blocks(T* data, const MapShape& s) {
+  return {data, s.n, s.channels, s.height, s.width, s.channels, s.height * s.width * s.channels, 0};
+}
+inline ChannelBlocks<float> blocks_of(std::vector<float>& values, const MapShape& s) {
+  return nhwc_blocks(values.data(), s);
+}
+
 template <class T>
 class NhwcBatch {
  public:
@@ -71,6 +81,7 @@ class NhwcBatch {
   }
   T* data() { return device_.data() + offset_; }
   const std::vector<float>& values() const { return values_; }
+  ChannelBlocks<const float> blocks() const { return nhwc_blocks(values_.data(), shape_); }
   std::vector<float> download() const { return floats(drop_first(device_.download(), offset_)); }
 
  private:
