@@ -6,7 +6,7 @@
 //   elementwise/  residual, bias and activation; arithmetic with broadcasting; a count of what is not finite
 //   convolution/  depthwise convolution, the gathering half of a transposed one
 //   norm/         instance norm, per-channel affine maps, unit length over channels
-//   pooling/      adaptive average, generalised-mean and max pooling
+//   pooling/      average (adaptive and not), generalised-mean and max pooling
 //   detection/    heads, box decoding, class scores, non-maximum suppression
 //   image/        Pillow's and OpenCV's resampling bit for bit, normalisation, flips, torch's resampling
 //   retrieval/    rows of unit length
@@ -38,6 +38,7 @@
 #include "kernels/norm/l2_normalize.h"
 #include "kernels/norm/norm.h"
 #include "kernels/pooling/adaptive_average_pool.h"
+#include "kernels/pooling/average_pool.h"
 #include "kernels/pooling/gem_pool.h"
 #include "kernels/pooling/max_pool.h"
 #include "kernels/retrieval/normalize_rows.h"
