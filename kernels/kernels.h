@@ -2,7 +2,7 @@
 // source; nothing in here knows tensors, graphs or files; only OpenMP and the CUDA runtime are linked.
 //
 //   common/       launches, element types, layouts of maps, warp and block reductions, tensor-core tiles
-//   layout/       between NCHW and NHWC, between element types, between strided arrays; borders of zeros
+//   layout/       between NCHW and NHWC, between element types, between strided arrays; borders
 //   elementwise/  residual, bias and activation; arithmetic with broadcasting; a count of what is not finite
 //   convolution/  depthwise convolution, the gathering half of a transposed one
 //   norm/         instance norm, per-channel affine maps, unit length over channels

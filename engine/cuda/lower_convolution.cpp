@@ -64,7 +64,7 @@ TensorRef Lowering::with_border(Value v, const Padding& p) {
   add_step({graph_.node(v).name, "pad", "tyto", "nhwc", result.shape}, std::array{from, result},
            [=, m = addresses_](cudaStream_t s) {
              with_element_type(from.type, [&]<class T>() {
-               kernels::pad<T>(m->images<const T>(from), p.top, p.left, m->images<T>(result), s);
+               kernels::pad<T>(m->images<const T>(from), {p.top, p.left}, m->images<T>(result), s);
              });
            });
   return result;

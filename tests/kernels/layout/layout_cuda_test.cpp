@@ -95,38 +95,46 @@ TEST(Layout, ConvertBeyondFp16IsInfinite) {
   EXPECT_EQ(floats(out.download()), (std::vector<float>{65504, infinity, -infinity, 65504}));
 }
 
-struct Border {
+struct Sides {
   int64_t top, left, bottom, right;
 };
 
 template <class T>
-void compare_pad(const MapShape& shape, const Border& border, int64_t offset = 0) {
-  const MapShape out = {shape.n, shape.height + border.top + border.bottom,
-                        shape.width + border.left + border.right, shape.channels};
+void compare_pad(const MapShape& shape, const Sides& sides, PadMode mode, int64_t offset = 0) {
+  const MapShape out = {shape.n, shape.height + sides.top + sides.bottom,
+                        shape.width + sides.left + sides.right, shape.channels};
   const NhwcBatch<T> x(shape);
   NhwcResult<T> y(out, offset);
-  pad<T>(x.read(), border.top, border.left, y.write(), nullptr);
-  const std::vector<float> got = y.download();
-  size_t at = 0;
-  for_each_element(out, [&](int64_t i, int64_t r, int64_t s, int64_t c) {
-    const int64_t row = r - border.top, column = s - border.left;
-    ASSERT_EQ(got[at++], x.inside(row, column) ? x.at(i, row, column, c) : 0.0f);
-  });
+  pad<T>(x.read(), {sides.top, sides.left, mode}, y.write(), nullptr);
+  std::vector<float> expected(static_cast<size_t>(out.elements()));
+  pad_cpu(x.blocks(), {sides.top, sides.left, mode}, blocks_of(expected, out));
+  ASSERT_EQ(y.download(), expected);
 }
 
-TYPED_TEST(LayoutTest, PadShiftsAndFillsWithZeros) {
+TYPED_TEST(LayoutTest, PadShiftsAndFillsAsTheCpu) {
   for (const MapShape& shape : awkward_shapes())
-    for (const Border& border :
-         {Border{0, 0, 1, 1}, Border{2, 1, 0, 3}, Border{0, 0, 0, 0}, Border{-1, 0, 2, 0}})
-      compare_pad<TypeParam>(shape, border);
-  compare_pad<TypeParam>({1, 2, 3, 16}, {1, 1, 0, 0}, kUnaligned);
+    for (const Sides& sides : {Sides{0, 0, 1, 1}, Sides{2, 1, 0, 3}, Sides{0, 0, 0, 0}, Sides{-1, 0, 2, 0}}) {
+      compare_pad<TypeParam>(shape, sides, PadMode::Zeros);
+      compare_pad<TypeParam>(shape, sides, PadMode::Replicate);
+    }
+  for (const MapShape& shape : {MapShape{2, 5, 7, 3}, MapShape{1, 4, 4, 8}, MapShape{2, 6, 5, 40}})
+    for (const Sides& sides : {Sides{3, 3, 3, 3}, Sides{1, 0, 0, 2}, Sides{-1, -2, 1, 1}})
+      compare_pad<TypeParam>(shape, sides, PadMode::Reflect);
+  compare_pad<TypeParam>({1, 2, 3, 16}, {1, 1, 0, 0}, PadMode::Zeros, kUnaligned);
+}
+
+TEST(Layout, PadRefusesAReflectionOfMoreThanTheMap) {
+  EXPECT_THROW(pad<float>({nullptr, 1, 3, 3, 1}, {3, 0, PadMode::Reflect}, {nullptr, 1, 6, 3, 1}, nullptr),
+               std::invalid_argument);
+  EXPECT_THROW(pad<float>({nullptr, 1, 3, 3, 1}, {0, 0, PadMode::Reflect}, {nullptr, 1, 3, 6, 1}, nullptr),
+               std::invalid_argument);
 }
 
 TEST(Layout, RefusesMoreThanAnIndexHolds) {
   EXPECT_THROW((nchw_to_nhwc<float, float>(nullptr, 1, {nullptr, 1, 1 << 16, 1 << 15, 1}, nullptr)),
                DeviceError);
   EXPECT_THROW((nhwc_to_nchw<float>({nullptr, 1, 1 << 16, 1 << 15, 1}, nullptr, nullptr)), DeviceError);
-  EXPECT_THROW(pad<float>({}, 0, 0, {nullptr, 1, 1 << 16, 1 << 15, 1}, nullptr), DeviceError);
+  EXPECT_THROW(pad<float>({}, {}, {nullptr, 1, 1 << 16, 1 << 15, 1}, nullptr), DeviceError);
 }
 
 TEST(Profile, ChannelsLastOfAnImage) {
@@ -135,7 +143,7 @@ TEST(Profile, ChannelsLastOfAnImage) {
 TEST(Profile, ChannelsLast) { compare_channels_last<float, __half>({profile_batch(), 32, 32, 64}, 0); }
 TEST(Profile, ChannelPlanes) { compare_channel_planes<__half>({profile_batch(), 32, 32, 64}); }
 TEST(Profile, Convert) { compare_convert<float, __half>(profile_batch() << 16, 0); }
-TEST(Profile, Pad) { compare_pad<__half>({profile_batch(), 32, 32, 64}, {0, 0, 1, 1}); }
+TEST(Profile, Pad) { compare_pad<__half>({profile_batch(), 32, 32, 64}, {0, 0, 1, 1}, PadMode::Zeros); }
 
 }  // namespace
 }  // namespace tyto::kernels
