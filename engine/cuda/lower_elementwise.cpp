@@ -3,6 +3,7 @@
 
 #include "engine/cuda/lowering.h"
 #include "engine/graph/batch_norm_affine.h"
+#include "kernels/elementwise/broadcast.h"
 #include "kernels/elementwise/epilogue.h"
 #include "kernels/norm/l2_normalize.h"
 #include "kernels/norm/norm.h"
@@ -71,9 +72,13 @@ void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
 
 void Lowering::lower(const ScaleChannels&, const Node& node, int id) {
   const TensorRef x = stored(node.inputs[0]), scales = stored(node.inputs[1]), y = new_tensor(node);
+  const kernels::StridedBox<3> box =
+      kernels::broadcast_box(std::array{x.shape[0], x.shape[2] * x.shape[3], x.channels},
+                             std::array{x.shape[0], int64_t{1}, x.channels});
   add_step(node, "tyto", std::array{x, scales, y}, [=, m = addresses_](cudaStream_t s) {
     with_element_type(x.type, [&]<class T>() {
-      kernels::scale_channels<T>(m->images<const T>(x), m->at<const T>(scales), m->at<T>(y), s);
+      kernels::broadcast<T>(m->at<const T>(x), m->at<const T>(scales), box, kernels::BinaryOp::Mul,
+                            Activation::None, m->at<T>(y), s);
     });
   });
   store(id, y);

@@ -1,11 +1,11 @@
-// Instance normalisation, per-channel affine maps and per-image channel scales over channels-last maps.
+// Instance normalisation and per-channel affine maps over channels-last maps.
 //
 // Instance normalisation is three launches. The statistics: a block owns 64 bytes of channels and a slice of
 // an image's pixels, each thread updates a mean and a sum of squared deviations (Welford 1962), and threads
 // are combined pairwise (Chan, Golub and LeVeque 1979) by shuffles, warps and then slices one after the
 // other. That reads x once and, other than sums of x and x^2, survives a mean that is large beside the
 // deviation. The coefficients: two numbers a channel of an image, 1 and 0 for channels that pass. The map x *
-// scale + shift: that of the other two operators.
+// scale + shift: that of channel_affine.
 //
 // Cost: the affine map reads x and writes y once, instance normalisation reads x twice. Bound by memory.
 #include "kernels/norm/norm.h"
@@ -24,9 +24,9 @@ constexpr int kPixels = 4;  // of one thread of the affine map: it reads its coe
 
 // y = activation(x * scale + shift), coefficients [1 or n, channels]. x and y may be one array: each element
 // is read by the thread that writes it.
-template <class T, class Coefficient, int N, bool kShift>
+template <class T, int N>
 __global__ void __launch_bounds__(kBlock)
-    affine_kernel(const T* x, const Coefficient* __restrict__ scale, const Coefficient* __restrict__ shift,
+    affine_kernel(const T* x, const float* __restrict__ scale, const float* __restrict__ shift,
                   bool per_image, int n, int area, int channels, Activation activation, T* y) {
   const unsigned packs = channels / N, groups = (area + kPixels - 1) / kPixels;
   const unsigned thread = blockIdx.x * kBlock + threadIdx.x;
@@ -36,9 +36,9 @@ __global__ void __launch_bounds__(kBlock)
   const int coefficients = (per_image ? image * channels : 0) + channel,
             at = (image * area + first) * channels + channel;
 
-  float a[N], b[N] = {};
+  float a[N], b[N];
   load<N>(scale + coefficients, a);
-  if constexpr (kShift) load<N>(shift + coefficients, b);
+  load<N>(shift + coefficients, b);
   float v[kPixels][N];
 #pragma unroll
   for (int p = 0; p < kPixels; ++p)
@@ -52,20 +52,19 @@ __global__ void __launch_bounds__(kBlock)
   }
 }
 
-template <class T, class Coefficient, bool kShift>
-void affine(Nhwc<const T> x, const Coefficient* scale, const Coefficient* shift, bool per_image,
-            Activation activation, T* y, Stream stream) {
+template <class T>
+void affine(Nhwc<const T> x, const float* scale, const float* shift, bool per_image, Activation activation,
+            T* y, Stream stream) {
   if (checked_int(x.elements(), "activations") == 0) return;
   const int64_t area = x.height * x.width;
   const auto go = [&]<int N>() {
     const int64_t threads = x.n * ((area + kPixels - 1) / kPixels) * (x.channels / N);
-    launch<affine_kernel<T, Coefficient, N, kShift>>(
-        {.grid = blocks_for(threads, kBlock), .block = kBlock, .stream = stream}, x.data, scale, shift,
-        per_image, static_cast<int>(x.n), static_cast<int>(area), static_cast<int>(x.channels), activation,
-        y);
+    launch<affine_kernel<T, N>>({.grid = blocks_for(threads, kBlock), .block = kBlock, .stream = stream},
+                                x.data, scale, shift, per_image, static_cast<int>(x.n),
+                                static_cast<int>(area), static_cast<int>(x.channels), activation, y);
   };
-  // Of both at most 16 bytes: more would be read in two strides, half a sector each.
-  constexpr int N = std::min(kPack<T>, kPack<Coefficient>);
+  // 16 bytes of coefficients: more would be read in two strides, half a sector each.
+  constexpr int N = kPack<float>;
   if (packable<N>(x.channels, x.data, y, scale, shift))
     go.template operator()<N>();
   else
@@ -198,18 +197,13 @@ void instance_norm(Nhwc<const T> x, const float* scale, const float* shift, int6
   launch<coefficients_kernel>(
       {.grid = blocks_for(x.n * x.channels, kBlock), .block = kBlock, .stream = stream}, moments, scale,
       shift, n, area, channels, normalized, slices, epsilon, a, b);
-  affine<T, float, true>(x, a, b, true, activation, y, stream);
+  affine<T>(x, a, b, true, activation, y, stream);
 }
 
 template <class T>
 void channel_affine(Nhwc<const T> x, const float* scale, const float* shift, Activation activation, T* y,
                     Stream stream) {
-  affine<T, float, true>(x, scale, shift, false, activation, y, stream);
-}
-
-template <class T>
-void scale_channels(Nhwc<const T> x, const T* scales, T* y, Stream stream) {
-  affine<T, T, false>(x, scales, nullptr, true, Activation::None, y, stream);
+  affine<T>(x, scale, shift, false, activation, y, stream);
 }
 
 template void instance_norm<float>(Nhwc<const float>, const float*, const float*, int64_t, float, Activation,
@@ -223,8 +217,5 @@ template void channel_affine<float>(Nhwc<const float>, const float*, const float
 template void channel_affine<Half>(Nhwc<const Half>, const float*, const float*, Activation, Half*, Stream);
 template void channel_affine<BFloat16>(Nhwc<const BFloat16>, const float*, const float*, Activation,
                                        BFloat16*, Stream);
-template void scale_channels<float>(Nhwc<const float>, const float*, float*, Stream);
-template void scale_channels<Half>(Nhwc<const Half>, const Half*, Half*, Stream);
-template void scale_channels<BFloat16>(Nhwc<const BFloat16>, const BFloat16*, BFloat16*, Stream);
 
 }  // namespace tyto::kernels

@@ -47,8 +47,4 @@ template <class T>
 void channel_affine(Nhwc<const T> x, const float* scale, const float* shift, Activation activation, T* y,
                     Stream stream);
 
-// scales  [x.n, x.channels]
-template <class T>
-void scale_channels(Nhwc<const T> x, const T* scales, T* y, Stream stream);
-
 }  // namespace tyto::kernels

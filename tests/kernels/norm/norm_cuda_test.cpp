@@ -136,24 +136,6 @@ TYPED_TEST(NormTest, ChannelAffineScalesShiftsAndActivates) {
 }
 
 template <class T>
-void compare_scale_channels(const MapShape& shape, Into into) {
-  NhwcBatch<T> x(shape);
-  const NhwcBatch<T> scales({shape.n, 1, 1, shape.channels}, 2);
-  Target<T> y(x, shape, into);
-  scale_channels<T>(x.read(), scales.read().data, y.data(), nullptr);
-  const std::vector<float> got = y.download();
-  size_t at = 0;
-  for_each_element(shape, [&](int64_t i, int64_t r, int64_t s, int64_t c) {
-    ASSERT_EQ(got[at++], to_float(static_cast<T>(x.at(i, r, s, c) * scales.at(i, 0, 0, c))));
-  });
-}
-
-TYPED_TEST(NormTest, ScaleChannelsMultipliesByTheImagesOwnScales) {
-  for (const MapShape& shape : awkward_shapes())
-    for (Into into : kEverywhere) compare_scale_channels<TypeParam>(shape, into);
-}
-
-template <class T>
 void compare_l2_normalize(const MapShape& shape, const std::vector<float>& values, const L2Normalize& params,
                           Into into = Into::Another) {
   NhwcBatch<T> x(shape, values);
@@ -201,7 +183,6 @@ TEST(Norm, RefusesMoreThanAnIndexHolds) {
       instance_norm<float>(x, nullptr, nullptr, 1, 1e-5f, Activation::None, nullptr, nullptr, nullptr),
       DeviceError);
   EXPECT_THROW(channel_affine<float>(x, nullptr, nullptr, Activation::None, nullptr, nullptr), DeviceError);
-  EXPECT_THROW(scale_channels<float>(x, nullptr, nullptr, nullptr), DeviceError);
   EXPECT_THROW(l2_normalize<float>(x, nullptr, {}, nullptr, nullptr), DeviceError);
 }
 
@@ -209,7 +190,6 @@ TEST(Profile, InstanceNorm) {
   compare_instance_norm<__half>({profile_batch(), 64, 32, 64}, 32, 0, Activation::Relu, Into::Another);
 }
 TEST(Profile, ChannelAffine) { compare_affine<__half>({profile_batch(), 32, 32, 128}, Into::Another); }
-TEST(Profile, ScaleChannels) { compare_scale_channels<__half>({profile_batch(), 28, 28, 96}, Into::Another); }
 TEST(Profile, L2Normalize) {
   compare_l2_normalize<__half>({profile_batch(), 10, 10, 512}, random_floats(profile_batch() * 100 * 512, 1),
                                {});
