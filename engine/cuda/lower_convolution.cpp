@@ -124,6 +124,7 @@ void Lowering::lower(const ConvTranspose2d& op, const Node& node, int id) {
   spec.rows = x.shape[0] * x.shape[2] * x.shape[3];
   spec.inputs = x.channels;
   spec.outputs = int64_t{op.kernel} * op.kernel * node.shape()[1];
+  spec.transpose_b = true;
   auto product = std::make_shared<MatrixProduct>(libraries_, spec);
   reserve_workspace(product->workspace_bytes());
   const DeviceBuffer* weights =
@@ -155,6 +156,7 @@ void Lowering::lower(const Linear& op, const Node& node, int id) {
   spec.inputs = node.weights[0].dim(1);
   spec.outputs = node.weights[0].dim(0);
   spec.rows = spec.outputs == 0 ? 0 : node.shape().elements() / spec.outputs;
+  spec.transpose_b = true;
   spec.bias = node.weights.size() > 1;
   spec.relu = op.activation == Activation::Relu;
   auto product = std::make_shared<MatrixProduct>(libraries_, spec);

@@ -38,6 +38,7 @@ double peak_flops(Libraries& libraries, const Stream& stream, Precision precisio
     MatrixProductSpec spec;
     spec.precision = precision;
     spec.rows = spec.inputs = spec.outputs = n;
+    spec.transpose_b = true;
     MatrixProduct product(libraries, spec);
     const int64_t bytes = n * n * size_of(activation_type(precision));
     const DeviceBuffer x = filled(bytes, stream), weights = filled(bytes, stream), y = filled(bytes, stream),

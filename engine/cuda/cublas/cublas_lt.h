@@ -22,6 +22,7 @@ namespace tyto::cuda {
   X(MatmulDescSetAttribute) \
   X(MatrixLayoutCreate) \
   X(MatrixLayoutDestroy) \
+  X(MatrixLayoutSetAttribute) \
   X(MatmulPreferenceCreate) \
   X(MatmulPreferenceDestroy) \
   X(MatmulPreferenceSetAttribute)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -13,10 +14,10 @@
 namespace tyto::cuda {
 namespace {
 
-constexpr uint32_t kAlignment = 16;  // of all pointers, as matrix_product.h says
+constexpr int64_t kAlignment = 16;  // of all pointers, as matrix_product.h says
 
-cudaDataType_t data_type(Precision precision) {
-  switch (activation_type(precision)) {
+cudaDataType_t data_type(DType type) {
+  switch (type) {
     case DType::F16:
       return CUDA_R_16F;
     case DType::BF16:
@@ -53,35 +54,55 @@ std::string name_of(const cublasLtMatmulAlgo_t& algo) {
   return name;
 }
 
+// Of the items' first elements: the largest power of two that divides the way to each of them.
+uint32_t alignment(const StoredMatrices& m, DType type) {
+  const int64_t way = (m.batch > 1 ? m.item_stride * size_of(type) : 0) | kAlignment;
+  return static_cast<uint32_t>(way & -way);
+}
+
 }  // namespace
 
-// cuBLASLt stores columns: its matrices are ours transposed, so it is asked for y^T = (weights^T)^T x^T,
-// where our row-major weights are its weights^T, x its x^T, and y its y^T.
+// cuBLASLt stores columns: its matrices are ours transposed, so it is asked for y^T = op(b)^T op(a)^T, where
+// our row-major b is its b^T, a its a^T, and y its y^T.
 struct MatrixProduct::Impl {
   Impl(Libraries::Impl& shared, const MatrixProductSpec& given)
       : libraries(shared),
         spec(given),
+        operands(activation_type(given.precision)),
+        results(result_type(given)),
+        a(stored_a(given)),
+        b(stored_b(given)),
+        y(stored_y(given)),
         product(nullptr, shared.cublas.MatmulDescDestroy),
-        weights_layout(make_layout(spec.inputs, spec.outputs)),
-        x_layout(make_layout(spec.inputs, spec.rows)),
-        y_layout(make_layout(spec.outputs, spec.rows)) {
+        a_layout(make_layout(a, operands)),
+        b_layout(make_layout(b, operands)),
+        y_layout(make_layout(y, results)) {
     cublasLtMatmulDesc_t desc = nullptr;
     libraries.cublas.check(libraries.cublas.MatmulDescCreate(&desc, compute_type(spec.precision), CUDA_R_32F),
                            "describe a matrix product");
     product.reset(desc);
-    set(CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
+    set(CUBLASLT_MATMUL_DESC_TRANSA, spec.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);
+    set(CUBLASLT_MATMUL_DESC_TRANSB, spec.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue(spec));
-    if (spec.bias) set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, data_type(spec.precision));
+    if (spec.bias) set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, data_type(results));
     choose();
   }
 
-  Owned<cublasLtMatrixLayout_t> make_layout(int64_t rows, int64_t columns) const {
-    cublasLtMatrixLayout_t layout = nullptr;
-    libraries.cublas.check(
-        libraries.cublas.MatrixLayoutCreate(&layout, data_type(spec.precision), static_cast<uint64_t>(rows),
-                                            static_cast<uint64_t>(columns), rows),
-        "describe a matrix");
-    return {layout, libraries.cublas.MatrixLayoutDestroy};
+  Owned<cublasLtMatrixLayout_t> make_layout(const StoredMatrices& m, DType type) const {
+    const CublasLt& lt = libraries.cublas;
+    if (m.batch > std::numeric_limits<int32_t>::max()) throw unsupported();
+    cublasLtMatrixLayout_t handle = nullptr;
+    lt.check(lt.MatrixLayoutCreate(&handle, data_type(type), static_cast<uint64_t>(m.columns),
+                                   static_cast<uint64_t>(m.rows), m.row_stride),
+             "describe a matrix");
+    Owned<cublasLtMatrixLayout_t> layout(handle, lt.MatrixLayoutDestroy);
+    const auto batch = static_cast<int32_t>(m.batch);
+    lt.check(lt.MatrixLayoutSetAttribute(handle, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &batch, sizeof batch),
+             "describe a batch of matrices");
+    lt.check(lt.MatrixLayoutSetAttribute(handle, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &m.item_stride,
+                                         sizeof m.item_stride),
+             "describe a batch of matrices");
+    return layout;
   }
 
   template <class T>
@@ -93,27 +114,38 @@ struct MatrixProduct::Impl {
 
   std::vector<cublasLtMatmulHeuristicResult_t> propose() const;
   void choose();
+  Error unsupported() const {
+    return Error(ErrorKind::Unsupported,
+                 fmt::format("cuBLASLt {} has no algorithm for a {} within {} MiB of workspace",
+                             libraries.cublas.version(), cuda::name_of(spec),
+                             libraries.options.workspace_limit >> 20));
+  }
 
-  void execute(const cublasLtMatmulHeuristicResult_t& how, const void* x, const void* weights,
-               const void* bias, void* y, void* workspace, cudaStream_t stream) {
-    const float one = 1, zero = 0;
+  void execute(const cublasLtMatmulHeuristicResult_t& how, const void* a_data, const void* b_data,
+               const void* bias, void* y_data, void* workspace, cudaStream_t stream) {
+    const float zero = 0;
     if (spec.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     libraries.cublas.check(
-        libraries.cublas.Matmul(libraries.cublas_handle.get(), product.get(), &one, weights,
-                                weights_layout.get(), x, x_layout.get(), &zero, y, y_layout.get(), y,
+        libraries.cublas.Matmul(libraries.cublas_handle.get(), product.get(), &spec.scale, b_data,
+                                b_layout.get(), a_data, a_layout.get(), &zero, y_data, y_layout.get(), y_data,
                                 y_layout.get(), &how.algo, workspace, how.workspaceSize, stream),
         "run a matrix product");
   }
 
   Libraries::Impl& libraries;
   const MatrixProductSpec spec;
+  const DType operands, results;
+  const StoredMatrices a, b, y;
   Owned<cublasLtMatmulDesc_t> product;
-  const Owned<cublasLtMatrixLayout_t> weights_layout, x_layout, y_layout;
+  const Owned<cublasLtMatrixLayout_t> a_layout, b_layout, y_layout;
   cublasLtMatmulHeuristicResult_t chosen{};
   std::string algorithm;
 };
 
-// Sums are in fp32: partial ones are not added up in the type of the result.
+// Sums are in fp32: partial ones are not added up in the type of the result. In a batch there are none: an
+// algorithm that shares a sum among blocks may do so by the item's place. As it is, one launch runs the same
+// instructions for every item, and each sum is one sequence over the inputs, so that its bits depend on the
+// item alone.
 std::vector<cublasLtMatmulHeuristicResult_t> MatrixProduct::Impl::propose() const {
   const CublasLt& lt = libraries.cublas;
   cublasLtMatmulPreference_t handle = nullptr;
@@ -123,46 +155,42 @@ std::vector<cublasLtMatmulHeuristicResult_t> MatrixProduct::Impl::propose() cons
     lt.check(lt.MatmulPreferenceSetAttribute(handle, attribute, &value, sizeof value), "choose an algorithm");
   };
   prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<uint64_t>(libraries.options.workspace_limit));
-  prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
-  for (auto attribute :
-       {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
-        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
-    prefer(attribute, kAlignment);
+  prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+         uint32_t{spec.batch > 1 ? CUBLASLT_REDUCTION_SCHEME_NONE : CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(b, operands));
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(a, operands));
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(y, results));
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(y, results));
 
-  std::vector<cublasLtMatmulHeuristicResult_t> results(libraries.candidates());
+  std::vector<cublasLtMatmulHeuristicResult_t> proposed(libraries.candidates());
   int count = 0;
   const cublasStatus_t status = lt.MatmulAlgoGetHeuristic(
-      libraries.cublas_handle.get(), product.get(), weights_layout.get(), x_layout.get(), y_layout.get(),
-      y_layout.get(), handle, static_cast<int>(results.size()), results.data(), &count);
+      libraries.cublas_handle.get(), product.get(), b_layout.get(), a_layout.get(), y_layout.get(),
+      y_layout.get(), handle, static_cast<int>(proposed.size()), proposed.data(), &count);
   if (status != CUBLAS_STATUS_NOT_SUPPORTED) lt.check(status, "choose an algorithm");
-  results.resize(static_cast<size_t>(count));
-  std::erase_if(results, [](const auto& r) { return r.state != CUBLAS_STATUS_SUCCESS; });
-  return results;
+  proposed.resize(static_cast<size_t>(count));
+  std::erase_if(proposed, [](const auto& r) { return r.state != CUBLAS_STATUS_SUCCESS; });
+  return proposed;
 }
 
 void MatrixProduct::Impl::choose() {
-  const std::vector<cublasLtMatmulHeuristicResult_t> results = propose();
-  if (results.empty())
-    throw Error(ErrorKind::Unsupported,
-                fmt::format("cuBLASLt {} has no algorithm for a {} within {} MiB of workspace",
-                            libraries.cublas.version(), cuda::name_of(spec),
-                            libraries.options.workspace_limit >> 20));
+  const std::vector<cublasLtMatmulHeuristicResult_t> proposed = propose();
+  if (proposed.empty()) throw unsupported();
   std::vector<std::string> names;
   size_t scratch = 0;
-  for (const auto& r : results) {
+  for (const auto& r : proposed) {
     names.push_back(name_of(r.algo));
     scratch = std::max(scratch, r.workspaceSize);
   }
-  const int64_t element = size_of(activation_type(spec.precision));
   const size_t best = libraries.fastest(
       cuda::name_of(spec), names,
-      {spec.rows * spec.inputs * element, spec.outputs * spec.inputs * element,
-       spec.bias ? spec.outputs * element : 0, spec.rows * spec.outputs * element,
+      {a.elements() * size_of(operands), b.elements() * size_of(operands),
+       spec.bias ? spec.outputs * size_of(results) : 0, y.elements() * size_of(results),
        static_cast<int64_t>(scratch)},
-      [&](size_t i, const std::vector<DeviceBuffer>& b, cudaStream_t stream) {
-        execute(results[i], b[0].data(), b[1].data(), b[2].data(), b[3].data(), b[4].data(), stream);
+      [&](size_t i, const std::vector<DeviceBuffer>& m, cudaStream_t stream) {
+        execute(proposed[i], m[0].data(), m[1].data(), m[2].data(), m[3].data(), m[4].data(), stream);
       });
-  chosen = results[best];
+  chosen = proposed[best];
   algorithm = "cublaslt " + names[best];
 }
 
@@ -171,9 +199,9 @@ MatrixProduct::MatrixProduct(Libraries& libraries, const MatrixProductSpec& spec
 MatrixProduct::~MatrixProduct() = default;
 MatrixProduct::MatrixProduct(MatrixProduct&&) noexcept = default;
 
-void MatrixProduct::run(const void* x, const void* weights, const void* bias, void* y, void* workspace,
+void MatrixProduct::run(const void* a, const void* b, const void* bias, void* y, void* workspace,
                         kernels::Stream stream) {
-  impl_->execute(impl_->chosen, x, weights, bias, y, workspace, stream);
+  impl_->execute(impl_->chosen, a, b, bias, y, workspace, stream);
 }
 
 int64_t MatrixProduct::workspace_bytes() const { return static_cast<int64_t>(impl_->chosen.workspaceSize); }

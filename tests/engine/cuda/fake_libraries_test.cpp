@@ -58,7 +58,8 @@ TEST(FakeLibraries, AreTunedOnceAndKnownAfterwards) {
       s.precision = precision;
       const int64_t before = emulation::runtime_counts().library_calls;
       const Convolution convolution(libraries, s);
-      const MatrixProduct matrix_product(libraries, {precision, 2, 8, 8, false, false});
+      const MatrixProduct matrix_product(libraries,
+                                         {.precision = precision, .rows = 2, .inputs = 8, .outputs = 8});
       if (known) {
         EXPECT_EQ(emulation::runtime_counts().library_calls, before);
         EXPECT_EQ(convolution.algorithm(), algorithm);

@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <iostream>
 #include <optional>
 #include <random>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/cuda/convolution.h"
@@ -271,26 +274,88 @@ struct ProductOnDevice {
   ProductOnDevice(Libraries& libraries, const MatrixProductSpec& given)
       : spec(given),
         product(libraries, given),
-        x(rounded<T>(random_values(spec.rows * spec.inputs, 1))),
-        weights(rounded<T>(random_values(spec.outputs * spec.inputs, 2, 0.2f))),
-        bias(rounded<T>(random_values(spec.bias ? spec.outputs : 0, 3))),
-        y(spec.rows * spec.outputs),
+        a(rounded<T>(random_values(stored_a(spec).elements(), 1))),
+        b(rounded<T>(random_values(stored_b(spec).elements(), 2, 0.2f))),
+        bias(spec.bias ? result_bytes(random_values(spec.outputs, 3)) : std::vector<unsigned char>()),
+        y(std::vector<unsigned char>(
+            static_cast<size_t>(stored_y(spec).elements() * size_of(result_type(spec))), 0)),
         workspace(product.workspace_bytes()) {}
 
+  // What lies between the rows of y stays 0.
   Floats run() {
     kernels::check_cuda(
         cudaDeviceSynchronize());  // uploads may be under way, and the stream does not wait for them
-    product.run(x.data(), weights.data(), bias.data(), y.data(), workspace.data(), stream);
+    product.run(a.data(), b.data(), spec.bias ? bias.data() : nullptr, y.data(), workspace.data(), stream);
     stream.wait();
-    return floats(y.download());
+    return result_floats(y.download());
+  }
+
+  // In the type of the result.
+  std::vector<unsigned char> result_bytes(const Floats& values) const {
+    std::vector<unsigned char> bytes;
+    const auto copy = [&](const auto& typed) {
+      bytes.resize(typed.size() * sizeof typed[0]);
+      std::memcpy(bytes.data(), typed.data(), bytes.size());
+    };
+    spec.f32_result ? copy(values) : copy(rounded<T>(values));
+    return bytes;
+  }
+  Floats result_floats(const std::vector<unsigned char>& bytes) const {
+    Floats values(bytes.size() / static_cast<size_t>(size_of(result_type(spec))));
+    if (spec.f32_result) {
+      std::memcpy(values.data(), bytes.data(), bytes.size());
+      return values;
+    }
+    std::vector<T> typed(values.size());
+    std::memcpy(typed.data(), bytes.data(), bytes.size());
+    return floats(typed);
   }
 
   const MatrixProductSpec spec;
   MatrixProduct product;
-  DeviceArray<T> x, weights, bias, y;
+  DeviceArray<T> a, b;
+  DeviceArray<unsigned char> bias, y;
   DeviceBuffer workspace;
   Stream stream;
 };
+
+size_t place(const StoredMatrices& m, int64_t item, int64_t row, int64_t column) {
+  return static_cast<size_t>(item * m.item_stride + row * m.row_stride + column);
+}
+
+template <class T>
+void expect_right(ProductOnDevice<T>& device) {
+  const MatrixProductSpec& s = device.spec;
+  const StoredMatrices in_a = stored_a(s), in_b = stored_b(s), in_y = stored_y(s);
+  const Floats a = floats(device.a.download()), b = floats(device.b.download()),
+               bias = device.result_floats(device.bias.download());
+  Floats y = device.run();
+  double worst = 0;
+  for (int64_t item = 0; item < s.batch; ++item)
+    for (int64_t i = 0; i < s.rows; ++i)
+      for (int64_t j = 0; j < s.outputs; ++j) {
+        Sum sum;
+        for (int64_t k = 0; k < s.inputs; ++k)
+          sum.add(static_cast<double>(s.scale) *
+                  static_cast<double>(a[s.transpose_a ? place(in_a, item, k, i) : place(in_a, item, i, k)]) *
+                  b[s.transpose_b ? place(in_b, item, j, k) : place(in_b, item, k, j)]);
+        if (s.bias) sum.add(bias[static_cast<size_t>(j)]);
+        const double want = s.relu ? std::max(sum.value, 0.0) : sum.value;
+        float& got = y[place(in_y, item, i, j)];
+        worst = std::max(
+            worst, std::abs(got - want) /
+                       bound(s.f32_result && s.precision != Precision::Tf32 ? Precision::Fp32 : s.precision,
+                             s.inputs + 2, sum));
+        got = 0;
+      }
+  EXPECT_EQ(y, Floats(y.size(), 0.0f)) << "written between the rows";
+  EXPECT_LE(worst, 1) << device.product.algorithm() << ", " << s.batch << " times " << s.rows << " x "
+                      << s.inputs << " -> " << s.outputs;
+}
+
+MatrixProductSpec linear(Precision precision, int64_t rows, int64_t inputs, int64_t outputs) {
+  return {.precision = precision, .rows = rows, .inputs = inputs, .outputs = outputs, .transpose_b = true};
+}
 
 TEST_P(LibraryCalls, MatrixProductsEqualTheSumInEveryEpilogue) {
   for (const auto& [rows, inputs, outputs] : std::vector<std::array<int64_t, 3>>{{1, 2048, 512},
@@ -302,41 +367,123 @@ TEST_P(LibraryCalls, MatrixProductsEqualTheSumInEveryEpilogue) {
                                                                                  {1, 25088, 64}})
     for (int epilogue = 0; epilogue < 4; ++epilogue)
       with_type(GetParam(), [&, rows = rows, inputs = inputs, outputs = outputs]<class T>() {
-        const MatrixProductSpec s = {GetParam(),         rows, inputs, outputs, (epilogue & 1) != 0,
-                                     (epilogue & 2) != 0};
+        MatrixProductSpec s = linear(GetParam(), rows, inputs, outputs);
+        s.bias = (epilogue & 1) != 0;
+        s.relu = (epilogue & 2) != 0;
         ProductOnDevice<T> device(*libraries, s);
-        const Floats x = floats(device.x.download()), weights = floats(device.weights.download()),
-                     bias = floats(device.bias.download()), y = device.run();
-        double worst = 0;
-        for (int64_t i = 0; i < rows; ++i)
-          for (int64_t k = 0; k < outputs; ++k) {
-            Sum sum;
-            for (int64_t c = 0; c < inputs; ++c)
-              sum.add(static_cast<double>(x[static_cast<size_t>(i * inputs + c)]) *
-                      weights[static_cast<size_t>(k * inputs + c)]);
-            if (s.bias) sum.add(bias[static_cast<size_t>(k)]);
-            const double want = s.relu ? std::max(sum.value, 0.0) : sum.value;
-            worst = std::max(worst, std::abs(y[static_cast<size_t>(i * outputs + k)] - want) /
-                                        bound(s.precision, inputs + 1, sum));
-          }
-        EXPECT_LE(worst, 1) << device.product.algorithm() << ", " << rows << " x " << inputs << " -> "
-                            << outputs;
+        expect_right(device);
       });
+}
+
+// Strides of products whose items lie one behind the other.
+MatrixProductSpec dense(MatrixProductSpec s) {
+  s.a.item = s.rows * s.inputs;
+  s.b.item = s.inputs * s.outputs;
+  s.y.item = s.rows * s.outputs;
+  return s;
+}
+
+// Of attention over `length` tokens whose q, k and v stand side by side: [length, 3 * heads * 24].
+std::vector<MatrixProductSpec> attention(int64_t length, int64_t heads) {
+  const int64_t width = 24, token = 3 * heads * width, map = length * length;
+  MatrixProductSpec scores = {.rows = length, .inputs = width, .outputs = length, .batch = heads};
+  scores.transpose_b = true;
+  scores.a = scores.b = {token, width};
+  scores.y.item = map;
+  scores.scale = 1 / std::sqrt(24.0f);
+  scores.f32_result = true;
+  MatrixProductSpec values = {.rows = length, .inputs = length, .outputs = width, .batch = heads};
+  values.a.item = map;
+  values.b = {token, width};
+  values.y = {heads * width, width};
+  return {scores, values};
+}
+
+TEST_P(LibraryCalls, MatrixProductsReadAndWriteEveryLayout) {
+  std::vector<MatrixProductSpec> cases = attention(17, 3);
+  for (const bool transpose_a : {false, true})
+    for (const bool transpose_b : {false, true})
+      for (const int64_t batch : {1, 3})
+        cases.push_back(dense({.rows = 5,
+                               .inputs = 9,
+                               .outputs = 7,
+                               .batch = batch,
+                               .transpose_a = transpose_a,
+                               .transpose_b = transpose_b,
+                               .scale = -0.5f}));
+  MatrixProductSpec shared = dense({.rows = 8, .inputs = 16, .outputs = 24, .batch = 4, .transpose_b = true});
+  shared.b.item = 0;
+  cases.push_back(shared);
+  std::swap(shared.a.item, shared.b.item);
+  shared.b.item = shared.inputs * shared.outputs;
+  cases.push_back(shared);
+  MatrixProductSpec to_f32 = linear(GetParam(), 6, 40, 16);
+  to_f32.f32_result = to_f32.bias = to_f32.relu = true;
+  cases.push_back(to_f32);
+  MatrixProductSpec wide = linear(GetParam(), 6, 8, 16);
+  wide.a.row = 24, wide.b.row = 40, wide.y.row = 32;
+  cases.push_back(wide);
+  for (MatrixProductSpec& s : cases) {
+    s.precision = GetParam();
+    with_type(GetParam(), [&]<class T>() {
+      ProductOnDevice<T> device(*libraries, s);
+      expect_right(device);
+    });
+  }
 }
 
 TEST_P(LibraryCalls, ARowHasTheSameBitsWhateverItsPlace) {
   for (const auto& [rows, inputs, outputs] :
        std::vector<std::array<int64_t, 3>>{{8, 2048, 512}, {8, 25088, 4096}, {8, 1280, 1000}, {5, 512, 751}})
     with_type(GetParam(), [&, rows = rows, inputs = inputs, outputs = outputs]<class T>() {
-      ProductOnDevice<T> device(*libraries, {GetParam(), rows, inputs, outputs, true, true});
-      Floats want = device.run(), x = floats(device.x.download());
+      MatrixProductSpec s = linear(GetParam(), rows, inputs, outputs);
+      s.bias = s.relu = true;
+      ProductOnDevice<T> device(*libraries, s);
+      Floats want = device.run(), x = floats(device.a.download());
       std::rotate(x.begin(), x.begin() + inputs * 3, x.end());
       std::rotate(want.begin(), want.begin() + outputs * 3, want.end());
       const std::vector<T> rotated = rounded<T>(x);
       kernels::check_cuda(
-          cudaMemcpy(device.x.data(), rotated.data(), rotated.size() * sizeof(T), cudaMemcpyHostToDevice));
+          cudaMemcpy(device.a.data(), rotated.data(), rotated.size() * sizeof(T), cudaMemcpyHostToDevice));
       EXPECT_EQ(device.run(), want) << device.product.algorithm();
     });
+}
+
+// Of a batch whose left operands are all the same, and the right ones shared.
+TEST_P(LibraryCalls, AnItemHasTheSameBitsWhateverItsPlace) {
+  for (const auto& [rows, inputs, outputs] :
+       std::vector<std::array<int64_t, 3>>{{50, 64, 50}, {50, 50, 64}, {7, 333, 9}})
+    with_type(GetParam(), [&, rows = rows, inputs = inputs, outputs = outputs]<class T>() {
+      MatrixProductSpec s =
+          dense({.precision = GetParam(), .rows = rows, .inputs = inputs, .outputs = outputs, .batch = 12});
+      s.b.item = 0;
+      s.f32_result = true;
+      ProductOnDevice<T> device(*libraries, s);
+      Floats a = floats(device.a.download());
+      for (size_t i = static_cast<size_t>(s.a.item); i < a.size(); ++i)
+        a[i] = a[i - static_cast<size_t>(s.a.item)];
+      const std::vector<T> repeated = rounded<T>(a);
+      kernels::check_cuda(
+          cudaMemcpy(device.a.data(), repeated.data(), repeated.size() * sizeof(T), cudaMemcpyHostToDevice));
+      const Floats y = device.run();
+      for (int64_t item = 1; item < s.batch; ++item)
+        ASSERT_TRUE(std::equal(y.begin(), y.begin() + s.y.item, y.begin() + item * s.y.item))
+            << device.product.algorithm() << ", item " << item;
+    });
+}
+
+TEST_P(LibraryCalls, AFurtherSizeRunsByTheFirstSizesEngine) {
+  std::string algorithm;
+  for (ConvolutionSpec s : {spec_of(2, {14, 9}, 64, 32, 3, 1, 1), spec_of(1, {23, 17}, 64, 32, 3, 1, 1)}) {
+    s.precision = GetParam();
+    s.bias = s.relu = s.residual = true;
+    with_type(GetParam(), [&]<class T>() {
+      ConvolutionOnDevice<T> device(*libraries, s);
+      expect_right(s, device.data(), device.run(), device.convolution.algorithm());
+      if (algorithm.empty()) algorithm = device.convolution.algorithm();
+      EXPECT_EQ(device.convolution.algorithm(), algorithm);
+    });
+  }
 }
 
 TEST_P(LibraryCalls, AutotuningKeepsWhatItFound) {
@@ -344,7 +491,8 @@ TEST_P(LibraryCalls, AutotuningKeepsWhatItFound) {
   ConvolutionSpec s = spec_of(8, {28, 28}, 128, 128, 3, 1, 1);
   s.precision = GetParam();
   s.bias = s.relu = true;
-  const MatrixProductSpec m = {GetParam(), 8, 2048, 512, true, false};
+  MatrixProductSpec m = linear(GetParam(), 8, 2048, 512);
+  m.bias = true;
   std::vector<std::string> notices;
   LibraryOptions options;
   options.autotune = true;

@@ -36,11 +36,26 @@ TEST(OperationNames, TellEveryFieldOfAConvolution) {
 
 TEST(OperationNames, TellEveryFieldOfAMatrixProduct) {
   using Spec = MatrixProductSpec;
-  expect_different_names<Spec>(
-      {}, {[](Spec& s) { s.precision = Precision::Tf32; }, [](Spec& s) { s.precision = Precision::Fp16; },
-           [](Spec& s) { s.precision = Precision::Bf16; }, [](Spec& s) { s.rows = 7; },
-           [](Spec& s) { s.inputs = 7; }, [](Spec& s) { s.outputs = 7; }, [](Spec& s) { s.bias = true; },
-           [](Spec& s) { s.relu = true; }});
+  expect_different_names<Spec>({}, {[](Spec& s) { s.precision = Precision::Tf32; },
+                                    [](Spec& s) { s.precision = Precision::Fp16; },
+                                    [](Spec& s) { s.precision = Precision::Bf16; },
+                                    [](Spec& s) { s.rows = 7; },
+                                    [](Spec& s) { s.inputs = 7; },
+                                    [](Spec& s) { s.outputs = 7; },
+                                    [](Spec& s) { s.batch = 7; },
+                                    [](Spec& s) { s.transpose_a = true; },
+                                    [](Spec& s) { s.transpose_b = true; },
+                                    [](Spec& s) { s.a.row = 7; },
+                                    [](Spec& s) { s.a.item = 7; },
+                                    [](Spec& s) { s.b.row = 7; },
+                                    [](Spec& s) { s.b.item = 7; },
+                                    [](Spec& s) { s.y.row = 7; },
+                                    [](Spec& s) { s.y.item = 7; },
+                                    [](Spec& s) { s.scale = 0.125f; },
+                                    [](Spec& s) { s.scale = 0x1.000002p-3f; },
+                                    [](Spec& s) { s.f32_result = true; },
+                                    [](Spec& s) { s.bias = true; },
+                                    [](Spec& s) { s.relu = true; }});
 }
 
 }  // namespace

@@ -219,40 +219,6 @@ TEST(StandInConvolution, EqualsTheNaiveSumInEveryPrecision) {
       }
 }
 
-TEST(StandInMatrixProduct, EqualsTheNaiveSumInEveryPrecision) {
-  const MatrixProductSpec shapes[] = {{.rows = 1, .inputs = 1, .outputs = 1},
-                                      {.rows = 3, .inputs = 65, .outputs = 7},
-                                      {.rows = 17, .inputs = 32, .outputs = 33}};
-  Libraries libraries({});
-  unsigned seed = 0;
-  for (MatrixProductSpec spec : shapes)
-    for (Precision precision : kPrecisions)
-      for (bool rich : {false, true}) {
-        SCOPED_TRACE(testing::Message()
-                     << spec.rows << " rows, " << name_of(precision) << ", epilogue " << rich);
-        spec.precision = precision;
-        spec.bias = spec.relu = rich;
-        ConvolutionSpec same = {.precision = precision,
-                                .n = spec.rows,
-                                .height = 1,
-                                .width = 1,
-                                .channels = spec.inputs,
-                                .out_height = 1,
-                                .out_width = 1,
-                                .outputs = spec.outputs};
-        same.bias = same.relu = rich;
-        const Operands o = random_operands(same, ++seed);
-        MatrixProduct product(libraries, spec);
-        Elements x(precision, o.x), weights(precision, o.weights), bias(precision, o.bias);
-        Elements y(precision, std::vector<float>(static_cast<size_t>(spec.rows * spec.outputs), NAN));
-        DeviceArray<unsigned char> workspace(product.workspace_bytes());
-        product.run(x.data(), weights.data(), rich ? bias.data() : nullptr, y.data(), workspace.data(),
-                    nullptr);
-        expect_near(y.download(), reference(same, o), precision, static_cast<double>(spec.inputs) + 2);
-        EXPECT_EQ(product.algorithm(), "stand-in");
-      }
-}
-
 ConvolutionSpec one_pixel(Precision precision) {
   ConvolutionSpec s;
   s.precision = precision;
@@ -366,6 +332,85 @@ TEST(StandInConvolution, EveryBufferThatIsAnElementTooShortIsAFault) {
           << faults[0];
     }
   }
+}
+
+// Its numbers are library_calls_test.cpp's business.
+MatrixProductSpec heads_of_tokens() {
+  MatrixProductSpec s = {.precision = Precision::Fp16, .rows = 3, .inputs = 4, .outputs = 3, .batch = 2};
+  s.transpose_b = true;
+  s.a = {12, 4};
+  s.b = {10, 5};
+  s.y = {7, 3};
+  s.f32_result = true;
+  return s;
+}
+
+TEST(StandInMatrixProduct, RefusesWhatIsNoProduct) {
+  Libraries libraries({});
+  const MatrixProductSpec good = heads_of_tokens();
+  MatrixProduct(libraries, good);
+  for (auto spoil : std::initializer_list<void (*)(MatrixProductSpec&)>{
+           [](MatrixProductSpec& s) { s.rows = 0; }, [](MatrixProductSpec& s) { s.batch = 0; },
+           [](MatrixProductSpec& s) { s.a.row = 3; }, [](MatrixProductSpec& s) { s.b.item = -1; },
+           [](MatrixProductSpec& s) { s.y.item = 2; }, [](MatrixProductSpec& s) { s.y.item = 5; },
+           [](MatrixProductSpec& s) { s.y.item = 0; }, [](MatrixProductSpec& s) { s.bias = true; },
+           [](MatrixProductSpec& s) { s.relu = true; }}) {
+    MatrixProductSpec bad = good;
+    spoil(bad);
+    EXPECT_EQ(kind_of([&] { MatrixProduct(libraries, bad); }), ErrorKind::Unsupported);
+  }
+}
+
+TEST(StandInMatrixProduct, EveryBufferThatIsAnElementTooShortIsAFault) {
+  const MatrixProductSpec spec = heads_of_tokens();
+  Libraries libraries({});
+  MatrixProduct product(libraries, spec);
+  const std::vector<int64_t> bytes = {(4 + 2 * 12 + 4) * 2, (5 + 2 * 10 + 4) * 2, (3 + 2 * 7 + 3) * 4,
+                                      product.workspace_bytes()};
+  for (size_t cut = 0; cut <= bytes.size(); ++cut) {
+    SCOPED_TRACE(cut);
+    std::vector<std::optional<DeviceArray<unsigned char>>> buffers(bytes.size());
+    for (size_t i = 0; i < bytes.size(); ++i) {
+      buffers[i].emplace(bytes[i] - (i == cut ? 2 : 0));
+      check_cuda(cudaMemset(buffers[i]->data(), 0, static_cast<size_t>(buffers[i]->size())));
+    }
+    product.run(buffers[0]->data(), buffers[1]->data(), nullptr, buffers[2]->data(), buffers[3]->data(),
+                nullptr);
+    const cudaError_t error = cudaDeviceSynchronize();
+    const std::vector<std::string> faults = emulation::take_faults();
+    if (cut == bytes.size()) {
+      EXPECT_EQ(error, cudaSuccess);
+      EXPECT_TRUE(faults.empty());
+    } else {
+      EXPECT_EQ(error, cudaErrorLaunchFailure);
+      ASSERT_EQ(faults.size(), 1u);
+      EXPECT_NE(faults[0].find("cuBLASLt's matrix product reaches 2 bytes past the end of device buffer"),
+                std::string::npos)
+          << faults[0];
+    }
+  }
+}
+
+// Two products that write one token's halves wait for nothing.
+TEST(StandInMatrixProduct, TouchesNothingBetweenItsRows) {
+  MatrixProductSpec spec = {.rows = 4, .inputs = 4, .outputs = 4};
+  spec.y.row = 8;
+  Libraries libraries({});
+  MatrixProduct left(libraries, spec), right(libraries, spec);
+  const std::vector<float> values(16, 1.0f);
+  DeviceArray<float> a(values), b(values), y(std::vector<float>(32, 0.0f));
+  DeviceArray<unsigned char> left_workspace(left.workspace_bytes()), right_workspace(right.workspace_bytes());
+  check_cuda(cudaDeviceSynchronize());
+  cudaStream_t one = nullptr, other = nullptr;
+  check_cuda(cudaStreamCreateWithFlags(&one, cudaStreamNonBlocking));
+  check_cuda(cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking));
+  left.run(a.data(), b.data(), nullptr, y.data(), left_workspace.data(), one);
+  right.run(a.data(), b.data(), nullptr, y.data() + 4, right_workspace.data(), other);
+  check_cuda(cudaDeviceSynchronize());
+  EXPECT_EQ(y.download(), std::vector<float>(32, 4.0f));
+  EXPECT_TRUE(emulation::take_faults().empty());
+  check_cuda(cudaStreamDestroy(one));
+  check_cuda(cudaStreamDestroy(other));
 }
 
 TEST(StandInConvolution, WhatWasCapturedOutlivesThePlanAndSpoilsTheWorkspace) {

@@ -1,14 +1,11 @@
 #include "engine/cuda/stand_ins/device_convolution.h"
 
-#include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 #include <vector>
 
-#include "emulation/library_call.h"
 #include "engine/cuda/stand_ins/elements.h"
 #include "engine/cuda/stand_ins/libraries_impl.h"
 #include "tyto/error.h"
@@ -17,8 +14,6 @@ namespace tyto::cuda {
 namespace {
 
 using dnnl::memory;
-
-constexpr uintptr_t kAlignment = 16, kWorkspaceAlignment = 256;
 
 int64_t result_size(int64_t size, const ConvolutionSpec& s) {
   return (size + 2 * s.padding - s.dilation * (s.kernel - 1) - 1) / s.stride + 1;
@@ -37,21 +32,6 @@ void check(const ConvolutionSpec& s, const std::string& name) {
                             s.kernel, s.stride, s.padding, s.dilation, s.groups));
 }
 
-void check_pointer(const void* pointer, bool wanted, uintptr_t alignment, const std::string& name,
-                   const char* what) {
-  if (wanted && pointer == nullptr)
-    throw Error(ErrorKind::Usage, fmt::format("{}: its {} is missing", name, what));
-  if (!wanted && pointer != nullptr)
-    throw Error(ErrorKind::Usage, fmt::format("{}: was planned without a {}", name, what));
-  if (reinterpret_cast<uintptr_t>(pointer) % alignment != 0)
-    throw Error(ErrorKind::Usage, fmt::format("{}: its {} is not {}-byte aligned", name, what, alignment));
-}
-
-void require_success(cudaError_t error, const std::string& name) {
-  if (error != cudaSuccess)
-    throw Error(ErrorKind::Device, fmt::format("{}: {}", name, cudaGetErrorString(error)));
-}
-
 memory::desc nhwc(int64_t n, int64_t height, int64_t width, int64_t channels) {
   return {{n, channels, height, width}, memory::data_type::f32, memory::format_tag::nhwc};
 }
@@ -67,8 +47,7 @@ memory::desc filters(const ConvolutionSpec& s) {
 }  // namespace
 
 struct DeviceConvolution::Work {
-  Work(Libraries::Impl& libraries, const ConvolutionSpec& given, std::string called)
-      : spec(given), name(std::move(called)), stream(libraries.stream) {
+  Work(Libraries::Impl& libraries, const ConvolutionSpec& given) : spec(given), stream(libraries.stream) {
     using Primitive = dnnl::convolution_forward;
     const memory::dims strides = {spec.stride, spec.stride}, dilates = {spec.dilation - 1, spec.dilation - 1},
                        padding = {spec.padding, spec.padding};
@@ -115,69 +94,45 @@ struct DeviceConvolution::Work {
   }
 
   const ConvolutionSpec spec;
-  const std::string name;
-  int64_t workspace_bytes = 0;
   dnnl::stream stream;
   dnnl::convolution_forward primitive;
   dnnl::reorder pack;
   memory source, given_filters, packed_filters, sums;
 };
 
-DeviceConvolution::DeviceConvolution(Libraries& libraries, const ConvolutionSpec& spec, std::string name)
-    : libraries_(libraries.impl().alive) {
+std::shared_ptr<DeviceConvolution::Work> DeviceConvolution::plan(Libraries& libraries,
+                                                                 const ConvolutionSpec& spec,
+                                                                 const std::string& name) try {
   check(spec, name);
-  try {
-    work_ = std::make_shared<Work>(libraries.impl(), spec, std::move(name));
-  } catch (const dnnl::error& error) {
-    throw Error(ErrorKind::Unsupported, fmt::format("the stand-in's oneDNN: {}", error.message));
-  }
-  // As large as many of cuDNN's: the operands once more.
-  work_->workspace_bytes =
-      std::min(static_cast<int64_t>(work_->bytes(work_->inputs())), libraries.impl().options.workspace_limit);
+  return std::make_shared<Work>(libraries.impl(), spec);
+} catch (const dnnl::error& error) {
+  throw Error(ErrorKind::Unsupported, fmt::format("the stand-in's oneDNN: {}", error.message));
 }
 
-DeviceConvolution::~DeviceConvolution() { expect_libraries("is destroyed"); }
-
-void DeviceConvolution::expect_libraries(const char* what) const {
-  if (libraries_.expired())
-    emulation::report_fault(fmt::format("{} {} when the library's handle is gone", work_->name, what));
-}
+DeviceConvolution::DeviceConvolution(Libraries& libraries, const ConvolutionSpec& spec,
+                                     const std::string& name)
+    : work_(plan(libraries, spec, name)),
+      // As large as many of cuDNN's: the operands once more.
+      operation_(libraries, name, static_cast<int64_t>(work_->bytes(work_->inputs()))) {}
 
 void DeviceConvolution::run(const void* x, const void* weights, const void* bias, const void* residual,
                             void* y, void* workspace, kernels::Stream stream) {
   const ConvolutionSpec& spec = work_->spec;
-  const std::string& name = work_->name;
-  check_pointer(x, true, kAlignment, name, "input");
-  check_pointer(weights, true, kAlignment, name, "weight");
-  check_pointer(bias, spec.bias, kAlignment, name, "bias");
-  check_pointer(residual, spec.residual, kAlignment, name, "residual");
-  check_pointer(y, true, kAlignment, name, "output");
-  if (work_->workspace_bytes > 0) check_pointer(workspace, true, kWorkspaceAlignment, name, "workspace");
-
-  expect_libraries("runs");
-  cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
-  require_success(cudaStreamIsCapturing(stream, &capturing), name);
-  if (capturing != cudaStreamCaptureStatusNone && !loaded_)
-    throw Error(
-        ErrorKind::Device,
-        fmt::format("{}: its first call is captured, and loads kernels, which no capture can hold", name));
-  loaded_ = true;
-
   const size_t results = work_->bytes(work_->pixels() * spec.outputs);
-  const size_t scratch = static_cast<size_t>(work_->workspace_bytes);
   emulation::LibraryCall call;
-  call.name = name;
   call.reads = {{x, work_->bytes(work_->inputs())}, {weights, work_->bytes(work_->weights())}};
   if (bias) call.reads.push_back({bias, work_->bytes(spec.outputs)});
   if (residual) call.reads.push_back({residual, results});
-  call.writes = {{y, results}, {workspace, scratch}};
+  call.writes = {{y, results}};
   call.run = [=, work = work_, epilogue = Epilogue{residual, bias, work_->spec.relu}] {
-    if (scratch > 0) std::memset(workspace, 0xff, scratch);
     work->compute(x, weights, epilogue, y);
   };
-  require_success(emulation::enqueue_library_call(stream, std::move(call)), name);
+  const Argument arguments[] = {{x, true, "input"},
+                                {weights, true, "weight"},
+                                {bias, spec.bias, "bias"},
+                                {residual, spec.residual, "residual"},
+                                {y, true, "output"}};
+  operation_.enqueue(arguments, workspace, std::move(call), stream);
 }
-
-int64_t DeviceConvolution::workspace_bytes() const { return work_->workspace_bytes; }
 
 }  // namespace tyto::cuda
