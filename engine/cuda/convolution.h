@@ -24,8 +24,18 @@ struct ConvolutionSpec {
   auto operator<=>(const ConvolutionSpec&) const = default;
 };
 
+// The layer that a convolution is one of, whatever the batch and the size of its maps.
+inline ConvolutionSpec family_of(ConvolutionSpec spec) {
+  spec.n = spec.height = spec.width = spec.out_height = spec.out_width = 0;
+  return spec;
+}
+
 // y = relu?(convolution(x, weights) + residual? + bias?); the residual before the bias, which is the order
 // that cuDNN has precompiled engines for.
+//
+// cuDNN's heuristics are asked once a family: their choice for the first size is taken for every other, as
+// far as it serves that. So the algorithm of a size follows from the sizes that these Libraries planned
+// before it.
 class Convolution {
  public:
   // Error{Unsupported} names the spec that no engine serves.

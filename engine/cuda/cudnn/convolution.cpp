@@ -68,20 +68,24 @@ struct Convolution::Impl {
   std::optional<Descriptor> pack;
 };
 
+// Autotuning times the first size of a family alone, too; what it knows of this very size goes before that.
 ConvolutionPlan Convolution::Impl::choose() {
+  const PlanTarget target = {libraries.cudnn_handle.get(), nullptr};
+  const int64_t limit = libraries.options.workspace_limit;
+  if (auto known = libraries.families.plan(libraries.cudnn, target, graph, spec, limit,
+                                           libraries.tuned(name_of(spec))))
+    return std::move(*known);
   std::vector<ConvolutionPlan> plans =
-      best_plans(libraries.cudnn, {libraries.cudnn_handle.get(), nullptr}, graph, spec.precision,
-                 libraries.options.workspace_limit, libraries.candidates());
+      best_plans(libraries.cudnn, target, graph, spec.precision, limit, libraries.candidates());
   if (plans.empty())
-    throw Error(
-        ErrorKind::Unsupported,
-        fmt::format("cuDNN {} has no engine for a {} within {} MiB of workspace", libraries.cudnn.version(),
-                    name_of(spec), libraries.options.workspace_limit >> 20));
+    throw Error(ErrorKind::Unsupported,
+                fmt::format("cuDNN {} has no engine for a {} within {} MiB of workspace",
+                            libraries.cudnn.version(), name_of(spec), limit >> 20));
 
   std::vector<std::string> names;
   int64_t scratch = 0;
   for (const ConvolutionPlan& p : plans) {
-    names.push_back(p.engine);
+    names.push_back(p.choice.name());
     scratch = std::max(scratch, p.workspace_bytes);
   }
   const int64_t element = size_of(activation_type(spec.precision)),
@@ -95,6 +99,7 @@ ConvolutionPlan Convolution::Impl::choose() {
         const Pointers p = {b[0].data(), b[1].data(), b[2].data(), b[3].data(), b[4].data(), b[5].data()};
         execute(plans[i], make_pack(libraries.cudnn, spec, p), stream);
       });
+  libraries.families.keep(spec, plans[best].choice);
   return std::move(plans[best]);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct PlanSummary {
   std::string description;  // "engine 38 {2:1 12:0} (fallback)"
   int64_t workspace_bytes = 0;
   bool fallback = false, compiled_at_run_time = false;
+  bool from_heuristics = true;  // else chosen for an earlier size of the same layer
 };
 
 class PlannedDevice {
@@ -26,6 +28,10 @@ class PlannedDevice {
   // The best `limit` plans, those that are compiled at run time only where there is no other; empty where
   // cuDNN has none.
   std::vector<PlanSummary> plans(const ConvolutionSpec& spec, int64_t workspace_limit, size_t limit) const;
+
+  // As a Convolution takes it: by what was chosen for an earlier size, else by the heuristics. Null where
+  // cuDNN has none.
+  std::optional<PlanSummary> plan(const ConvolutionSpec& spec, int64_t workspace_limit);
 
   std::string cudnn_version() const;
 

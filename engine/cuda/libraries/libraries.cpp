@@ -44,7 +44,7 @@ size_t Libraries::Impl::fastest(
     const std::vector<int64_t>& buffer_bytes,
     const std::function<void(size_t, const std::vector<DeviceBuffer>&, cudaStream_t)>& run) {
   if (algorithms.size() < 2) return 0;
-  if (const auto known = cache_->find(operation))
+  if (const auto known = tuned(operation))
     for (size_t i = 0; i < algorithms.size(); ++i)
       if (algorithms[i] == *known) return i;
   const DeviceScope device(options.device);

@@ -1,15 +1,20 @@
 // The wrappers of cuDNN and cuBLASLt, with libraries in their place that do as they are told
 // (fake_libraries/), on the emulated device. library_calls_test.cpp runs beside it.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <string>
 
 #include "emulation/emulation.h"
 #include "emulation/library_call.h"
 #include "engine/cuda/convolution.h"
+#include "engine/cuda/cudnn/operation_names.h"
 #include "engine/cuda/libraries.h"
+#include "engine/cuda/libraries/shared_library.h"
 #include "engine/cuda/libraries/stopwatch.h"
 #include "engine/cuda/matrix_product.h"
+#include "files/file.h"
 #include "support/temporary_folder.h"
 
 namespace tyto::cuda {
@@ -42,12 +47,23 @@ TEST(Stopwatch, TimesTheWorkAndAllOfIt) {
   EXPECT_GT(runs, 1);
 }
 
+int64_t heuristics_asked() {
+  static const SharedLibrary cudnn("the fake", "libcudnn_graph.so.9");
+  return reinterpret_cast<int64_t (*)()>(cudnn.symbol("fake_cudnn_heuristics_asked"))();
+}
+
+ConvolutionSpec pointwise(int64_t n, int64_t height, int64_t width) {
+  ConvolutionSpec s;
+  s.n = n;
+  s.height = s.out_height = height;
+  s.width = s.out_width = width;
+  s.channels = s.outputs = 8;
+  return s;
+}
+
 TEST(FakeLibraries, AreTunedOnceAndKnownAfterwards) {
   const TemporaryFolder folder;
-  ConvolutionSpec s;
-  s.n = s.kernel = 1;
-  s.height = s.width = s.out_height = s.out_width = 2;
-  s.channels = s.outputs = 8;
+  ConvolutionSpec s = pointwise(1, 2, 2);
   LibraryOptions options;
   options.autotune = true;
   options.cache = folder / "tuning.json";
@@ -70,6 +86,65 @@ TEST(FakeLibraries, AreTunedOnceAndKnownAfterwards) {
       algorithm = convolution.algorithm();
       product = matrix_product.algorithm();
     }
+}
+
+TEST(FakeLibraries, AreAskedOnceForALayerOfAllSizes) {
+  Libraries libraries(LibraryOptions{});
+  const int64_t before = heuristics_asked();
+  const Convolution first(libraries, pointwise(1, 2, 2));
+  EXPECT_EQ(heuristics_asked(), before + 1);
+  for (const ConvolutionSpec& size : {pointwise(1, 2, 2), pointwise(3, 2, 2), pointwise(1, 5, 7)})
+    EXPECT_EQ(Convolution(libraries, size).algorithm(), first.algorithm());
+  EXPECT_EQ(heuristics_asked(), before + 1);
+  ConvolutionSpec other = pointwise(1, 2, 2);
+  other.relu = true;
+  const Convolution another_layer(libraries, other);
+  EXPECT_EQ(heuristics_asked(), before + 2);
+  Libraries others(LibraryOptions{});
+  const Convolution another_context(others, pointwise(1, 2, 2));
+  EXPECT_EQ(heuristics_asked(), before + 3);
+}
+
+// The second engine's workspace grows with the input.
+TEST(FakeLibraries, AreAskedAgainWhereAChoiceDoesNotServeASize) {
+  const ConvolutionSpec small = pointwise(1, 2, 2), large = pointwise(1, 4, 4), larger = pointwise(1, 5, 5);
+  LibraryOptions options;
+  options.workspace_limit = 2 * 2 * 8 * 4;
+  Libraries libraries(options);
+  const int64_t before = heuristics_asked();
+  const std::string first = Convolution(libraries, small).algorithm();
+  const std::string second = Convolution(libraries, large).algorithm();
+  EXPECT_NE(second, first);
+  EXPECT_EQ(heuristics_asked(), before + 2);
+  EXPECT_EQ(Convolution(libraries, larger).algorithm(), second);
+  EXPECT_EQ(Convolution(libraries, small).algorithm(), first);
+  EXPECT_EQ(heuristics_asked(), before + 2);
+}
+
+TEST(FakeLibraries, ASizeThatTheTuningCacheKnowsHasItsOwnChoice) {
+  const TemporaryFolder folder;
+  LibraryOptions options;
+  options.autotune = true;
+  options.cache = folder / "tuning.json";
+  const ConvolutionSpec first = pointwise(1, 2, 2), other = pointwise(1, 3, 3);
+  std::string chosen;
+  {
+    Libraries libraries(options);
+    chosen = Convolution(libraries, first).algorithm();
+    EXPECT_EQ(Convolution(libraries, other).algorithm(), chosen) << "the first size's";
+  }
+  const std::string one = "engine 1 {2:11}", two = "engine 2 {2:12}",
+                    unlike = chosen == "cudnn " + one ? two : one;
+  std::string text = read_text(options.cache, 1 << 20);
+  const std::string key = name_of(first);
+  ASSERT_NE(text.find(key), std::string::npos);
+  ASSERT_EQ(text.find(name_of(other)), std::string::npos);
+  text.insert(text.find('"' + key), fmt::format("\"{}\": \"{}\", ", name_of(other), unlike));
+  write_text(options.cache, text);
+
+  Libraries libraries(options);
+  EXPECT_EQ(Convolution(libraries, first).algorithm(), chosen);
+  EXPECT_EQ(Convolution(libraries, other).algorithm(), "cudnn " + unlike);
 }
 
 }  // namespace

@@ -2,9 +2,12 @@
 // with its epilogue in it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <ctime>
 #include <iostream>
 #include <map>
 #include <optional>
+#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -127,6 +130,45 @@ TEST_P(Plans, AreRefusedForAShapeThatDoesNotFit) {
   spec.out_height = 57;
   expect_error([&] { device->plans(spec, kWorkspaceLimit, 1); }, ErrorKind::Unsupported,
                {"cuDNN", name_of(spec)});
+}
+
+// A ResNet-50's layers at the sizes that photographs have when their shorter side is made equal.
+TEST_P(Plans, OfFurtherSizesAskNoHeuristics) {
+  constexpr int kSizes = 200;
+  const std::vector<FullSizeNetwork> networks = read_networks(TYTO_NETWORK_SHAPES);
+  FullSizeNetwork resnet =
+      *std::find_if(networks.begin(), networks.end(), [](const auto& n) { return n.name == "resnet"; });
+  for (const Precision precision : {Precision::Fp32, Precision::Fp16}) {
+    std::minstd_rand random(1);
+    std::uniform_int_distribution<int64_t> heights(320, 800), widths(320, 1344);
+    std::set<ConvolutionSpec> families;
+    int heuristics = 0, plans = 0;
+    double asking = 0, reusing = 0;  // milliseconds of this process
+    for (int size = 0; size < kSizes; ++size) {
+      resnet.height = heights(random);
+      resnet.width = widths(random);
+      for (const ConvolutionSpec& spec : convolutions(resnet.graph(1), precision)) {
+        families.insert(family_of(spec));
+        const std::clock_t start = std::clock();
+        const auto plan = device->plan(spec, kWorkspaceLimit);
+        const double time = 1e3 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+        ASSERT_TRUE(plan) << name_of(spec);
+        EXPECT_LE(plan->workspace_bytes, kWorkspaceLimit) << name_of(spec);
+        ++plans;
+        heuristics += plan->from_heuristics;
+        (plan->from_heuristics ? asking : reusing) += time;
+      }
+    }
+    const int reused = plans - heuristics, misses = heuristics - static_cast<int>(families.size());
+    ASSERT_GT(reused, 0);
+    const double first = asking / heuristics, further = reusing / reused;
+    std::cout << GetParam().name << ", " << tyto::name_of(precision) << ": " << families.size()
+              << " layers at " << kSizes << " sizes; heuristics asked " << heuristics << " times (" << misses
+              << " for want of an engine that serves), " << first << " ms each; " << reused
+              << " plans without, " << further << " ms each\n";
+    EXPECT_LE(misses, reused / 100);
+    EXPECT_LT(3 * further, first);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Gpus, Plans, testing::Values(kA100, kH100), [](const auto& gpu) {

@@ -12,6 +12,7 @@
 #include "engine/cuda/convolution.h"
 #include "engine/cuda/detections_from_heads.h"
 #include "engine/cuda/runtime.h"
+#include "engine/cuda/stand_ins/heuristics.h"
 #include "engine/graph/cost.h"
 #include "engine/graph/passes.h"
 #include "engine/model/build_graph.h"
@@ -105,6 +106,21 @@ TEST_F(Emulated, ANetworkEqualsTheReferenceInBatches) {
                 sum_tolerance(precision, kSmallResnetTerms, kSmallResnetLayers))
           << name << " in " << name_of(precision);
   }
+}
+
+TEST_F(Emulated, AFurtherSizeAsksNoHeuristics) {
+  Context context(on("cuda:0"));
+  const auto asked_by = [](Context& by, int64_t batch, Precision precision) {
+    const int64_t before = cuda::heuristics_asked();
+    backend_of(by).compile(optimise(small_resnet_graph(batch)), precision);
+    return cuda::heuristics_asked() - before;
+  };
+  const int64_t layers = asked_by(context, 3, Precision::Fp32);
+  EXPECT_GT(layers, 0);
+  EXPECT_EQ(asked_by(context, 1, Precision::Fp32), 0);
+  EXPECT_EQ(asked_by(context, 3, Precision::Fp16), layers);
+  Context other(on("cuda:0"));
+  EXPECT_EQ(asked_by(other, 3, Precision::Fp32), layers);
 }
 
 // A layer of one weight, whose result is that weight where the input is 1.

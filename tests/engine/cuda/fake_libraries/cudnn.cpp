@@ -1,6 +1,7 @@
 // A libcudnn_graph.so.9 that does as it is told: it keeps what descriptors are given, and runs an operation
-// graph by the naive loops, on the emulated device. Every graph has two engines. The first, and best by its
-// heuristic, multiplies by tensor cores, so that fp32 operands lose digits; the second as the operands are.
+// graph by the naive loops, on the emulated device. Every graph has three engines. The first, and best by its
+// heuristic, multiplies by tensor cores, so that fp32 operands lose digits; the others as the operands are.
+// The second wants a workspace as large as its input, the others none. An engine takes its own knob alone.
 // What is not asked of it is not there.
 #include <cudnn_graph.h>
 
@@ -32,6 +33,7 @@ struct Described {
   std::map<cudnnBackendAttributeName_t, std::vector<std::byte>> values;
   std::map<cudnnBackendAttributeName_t, std::vector<Shared>> parts;
   int64_t engine = 0;  // of an engine, its configuration, or a plan
+  Shared graph;        // of these, too
 
   template <class T>
   std::vector<T> list(cudnnBackendAttributeName_t name) const {
@@ -48,6 +50,12 @@ struct Described {
   }
   const Described& part(cudnnBackendAttributeName_t name) const { return *parts.at(name).at(0); }
 };
+
+constexpr int64_t kEngines = 3;
+int64_t heuristics_asked = 0;
+
+// The only value of its only knob.
+int64_t knob_of(int64_t engine) { return engine + 10; }
 
 // Handles are addresses of what owns a description: a part that was handed over outlives its handle.
 using Handle = std::shared_ptr<Described>;
@@ -195,6 +203,12 @@ std::map<int64_t, std::pair<TensorView, bool>> tensors_of(const std::vector<Shar
   return tensors;
 }
 
+int64_t input_bytes(const Described& graph) {
+  const Described& convolution = *graph.parts.at(CUDNN_ATTR_OPERATIONGRAPH_OPS).at(0);
+  const TensorView x(convolution.part(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X));
+  return x.elements() * static_cast<int64_t>(fake::size_of(x.type));
+}
+
 }  // namespace
 
 extern "C" {
@@ -237,21 +251,34 @@ cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t handle, cudnnBac
     parts.clear();
     for (int64_t i = 0; i < count; ++i)
       parts.push_back(*static_cast<Handle*>(static_cast<const cudnnBackendDescriptor_t*>(values)[i]));
-    if (name == CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG) to.engine = parts.at(0)->engine;
+    if (name == CUDNN_ATTR_ENGINE_OPERATION_GRAPH) to.graph = parts.at(0);
+    if (name == CUDNN_ATTR_ENGINECFG_ENGINE || name == CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG) {
+      to.engine = parts.at(0)->engine;
+      to.graph = parts.at(0)->graph;
+    }
   } else {
     const auto* bytes = static_cast<const std::byte*>(values);
     to.values[name].assign(bytes, bytes + static_cast<size_t>(count) * size_of(type));
+    if (name == CUDNN_ATTR_ENGINE_GLOBAL_INDEX) to.engine = to.get<int64_t>(name);
   }
   return CUDNN_STATUS_SUCCESS;
 }
 
 cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t handle) {
   const Described& finished = described(handle);
-  return finished.type == CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR &&
-                 finished.get<cudnnBackendHeurMode_t>(CUDNN_ATTR_ENGINEHEUR_MODE) != CUDNN_HEUR_MODE_A
-             ? CUDNN_STATUS_NOT_SUPPORTED
-             : CUDNN_STATUS_SUCCESS;
+  bool serves = true;
+  if (finished.type == CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR) {
+    serves = finished.get<cudnnBackendHeurMode_t>(CUDNN_ATTR_ENGINEHEUR_MODE) == CUDNN_HEUR_MODE_A;
+    heuristics_asked += serves;
+  } else if (finished.type == CUDNN_BACKEND_ENGINECFG_DESCRIPTOR) {
+    const auto knobs = finished.parts.find(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES);
+    serves = knobs != finished.parts.end() && knobs->second.size() == 1 &&
+             knobs->second[0]->get<int64_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE) == knob_of(finished.engine);
+  }
+  return serves ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_NOT_SUPPORTED;
 }
+
+int64_t fake_cudnn_heuristics_asked() { return heuristics_asked; }
 
 cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle, cudnnBackendAttributeName_t name,
                                        cudnnBackendAttributeType_t, int64_t limit, int64_t* count,
@@ -263,15 +290,27 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle, cudnnBac
   *count = 0;
   switch (name) {
     case CUDNN_ATTR_ENGINEHEUR_RESULTS:
-      *count = 2;
-      for (int64_t i = 0; i < std::min<int64_t>(limit, 2); ++i) {
-        part(i).parts = from.parts;
+      *count = kEngines;
+      for (int64_t i = 0; i < std::min(limit, kEngines); ++i) {
+        part(i).graph = from.parts.at(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH).at(0);
         part(i).engine = i;
       }
       break;
     case CUDNN_ATTR_ENGINECFG_ENGINE:
       *count = 1;
       part(0).engine = from.engine;
+      break;
+    case CUDNN_ATTR_ENGINECFG_KNOB_CHOICES:
+      *count = 1;
+      part(0).engine = from.engine;
+      break;
+    case CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE:
+      *count = 1;
+      *static_cast<cudnnBackendKnobType_t*>(values) = CUDNN_KNOB_TYPE_TILE_SIZE;
+      break;
+    case CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE:
+      *count = 1;
+      *static_cast<int64_t*>(values) = knob_of(from.engine);
       break;
     case CUDNN_ATTR_ENGINE_GLOBAL_INDEX:
       *count = 1;
@@ -284,9 +323,9 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle, cudnnBac
       break;
     case CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE:
       *count = 1;
-      *static_cast<int64_t*>(values) = 512;
+      *static_cast<int64_t*>(values) = from.engine == 1 ? input_bytes(*from.graph) : 0;
       break;
-    default:  // knobs and notes: none
+    default:  // other notes: none
       break;
   }
   return CUDNN_STATUS_SUCCESS;
@@ -294,10 +333,7 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle, cudnnBac
 
 cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan,
                                   cudnnBackendDescriptor_t pack) {
-  const std::vector<Shared> operations = described(plan)
-                                             .part(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)
-                                             .part(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH)
-                                             .parts.at(CUDNN_ATTR_OPERATIONGRAPH_OPS);
+  const std::vector<Shared> operations = described(plan).graph->parts.at(CUDNN_ATTR_OPERATIONGRAPH_OPS);
   const auto ids = described(pack).list<int64_t>(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);
   const auto data = described(pack).list<void*>(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS);
   std::map<int64_t, void*> pointers;

@@ -2,9 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
+
 #include "engine/cuda/stand_ins/device_convolution.h"
+#include "engine/cuda/stand_ins/heuristics.h"
+#include "engine/cuda/stand_ins/libraries_impl.h"
 
 namespace tyto::cuda {
+namespace {
+
+std::atomic<int64_t> asked = 0;
+
+}  // namespace
+
+int64_t heuristics_asked() { return asked; }
 
 struct Convolution::Impl {
   DeviceConvolution convolution;
@@ -13,7 +24,9 @@ struct Convolution::Impl {
 
 Convolution::Convolution(Libraries& libraries, const ConvolutionSpec& spec)
     : impl_(new Impl{
-          DeviceConvolution(libraries, spec, fmt::format("cuDNN's {0} x {0} convolution", spec.kernel))}) {}
+          DeviceConvolution(libraries, spec, fmt::format("cuDNN's {0} x {0} convolution", spec.kernel))}) {
+  if (libraries.impl().families.insert(family_of(spec)).second) ++asked;
+}
 Convolution::~Convolution() = default;
 Convolution::Convolution(Convolution&&) noexcept = default;
 
