@@ -67,7 +67,7 @@ void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
   store(id, result);
 }
 
-void Lowering::lower(const ScaleChannels&, const Node& node, int id) {
+void Lowering::lower(const Mul&, const Node& node, int id) {
   const TensorRef x = as_blocks(node.inputs[0]), scales = as_blocks(node.inputs[1]),
                   result = new_tensor(x.layout);
   add_step(

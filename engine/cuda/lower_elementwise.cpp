@@ -70,7 +70,7 @@ void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
   store(id, y);
 }
 
-void Lowering::lower(const ScaleChannels&, const Node& node, int id) {
+void Lowering::lower(const Mul&, const Node& node, int id) {
   const TensorRef x = stored(node.inputs[0]), scales = stored(node.inputs[1]), y = new_tensor(node);
   const kernels::StridedBox<3> box =
       kernels::broadcast_box(std::array{x.shape[0], x.shape[2] * x.shape[3], x.channels},

@@ -59,6 +59,31 @@ double flop_of(const Graph& graph, const Node& node) {
           [](const ToMap&) { return 0.0; },
           [](const ToRows&) { return 0.0; },
           [](const Flatten&) { return 0.0; },
+          [](const Reshape&) { return 0.0; },
+          [](const Permute&) { return 0.0; },
+          [](const Concat&) { return 0.0; },
+          [](const Slice&) { return 0.0; },
+          [](const Expand&) { return 0.0; },
+          [](const Constant&) { return 0.0; },
+          [](const Pad&) { return 0.0; },
+          // Three blends of two products and a sum.
+          [&](const Upsample& op) { return op.mode == kernels::Upsampling::Nearest ? 0.0 : 9 * results; },
+          [&](const AveragePool& op) { return results * (op.kernel * op.kernel + 1); },
+          // Maximum, difference, exponential, sum and division.
+          [&](const Softmax&) { return 5 * results; },
+          [&](const Reduce&) { return count(in(0)); },
+          // As InstanceNorm.
+          [&](const LayerNorm&) { return 7 * results; },
+          [&](const GroupNorm&) { return 7 * results; },
+          [&](const MatMul& op) {
+            const Shape& a = in(0);
+            return 2 * results * static_cast<double>(a[a.rank() - (op.transpose_a ? 2 : 1)]);
+          },
+          // The two products, and the softmax between them.
+          [&](const Attention& op) {
+            const double scores = static_cast<double>(in(0)[0] * in(0)[1] * in(1)[1]);
+            return scores * (2 * static_cast<double>(in(0)[2] + in(2)[2]) + 5.0 * op.heads);
+          },
           [](const ConcatMaps&) { return 0.0; },
           // Square, sum, division, scale; a root a pixel.
           [&](const L2Normalize&) { return 4 * results + of_channels(1); },

@@ -10,7 +10,8 @@ Graph fuse_residual(const Graph& graph) {
   std::vector<int> add_of(graph.nodes().size(), -1);  // convolution -> the addition that it absorbs
   for (size_t id = 0; id < graph.nodes().size(); ++id) {
     const Node& node = graph.nodes()[id];
-    if (!std::holds_alternative<Add>(node.op)) continue;
+    if (!std::holds_alternative<Add>(node.op) || graph.shape(node.inputs[0]) != graph.shape(node.inputs[1]))
+      continue;
     const auto later = static_cast<size_t>(std::max(node.inputs[0].node, node.inputs[1].node));
     const auto* conv = std::get_if<Conv2d>(&graph.nodes()[later].op);
     if (conv && conv->activation == Activation::None && graph.nodes()[later].inputs.size() == 1 &&

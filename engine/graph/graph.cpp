@@ -14,6 +14,10 @@ std::string layer(const Weights& w) {
   return w.path().empty() ? "" : w.path().substr(0, w.path().size() - 1);
 }
 
+std::vector<Weight> affine(const Weights& w, int64_t channels) {
+  return {w("weight", {channels}), w("bias", {channels})};
+}
+
 }  // namespace
 
 std::string_view name_of(const Operator& op) {
@@ -131,6 +135,14 @@ Value Graph::add(Value a, Value b) {
   return append({.op = Add{}, .inputs = {a, b}, .name = node(a).name + "+"});
 }
 
+Value Graph::sub(Value a, Value b) {
+  return append({.op = Sub{}, .inputs = {a, b}, .name = node(a).name + "-"});
+}
+
+Value Graph::mul(Value a, Value b) {
+  return append({.op = Mul{}, .inputs = {a, b}, .name = node(a).name + "*"});
+}
+
 Value Graph::activate(Value x, Activation activation) {
   return append({.op = Activate{activation}, .inputs = {x}, .name = node(x).name});
 }
@@ -145,8 +157,37 @@ Value Graph::adaptive_average_pool(Value x, const AdaptiveAveragePool& op) {
 
 Value Graph::flatten(Value x) { return append({.op = Flatten{}, .inputs = {x}, .name = node(x).name}); }
 
-Value Graph::scale_channels(Value x, Value scales) {
-  return append({.op = ScaleChannels{}, .inputs = {x, scales}, .name = node(x).name});
+Value Graph::average_pool(Value x, const AveragePool& op) { return apply(op, {x}); }
+
+Value Graph::constant(const Weight& values, Elements elements) {
+  return append({.op = Constant{elements}, .weights = {values}, .name = values.key()});
+}
+
+Value Graph::reshape(Value x, const Shape& shape) { return apply(Reshape{shape}, {x}); }
+Value Graph::permute(Value x, const std::vector<int>& order) { return apply(Permute{order}, {x}); }
+Value Graph::concat(const std::vector<Value>& values, int axis) { return apply(Concat{axis}, values); }
+Value Graph::slice(Value x, int axis, int64_t first, int64_t count) {
+  return apply(Slice{axis, first, count}, {x});
+}
+Value Graph::expand(Value x, const Shape& shape) { return apply(Expand{shape}, {x}); }
+Value Graph::softmax(Value x, int axis) { return apply(Softmax{axis}, {x}); }
+Value Graph::reduce(Value x, const Reduce& op) { return apply(op, {x}); }
+Value Graph::matmul(Value a, Value b, const MatMul& op) { return apply(op, {a, b}); }
+
+Value Graph::attention(const std::string& name, std::vector<Value> inputs, const Attention& op) {
+  return append({.op = op, .inputs = std::move(inputs), .name = name});
+}
+
+Value Graph::layer_norm(Value x, const Weights& w, const LayerNorm& op) {
+  const Shape& in = shape(x);
+  return append({.op = op,
+                 .inputs = {x},
+                 .weights = affine(w, in.rank() == 0 ? 0 : in[in.rank() - 1]),
+                 .name = layer(w)});
+}
+
+Value Graph::group_norm(Value x, const Weights& w, const GroupNorm& op) {
+  return append({.op = op, .inputs = {x}, .weights = affine(w, channels(x)), .name = layer(w)});
 }
 
 Value Graph::l2_normalize(Value x, const Weight& scale, const L2Normalize& op) {
@@ -158,7 +199,8 @@ Value Graph::concat_maps(const std::string& name, const std::vector<Value>& maps
 }
 
 Value Graph::decode_boxes(Value offsets, const Tensor& anchors, const DecodeBoxes& op) {
-  return append({.op = op, .inputs = {offsets}, .weights = {constant("anchors", anchors)}, .name = "boxes"});
+  return append(
+      {.op = op, .inputs = {offsets}, .weights = {tyto::constant("anchors", anchors)}, .name = "boxes"});
 }
 
 Value Graph::class_scores(Value logits, const ClassScores& op) {

@@ -53,16 +53,34 @@ class Graph {
   Value batch_norm(Value x, const Weights& w, const BatchNorm& op = {});
   Value instance_norm(Value x, const Weights& w, const InstanceNorm& op = {});
   Value add(Value a, Value b);
+  Value sub(Value a, Value b);
+  Value mul(Value a, Value b);
   Value activate(Value x, Activation activation);
   Value relu(Value x) { return activate(x, Activation::Relu); }
   Value max_pool(Value x, const MaxPool& op);
   Value adaptive_average_pool(Value x, const AdaptiveAveragePool& op);
   Value global_average_pool(Value x) { return adaptive_average_pool(x, {1, 1}); }
   Value flatten(Value x);
+  Value average_pool(Value x, const AveragePool& op);
+
+  // Rows: tokens, matrices, tables.
+  Value constant(const Weight& values, Elements elements = Elements::Activation);
+  Value reshape(Value x, const Shape& shape);
+  Value permute(Value x, const std::vector<int>& order);
+  Value concat(const std::vector<Value>& values, int axis);
+  Value slice(Value x, int axis, int64_t first, int64_t count);
+  Value expand(Value x, const Shape& shape);
+  Value softmax(Value x, int axis = -1);
+  Value reduce(Value x, const Reduce& op);
+  Value matmul(Value a, Value b, const MatMul& op = {});
+  // bias and mask follow q, k and v where the operator has them.
+  Value attention(const std::string& name, std::vector<Value> inputs, const Attention& op);
+  // "weight" [C] and "bias" [C] under w.
+  Value layer_norm(Value x, const Weights& w, const LayerNorm& op = {});
+  Value group_norm(Value x, const Weights& w, const GroupNorm& op);
   Value cast(Value x, Elements elements);  // x itself where it has them already
   Value to_map(Value x, Channels channels = Channels::First);
   Value to_rows(Value x, Channels channels = Channels::First);
-  Value scale_channels(Value x, Value scales);
   Value l2_normalize(Value x, const Weight& scale, const L2Normalize& op);
 
   // Detection heads; the names are those of the layers in messages and reports.

@@ -5,12 +5,15 @@
 #include <cstdint>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "engine/graph/value.h"
 #include "kernels/common/activation.h"
 #include "kernels/detection/class_scores.h"
 #include "kernels/detection/decode_boxes.h"
 #include "kernels/detection/nms.h"
+#include "kernels/image/upsample.h"
+#include "kernels/layout/pad.h"
 #include "kernels/norm/l2_normalize.h"
 #include "kernels/pooling/gem_pool.h"
 
@@ -96,7 +99,15 @@ struct InstanceNorm {
   Activation activation = Activation::None;
 };
 
-struct Add {  // two inputs of equal shape
+// Inputs: a, and b that is repeated to a's shape: of equal kind, each size a's or 1, leading ones may lack.
+// Of a map, b may be rows [C], a value a channel. Output: activation(a op b), of a's shape.
+struct Add {
+  Activation activation = Activation::None;
+};
+struct Sub {
+  Activation activation = Activation::None;
+};
+struct Mul {
   Activation activation = Activation::None;
 };
 
@@ -120,10 +131,107 @@ struct AdaptiveAveragePool {
 // Input: x [N, C, H, W]. Weights: power [1], positive: learned, or a constant(). Output: [N, C, 1, 1].
 using kernels::GemPool;
 
-struct Flatten {};  // a map [N, C, H, W] or rows [N, ...] -> rows [N, C*H*W] in that order
+// PyTorch's AvgPool2d.
+struct AveragePool {
+  int kernel = 2;
+  int stride = 2;
+  int padding = 0;
+  bool ceil = false;          // as MaxPool's
+  bool count_padding = true;  // count_include_pad
+  int divisor = 0;            // divisor_override; 0: the window's cells
+};
 
-// Inputs: x [N, C, H, W], scales [N, C, 1, 1]. Squeeze-and-excitation's last step.
-struct ScaleChannels {};
+// Input: a map. Output: a map of this size (torch.nn.functional.interpolate; kernels/image/upsample.h).
+struct Upsample {
+  int64_t height = 0, width = 0;
+  kernels::Upsampling mode = kernels::Upsampling::Nearest;
+  float scale = 0;  // the scale_factor that torch was given, where it does not recompute it; 0: of the sizes
+};
+
+// Input: a map. Output: the map with a border (torch.nn.functional.pad); what is reflected is thinner than
+// it.
+struct Pad {
+  Padding padding;
+  kernels::PadMode mode = kernels::PadMode::Zeros;
+};
+
+// Input: rows of any elements. Output: rows of this shape, in the same order; one size may be -1: what is
+// left.
+struct Reshape {
+  Shape shape;
+};
+
+// Input: rows of any elements. Output: rows whose dimension i is the input's order[i].
+struct Permute {
+  std::vector<int> order;
+};
+
+// Inputs: rows of any elements that differ along this axis alone, or maps along their channels (axis 1).
+struct Concat {
+  int axis = 1;
+};
+
+// Input: rows of any elements, or a map (axis 1). Output: `count` of that axis from `first` on.
+struct Slice {
+  int axis = 1;
+  int64_t first = 0, count = 1;
+};
+
+// Input: rows of any elements. Output: rows of this shape; sizes that differ are 1 in the input.
+struct Expand {
+  Shape shape;
+};
+
+// No input. Weight: the values, of any shape. Output: rows of that shape.
+struct Constant {
+  Elements elements = Elements::Activation;  // or F32
+};
+
+// Along an axis of a map or of rows; negative: counted from the last.
+struct Softmax {
+  int axis = -1;
+};
+
+enum class ReduceFunction : uint8_t { Mean, Max, Sum };
+
+// Along an axis, which is gone from rows, and of size 1 in a map.
+struct Reduce {
+  ReduceFunction function = ReduceFunction::Mean;
+  int axis = 1;
+};
+
+// Of rows, over their last dimension (Ba et al. 2016). Weights: weight [C] and bias [C], or none.
+struct LayerNorm {
+  float epsilon = 1e-5f;
+};
+
+// Of a map, over the pixels of each group of channels (Wu and He, ECCV 2018). Weights: weight [C] and bias
+// [C], or none.
+struct GroupNorm {
+  int groups = 32;
+  float epsilon = 1e-5f;
+  Activation activation = Activation::None;
+};
+
+// Inputs: rows a [..., M, K] and b [..., K, N], each the other way round where it is transposed; b's leading
+// sizes are a's, or it has none and serves all. Output: scale * a b, [..., M, N].
+struct MatMul {
+  bool transpose_a = false, transpose_b = false;
+  float scale = 1;
+};
+
+// Scaled dot-product attention of several heads (Vaswani et al., NeurIPS 2017). Inputs: rows q [B, L,
+// heads*d], k [B, S, heads*d], v [B, S, heads*e]; then a bias [b, heads or 1, L, S] where there is one, then
+// a mask I32 [b, L or 1, S] where there is one, 0 where a query does not attend; b divides B, whose item i
+// takes i % b. Output: [B, L, heads*e]: softmax over keys of (scale * q k^T + bias), times v; zeros for a
+// query that attends to nothing.
+struct Attention {
+  int heads = 1;
+  float scale = 1;
+  bool bias = false, mask = false;
+};
+
+struct Flatten {};  // a map [N, C, H, W] or rows [N, ...] -> rows [N, C*H*W] in that order
 
 // Inputs: maps [N, A_k * values, H_k, W_k]. Output: [N, sum of H_k * W_k * A_k, values]; kernels/detection.
 struct ConcatMaps {
@@ -165,12 +273,28 @@ struct NormalizedSum {};
   X(BatchNorm, "batch_norm")                      \
   X(InstanceNorm, "instance_norm")                \
   X(Add, "add")                                   \
+  X(Sub, "sub")                                   \
+  X(Mul, "mul")                                   \
   X(Activate, "activate")                         \
   X(MaxPool, "max_pool")                          \
   X(AdaptiveAveragePool, "adaptive_average_pool") \
   X(GemPool, "gem_pool")                          \
+  X(AveragePool, "average_pool")                  \
+  X(Upsample, "upsample")                         \
+  X(Pad, "pad")                                   \
   X(Flatten, "flatten")                           \
-  X(ScaleChannels, "scale_channels")              \
+  X(Reshape, "reshape")                           \
+  X(Permute, "permute")                           \
+  X(Concat, "concat")                             \
+  X(Slice, "slice")                               \
+  X(Expand, "expand")                             \
+  X(Constant, "constant")                         \
+  X(Softmax, "softmax")                           \
+  X(Reduce, "reduce")                             \
+  X(LayerNorm, "layer_norm")                      \
+  X(GroupNorm, "group_norm")                      \
+  X(MatMul, "matmul")                             \
+  X(Attention, "attention")                       \
   X(ConcatMaps, "concat_maps")                    \
   X(L2Normalize, "l2_normalize")                  \
   X(DecodeBoxes, "decode_boxes")                  \

@@ -1,5 +1,8 @@
 // The rule of each operator: from the types of its inputs to those of its results.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "engine/graph/graph.h"
 #include "kernels/image/bicubic.h"
@@ -156,29 +159,68 @@ struct Inference {
     return like(in(0));
   }
 
-  Result operator()(const Add&) const {
-    if (in(0) != in(1) || input(0).kind != input(1).kind)
-      fail(fmt::format("cannot add {} and {}", described(0), described(1)));
-    return like(in(0));
+  // The second input is repeated to the first one's shape.
+  Result repeated(const char* verb) const {
+    const Shape &a = in(0), &b = in(1);
+    const bool channels = input(0).kind == Kind::Map && input(1).kind == Kind::Rows;
+    bool fits = channels ? b == Shape{a[1]} : input(0).kind == input(1).kind && b.rank() <= a.rank();
+    for (size_t i = 0; fits && !channels && i < b.rank(); ++i)
+      fits = b[b.rank() - 1 - i] == 1 || b[b.rank() - 1 - i] == a[a.rank() - 1 - i];
+    if (!fits) fail(fmt::format("cannot {} {} and {}", verb, described(0), described(1)));
+    return like(a);
   }
+  Result operator()(const Add&) const { return repeated("add"); }
+  Result operator()(const Sub&) const { return repeated("subtract"); }
+  Result operator()(const Mul&) const { return repeated("multiply"); }
 
   Result operator()(const Activate&) const { return like(in(0)); }
 
+  // PyTorch's pooling_output_shape.
+  int64_t pooled(int64_t size, int kernel, int stride, int before, int after, bool ceil,
+                 const char* axis) const {
+    if (!ceil) return window(size, kernel, stride, 1, before, after, axis);
+    const int64_t reach = size + before + after - kernel + stride - 1;
+    int64_t cells = reach < 0 ? 0 : reach / stride + 1;
+    if ((cells - 1) * stride >= size + before) --cells;
+    if (cells < 1)
+      fail(fmt::format("a window of {} does not fit into a {} of {}; use larger images", kernel, axis, size));
+    return cells;
+  }
+
   Result operator()(const MaxPool& op) const {
     const Shape& x = map();
-    const auto pooled = [&](int64_t size, int before, int after, const char* axis) {
-      if (!op.ceil) return window(size, op.kernel, op.stride, 1, before, after, axis);
-      const int64_t reach =
-          size + before + after - op.kernel + op.stride - 1;  // PyTorch's pooling_output_shape
-      int64_t cells = reach < 0 ? 0 : reach / op.stride + 1;
-      if ((cells - 1) * op.stride >= size + before) --cells;
-      if (cells < 1)
-        fail(fmt::format("a window of {} does not fit into a {} of {}; use larger images", op.kernel, axis,
-                         size));
-      return cells;
+    const Padding& p = op.padding;
+    return map_of({x[0], x[1], pooled(x[2], op.kernel, op.stride, p.top, p.bottom, op.ceil, "height"),
+                   pooled(x[3], op.kernel, op.stride, p.left, p.right, op.ceil, "width")});
+  }
+
+  Result operator()(const AveragePool& op) const {
+    const Shape& x = map();
+    if (op.padding > op.kernel / 2)
+      fail(fmt::format("a padding of {} is more than half a window of {}", op.padding, op.kernel));
+    const auto cells = [&](int64_t size, const char* axis) {
+      return pooled(size, op.kernel, op.stride, op.padding, op.padding, op.ceil, axis);
     };
-    return map_of({x[0], x[1], pooled(x[2], op.padding.top, op.padding.bottom, "height"),
-                   pooled(x[3], op.padding.left, op.padding.right, "width")});
+    return map_of({x[0], x[1], cells(x[2], "height"), cells(x[3], "width")});
+  }
+
+  Result operator()(const Upsample& op) const {
+    const Shape& x = map();
+    if (x[2] < 1 || x[3] < 1 || op.height < 1 || op.width < 1)
+      fail(fmt::format("cannot resample {} to {} x {}", x.str(), op.height, op.width));
+    return map_of({x[0], x[1], op.height, op.width});
+  }
+
+  Result operator()(const Pad& op) const {
+    const Shape& x = map();
+    const Padding& p = op.padding;
+    const Shape out = {x[0], x[1], x[2] + p.top + p.bottom, x[3] + p.left + p.right};
+    const int64_t tall = std::max(p.top, p.bottom), wide = std::max(p.left, p.right);
+    const bool reflects = op.mode == kernels::PadMode::Reflect;
+    if (out[2] < 1 || out[3] < 1 || x[2] < 1 || x[3] < 1 || (reflects && (tall >= x[2] || wide >= x[3])))
+      fail(fmt::format("a border of {}, {}, {} and {} does not fit {}", p.top, p.left, p.bottom, p.right,
+                       x.str()));
+    return map_of(out);
   }
 
   Result operator()(const AdaptiveAveragePool& op) const {
@@ -200,11 +242,179 @@ struct Inference {
     return {{in(0)[0], in(0)[0] == 0 ? 0 : in(0).elements() / in(0)[0]}, input(0).elements, Kind::Rows};
   }
 
-  Result operator()(const ScaleChannels&) const {
-    if (in(1) != Shape{map()[0], map()[1], 1, 1})
-      fail(fmt::format("scales {} do not fit input {}", in(1).str(), in(0).str()));
-    map(1);
+  // Rows of any elements, as they are.
+  Result moved(const Shape& shape) const {
+    if (input(0).kind != Kind::Rows) fail(fmt::format("needs rows, but its input is {}", described(0)));
+    return {shape, input(0).elements, Kind::Rows};
+  }
+
+  // As an index from 0; of a map, where only channels are wanted, 1.
+  size_t axis_of(int axis, bool channels_of_maps = false) const {
+    const auto rank = static_cast<int>(in(0).rank());
+    const int at = axis < 0 ? axis + rank : axis;
+    if (at < 0 || at >= rank || (channels_of_maps && input(0).kind == Kind::Map && at != 1))
+      fail(fmt::format("has no axis {} of {}", axis, described(0)));
+    return static_cast<size_t>(at);
+  }
+
+  Result operator()(const Reshape& op) const {
+    Shape out = op.shape;
+    int64_t known = 1;
+    size_t open = out.rank();
+    for (size_t i = 0; i < out.rank(); ++i)
+      if (out[i] != -1)
+        known *= out[i];
+      else
+        open = i;
+    if (open < out.rank() && known > 0) out[open] = in(0).elements() / known;
+    if (std::ranges::count(op.shape, -1) > 1 || std::ranges::any_of(out, [](int64_t d) { return d < 0; }) ||
+        out.elements() != in(0).elements())
+      fail(fmt::format("cannot see {} as {}", in(0).str(), op.shape.str()));
+    return moved(out);
+  }
+
+  Result operator()(const Permute& op) const {
+    Shape out = in(0);
+    std::vector<bool> taken(out.rank());
+    bool fits = op.order.size() == out.rank();
+    for (size_t i = 0; fits && i < out.rank(); ++i) {
+      const auto from = static_cast<size_t>(op.order[i]);
+      fits = from < out.rank() && !taken[from];
+      if (!fits) break;
+      taken[from] = true;
+      out[i] = in(0)[from];
+    }
+    if (!fits) fail(fmt::format("[{}] is no order of {}", fmt::join(op.order, ", "), in(0).str()));
+    return moved(out);
+  }
+
+  Result operator()(const Concat& op) const {
+    const size_t axis = axis_of(op.axis, /*channels_of_maps=*/true);
+    Shape out = in(0);
+    out[axis] = 0;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      Shape expected = in(0);
+      if (in(i).rank() == expected.rank()) expected[axis] = in(i)[axis];
+      if (in(i) != expected || input(i).kind != input(0).kind || input(i).elements != input(0).elements)
+        fail(fmt::format("cannot join {} and {} along axis {}", described(0), described(i), op.axis));
+      out[axis] += in(i)[axis];
+    }
+    return {out, input(0).elements, input(0).kind};
+  }
+
+  Result operator()(const Slice& op) const {
+    const size_t axis = axis_of(op.axis, /*channels_of_maps=*/true);
+    Result out = input(0);
+    if (op.first < 0 || op.count < 1 || op.first + op.count > out.shape[axis])
+      fail(fmt::format("cannot take {} from {} on along axis {} of {}", op.count, op.first, op.axis,
+                       out.shape.str()));
+    out.shape[axis] = op.count;
+    if (axis < 2) out.count.reset();
+    return out;
+  }
+
+  Result operator()(const Expand& op) const {
+    bool fits = op.shape.rank() == in(0).rank();
+    for (size_t i = 0; fits && i < op.shape.rank(); ++i)
+      fits = op.shape[i] == in(0)[i] || (in(0)[i] == 1 && op.shape[i] >= 0);
+    if (!fits) fail(fmt::format("cannot repeat {} to {}", in(0).str(), op.shape.str()));
+    return moved(op.shape);
+  }
+
+  Result operator()(const Constant& op) const {
+    if (op.elements == Elements::I32) fail("is of numbers, not I32");
+    return {node.weights[0].shape(), op.elements, Kind::Rows};
+  }
+
+  Result operator()(const Softmax& op) const {
+    if (in(0)[axis_of(op.axis)] < 1) fail(fmt::format("nothing along axis {} of {}", op.axis, in(0).str()));
     return like(in(0));
+  }
+
+  Result operator()(const Reduce& op) const {
+    const size_t axis = axis_of(op.axis);
+    if (in(0)[axis] < 1) fail(fmt::format("nothing along axis {} of {}", op.axis, in(0).str()));
+    Result out = like(in(0));
+    out.count.reset();
+    if (out.kind == Kind::Map) {
+      out.shape[axis] = 1;
+      return out;
+    }
+    std::vector<int64_t> left = out.shape.dims();
+    left.erase(left.begin() + static_cast<std::ptrdiff_t>(axis));
+    out.shape = Shape(std::move(left));
+    return out;
+  }
+
+  void check_affine(int64_t channels) const {
+    for (const Weight& w : node.weights)
+      if (w.shape() != Shape{channels})
+        fail(fmt::format("'{}' is {}, but its input is {}", w.key(), w.shape().str(), described(0)));
+  }
+
+  Result operator()(const LayerNorm&) const {
+    if (input(0).kind != Kind::Rows || in(0).rank() < 1 || in(0)[in(0).rank() - 1] < 1)
+      fail(fmt::format("needs rows, but its input is {}", described(0)));
+    check_affine(in(0)[in(0).rank() - 1]);
+    return like(in(0));
+  }
+
+  Result operator()(const GroupNorm& op) const {
+    const Shape& x = map();
+    if (op.groups < 1 || x[1] % op.groups != 0)
+      fail(fmt::format("{} groups do not divide the channels of {}", op.groups, x.str()));
+    check_affine(x[1]);
+    return like(x);
+  }
+
+  Result operator()(const MatMul& op) const {
+    const Shape &a = in(0), &b = in(1);
+    const auto refuse = [&] {
+      fail(fmt::format("cannot multiply {}{} by {}{}", described(0), op.transpose_a ? ", transposed," : "",
+                       described(1), op.transpose_b ? ", transposed" : ""));
+    };
+    if (input(0).kind != Kind::Rows || input(1).kind != Kind::Rows || a.rank() < 2 || b.rank() < 2) refuse();
+    const size_t m = a.rank() - 2 + op.transpose_a, k = a.rank() - 1 - op.transpose_a;
+    const size_t rows = b.rank() - 2 + op.transpose_b, n = b.rank() - 1 - op.transpose_b;
+    bool fits = a[k] == b[rows] && (b.rank() == 2 || b.rank() == a.rank());
+    for (size_t i = 0; fits && b.rank() > 2 && i + 2 < a.rank(); ++i) fits = a[i] == b[i];
+    if (!fits) refuse();
+    Shape out = a;
+    out[a.rank() - 2] = a[m];
+    out[a.rank() - 1] = b[n];
+    Result result = like(out);
+    result.count.reset();
+    return result;
+  }
+
+  Result operator()(const Attention& op) const {
+    const Shape &q = in(0), &k = in(1), &v = in(2);
+    const auto rows = [&](size_t i) { return input(i).kind == Kind::Rows && in(i).rank() == 3; };
+    if (!rows(0) || !rows(1) || !rows(2) || q[0] != k[0] || q[0] != v[0] || k[1] != v[1] || q[2] != k[2] ||
+        op.heads < 1 || q[2] % op.heads != 0 || v[2] % op.heads != 0)
+      fail(fmt::format("{} heads of queries {}, keys {} and values {} do not fit", op.heads, described(0),
+                       described(1), described(2)));
+    const size_t bias = 3, mask = 3 + op.bias;
+    if (node.inputs.size() != mask + op.mask) fail("has not the inputs that it says");
+    const auto repeats = [&](int64_t items) { return items > 0 && q[0] % items == 0; };
+    if (op.bias) {
+      const Shape& b = in(bias);
+      if (b.rank() != 4 || !repeats(b[0]) || (b[1] != 1 && b[1] != op.heads) || b[2] != q[1] ||
+          b[3] != k[1] || input(bias).elements != input(0).elements)
+        fail(fmt::format("a bias of {} does not fit queries {} and keys {}", described(bias), described(0),
+                         described(1)));
+    }
+    if (op.mask) {
+      const Shape& b = in(mask);
+      if (b.rank() != 3 || !repeats(b[0]) || (b[1] != 1 && b[1] != q[1]) || b[2] != k[1] ||
+          input(mask).elements != Elements::I32)
+        fail(fmt::format("a mask of {} does not fit queries {} and keys {}", described(mask), described(0),
+                         described(1)));
+    }
+    if (input(1).elements != input(0).elements || input(2).elements != input(0).elements ||
+        input(0).elements == Elements::I32)
+      fail(fmt::format("cannot take {}, {} and {}; cast them", described(0), described(1), described(2)));
+    return {{q[0], q[1], v[2]}, input(0).elements, Kind::Rows};
   }
 
   Result operator()(const L2Normalize&) const {

@@ -18,10 +18,17 @@ struct Results : std::vector<Array> {
 struct Call {
   const Node& node;
   std::vector<const Array*> in;
+  bool is_map = false;  // the first input
 
   const Array& x() const { return *in[0]; }
   Array result(size_t i = 0) const { return zeros(node.results[i].shape); }
   Array weight(size_t i) const { return array_of(node.weights[i].load()); }
+  // Of the first input, counted from 0.
+  size_t axis(int axis) const {
+    return static_cast<size_t>(axis < 0 ? axis + static_cast<int>(x().shape.rank()) : axis);
+  }
+  // Whether input i is a value a channel of a map, which is the first.
+  bool channels_of_map(size_t i) const { return x().shape.rank() == 4 && in[i]->shape.rank() == 1 && is_map; }
   // Those of a weight that the node need not have: none.
   std::vector<double> values(size_t i) const {
     return i < node.weights.size() ? weight(i).values : std::vector<double>();

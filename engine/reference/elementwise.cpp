@@ -21,53 +21,45 @@ double activated(double v, Activation activation) {
   return v;
 }
 
-Results reference(const Add& op, const Call& call) {
+namespace {
+
+// Calls f(a, b) for each element of the first input and the one of the second that is repeated there.
+template <class F>
+Array repeated(const Call& call, Activation activation, const F& f) {
+  const Array& a = call.x();
+  Array b = *call.in[1];
+  if (call.channels_of_map(1)) b.shape = {b.shape[0], 1, 1};
   Array y = call.result();
-  for (size_t i = 0; i < y.values.size(); ++i)
-    y.values[i] = activated(call.in[0]->values[i] + call.in[1]->values[i], op.activation);
+  for (size_t i = 0; i < y.values.size(); ++i) {
+    auto rest = static_cast<int64_t>(i), at = int64_t{0}, stride = int64_t{1};
+    for (size_t d = 1; d <= b.shape.rank(); ++d) {
+      const int64_t size = a.shape[a.shape.rank() - d], repeats = b.shape[b.shape.rank() - d];
+      at += repeats == 1 ? 0 : rest % size * stride;
+      stride *= repeats;
+      rest /= size;
+    }
+    y.values[i] = activated(f(a.values[i], b.values[static_cast<size_t>(at)]), activation);
+  }
   return y;
+}
+
+}  // namespace
+
+Results reference(const Add& op, const Call& call) {
+  return repeated(call, op.activation, [](double a, double b) { return a + b; });
+}
+
+Results reference(const Sub& op, const Call& call) {
+  return repeated(call, op.activation, [](double a, double b) { return a - b; });
+}
+
+Results reference(const Mul& op, const Call& call) {
+  return repeated(call, op.activation, [](double a, double b) { return a * b; });
 }
 
 Results reference(const Activate& op, const Call& call) {
   Array y = call.result();
   for (size_t i = 0; i < y.values.size(); ++i) y.values[i] = activated(call.x().values[i], op.activation);
-  return y;
-}
-
-Results reference(const Cast&, const Call& call) { return call.x(); }
-
-Results reference(const Flatten&, const Call& call) { return Array{call.node.shape(), call.x().values}; }
-
-Results reference(const ToMap& op, const Call& call) {
-  if (op.channels == Channels::First) return call.x();
-  Array map = call.result();
-  size_t at = 0;
-  for (int64_t n = 0; n < map.shape[0]; ++n)
-    for (int64_t i = 0; i < map.shape[2]; ++i)
-      for (int64_t j = 0; j < map.shape[3]; ++j)
-        for (int64_t c = 0; c < map.shape[1]; ++c) map.at(n, c, i, j) = call.x().values[at++];
-  return map;
-}
-
-Results reference(const ToRows& op, const Call& call) {
-  if (op.channels == Channels::First) return call.x();
-  Array rows = call.result();
-  const Shape& map = call.x().shape;
-  size_t at = 0;
-  for (int64_t n = 0; n < map[0]; ++n)
-    for (int64_t i = 0; i < map[2]; ++i)
-      for (int64_t j = 0; j < map[3]; ++j)
-        for (int64_t c = 0; c < map[1]; ++c) rows.values[at++] = call.x().at(n, c, i, j);
-  return rows;
-}
-
-Results reference(const ScaleChannels&, const Call& call) {
-  Array y = call.result();
-  for (int64_t n = 0; n < y.shape[0]; ++n)
-    for (int64_t c = 0; c < y.shape[1]; ++c)
-      for (int64_t i = 0; i < y.shape[2]; ++i)
-        for (int64_t j = 0; j < y.shape[3]; ++j)
-          y.at(n, c, i, j) = call.x().at(n, c, i, j) * call.in[1]->at(n, c, 0, 0);
   return y;
 }
 

@@ -62,4 +62,48 @@ Results reference(const GemPool& op, const Call& call) {
   return y;
 }
 
+Results reference(const AveragePool& op, const Call& call) {
+  Array y = call.result();
+  const Array& x = call.x();
+  const int64_t height = x.shape[2], width = x.shape[3];
+  for (int64_t n = 0; n < y.shape[0]; ++n)
+    for (int64_t c = 0; c < y.shape[1]; ++c)
+      for (int64_t i = 0; i < y.shape[2]; ++i)
+        for (int64_t j = 0; j < y.shape[3]; ++j) {
+          double sum = 0, padded = 0, inside = 0;
+          for (int64_t r = 0; r < op.kernel; ++r)
+            for (int64_t s = 0; s < op.kernel; ++s) {
+              const int64_t row = i * op.stride - op.padding + r, column = j * op.stride - op.padding + s;
+              if (row >= height + op.padding || column >= width + op.padding) continue;
+              ++padded;
+              if (row < 0 || column < 0 || row >= height || column >= width) continue;
+              ++inside;
+              sum += x.at(n, c, row, column);
+            }
+          const double cells = op.divisor != 0 ? op.divisor : op.count_padding ? padded : inside;
+          y.at(n, c, i, j) = sum == 0 ? 0 : sum / cells;
+        }
+  return y;
+}
+
+Results reference(const Reduce& op, const Call& call) {
+  Array y = call.result();
+  const Array& x = call.x();
+  const size_t axis = call.axis(op.axis);
+  int64_t inner = 1;
+  for (size_t d = axis + 1; d < x.shape.rank(); ++d) inner *= x.shape[d];
+  const int64_t size = x.shape[axis];
+  for (size_t i = 0; i < y.values.size(); ++i) {
+    const auto at = [&](int64_t k) {
+      const auto place = static_cast<int64_t>(i);
+      return x.values[static_cast<size_t>((place / inner * size + k) * inner + place % inner)];
+    };
+    double result = op.function == ReduceFunction::Max ? at(0) : 0;
+    for (int64_t k = 0; k < size; ++k)
+      result = op.function == ReduceFunction::Max ? std::max(result, at(k)) : result + at(k);
+    y.values[i] = op.function == ReduceFunction::Mean ? result / static_cast<double>(size) : result;
+  }
+  return y;
+}
+
 }  // namespace tyto

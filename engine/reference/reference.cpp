@@ -31,6 +31,7 @@ TensorsByName run_reference(const Graph& graph, const TensorsByName& inputs,
     if (poll) poll();
     Call call{node, {}};
     for (Value v : node.inputs) call.in.push_back(&value(v));
+    call.is_map = !node.inputs.empty() && graph.result(node.inputs[0]).kind == Kind::Map;
     if (const auto* input = std::get_if<Input>(&node.op)) {
       values.emplace_back(array_of(inputs.at(node.name)));
       if (input->counted) values.back().push_back(array_of(inputs.at(node.name + kCountSuffix)));

@@ -31,7 +31,7 @@ bool may_be_view(const Graph& graph, const Node& node) {
   const auto* activate = std::get_if<Activate>(&node.op);
   return std::holds_alternative<Flatten>(node.op) || std::holds_alternative<Cast>(node.op) ||
          std::holds_alternative<ToMap>(node.op) || std::holds_alternative<ToRows>(node.op) ||
-         (pool && graph.shape(node.inputs[0]) == node.shape()) ||
+         std::holds_alternative<Reshape>(node.op) || (pool && graph.shape(node.inputs[0]) == node.shape()) ||
          (activate && activate->activation == Activation::None);
 }
 

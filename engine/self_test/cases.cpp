@@ -196,7 +196,7 @@ std::vector<OperatorCase> operator_cases() {
        [](Graph& g, const Weights& w, Value x) {
          x = g.activate(g.conv2d(x, w.scope("a"), {.kernel = 1}), Activation::HardSwish);
          const Value s = g.conv2d(g.global_average_pool(x), w.scope("b"), {.kernel = 1});
-         return g.scale_channels(x, g.activate(s, Activation::HardSigmoid));
+         return g.mul(x, g.activate(s, Activation::HardSigmoid));
        }},
       {"unit length over channels",
        {2, 24, 9, 7},

@@ -26,7 +26,7 @@ constexpr Block kLastBlocks[] = {{5, 1, true, kSwish}, {5, 1, true, kSwish}};
 Value squeeze_and_excite(Graph& g, const Weights& w, Value x) {
   Value s = g.relu(g.conv2d(g.global_average_pool(x), w.scope("fc1"), {.kernel = 1}, Graph::Bias::Required));
   s = g.activate(g.conv2d(s, w.scope("fc2"), {.kernel = 1}, Graph::Bias::Required), Activation::HardSigmoid);
-  return g.scale_channels(x, s);
+  return g.mul(x, s);
 }
 
 // A block behind its expansion: layers `first` and on under w.

@@ -127,7 +127,7 @@ TEST(Cost, OfEachOperatorIsWhatAHandWorksOut) {
       {"18 products",
        {1, 2, 3, 3},
        {},
-       [](Graph& g, const Weights&, Value x) { return g.scale_channels(x, g.global_average_pool(x)); },
+       [](Graph& g, const Weights&, Value x) { return g.mul(x, g.global_average_pool(x)); },
        18,
        18 + 2,
        18},
