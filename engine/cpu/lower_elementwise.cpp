@@ -1,23 +1,83 @@
 // Additions, activations and normalisation that no convolution took over.
+#include <algorithm>
 #include <array>
+#include <optional>
 
 #include "engine/cpu/lowering.h"
 #include "engine/graph/batch_norm_affine.h"
 
 namespace tyto::cpu {
 
-void Lowering::lower(const Add& op, const Node& node, int id) {
-  const memory::desc& layout = stored(node.inputs[0]).layout;
-  const TensorRef a = stored(node.inputs[0]), b = in_layout(node.inputs[1], layout),
-                  result = new_tensor(layout);
+namespace {
+
+// Of b, repeated to the first input's shape: the same memory, with as many dimensions as that has.
+memory::desc as_repeated(const Shape& a, const Shape& b, bool channels_of_map) {
+  memory::dims dims(a.rank(), 1);
+  if (channels_of_map)
+    dims[1] = b[0];
+  else
+    std::copy(b.begin(), b.end(), dims.end() - static_cast<std::ptrdiff_t>(b.rank()));
+  memory::dims strides(dims.size(), 1);
+  for (size_t i = dims.size(); i-- > 1;) strides[i - 1] = strides[i] * dims[i];
+  return {dims, memory::data_type::f32, strides};
+}
+
+// [outer, inner] where only leading dimensions repeat, which is what oneDNN is fast at.
+struct Flat {
+  int64_t outer = 1, inner = 1;
+};
+std::optional<Flat> flat(const Shape& a, const memory::dims& b) {
+  Flat flat;
+  size_t d = 0;
+  for (; d < b.size() && b[d] == 1; ++d) flat.outer *= a[d];
+  for (; d < b.size(); ++d) {
+    if (b[d] != a[d]) return std::nullopt;
+    flat.inner *= a[d];
+  }
+  return flat;
+}
+
+}  // namespace
+
+void Lowering::lower_binary(dnnl::algorithm algorithm, Activation activation, const Node& node, int id) {
+  const Value in_a = node.inputs[0], in_b = node.inputs[1];
+  const Result &a = graph_.result(in_a), &b = graph_.result(in_b);
+  TensorRef x = stored(in_a), y;
+  if (a.shape == b.shape) {
+    y = in_layout(in_b, x.layout);
+  } else {
+    y = rows(in_b);
+    y.layout = as_repeated(a.shape, b.shape, a.kind == Kind::Map && b.kind == Kind::Rows);
+    if (const auto both = flat(a.shape, y.layout.dims()); both && a.kind == Kind::Rows) {
+      x = rows(in_a);
+      x.layout = plain({both->outer, both->inner});
+      y.layout = plain({1, both->inner});
+    }
+  }
+  TensorRef result = new_tensor(x.layout);
   dnnl::post_ops ops;
-  append_activation(ops, op.activation);
-  const dnnl::binary::primitive_desc pd({dnnl::algorithm::binary_add, layout, layout, layout},
-                                        attributes(ops), engine_);
+  append_activation(ops, activation);
+  const dnnl::binary::primitive_desc pd({algorithm, x.layout, y.layout, x.layout}, attributes(ops), engine_);
   add_primitive(node, pd.impl_info_str(), dnnl::binary(pd), pd.scratchpad_desc(),
-                {{DNNL_ARG_SRC_0, bind(a)}, {DNNL_ARG_SRC_1, bind(b)}, {DNNL_ARG_DST, bind(result)}},
-                std::array{a, b, result});
+                {{DNNL_ARG_SRC_0, bind(x)}, {DNNL_ARG_SRC_1, bind(y)}, {DNNL_ARG_DST, bind(result)}},
+                std::array{x, y, result});
+  if (a.kind == Kind::Rows) result.layout = plain(node.result());
   store(id, result);
+}
+
+void Lowering::lower(const Add& op, const Node& node, int id) {
+  lower_binary(dnnl::algorithm::binary_add, op.activation, node, id);
+}
+
+void Lowering::lower(const Sub& op, const Node& node, int id) {
+  lower_binary(dnnl::algorithm::binary_sub, op.activation, node, id);
+}
+
+void Lowering::lower(const Mul& op, const Node& node, int id) {
+  const Shape &a = graph_.shape(node.inputs[0]), &b = graph_.shape(node.inputs[1]);
+  const bool of_images = node.result().kind == Kind::Map && b == Shape{a[0], a[1], 1, 1};
+  if (of_images && a != b && op.activation == Activation::None) return lower_scale_channels(node, id);
+  lower_binary(dnnl::algorithm::binary_mul, op.activation, node, id);
 }
 
 void Lowering::lower(const Activate& op, const Node& node, int id) {
@@ -67,7 +127,7 @@ void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
   store(id, result);
 }
 
-void Lowering::lower(const Mul&, const Node& node, int id) {
+void Lowering::lower_scale_channels(const Node& node, int id) {
   const TensorRef x = as_blocks(node.inputs[0]), scales = as_blocks(node.inputs[1]),
                   result = new_tensor(x.layout);
   add_step(

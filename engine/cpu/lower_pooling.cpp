@@ -3,6 +3,7 @@
 
 #include "engine/cpu/lowering.h"
 #include "kernels/pooling/adaptive_average_pool.h"
+#include "kernels/pooling/average_pool.h"
 #include "kernels/pooling/gem_pool.h"
 
 namespace tyto::cpu {
@@ -60,6 +61,40 @@ void Lowering::lower(const GemPool& op, const Node& node, int id) {
         kernels::gem_pool_cpu(as_const(from), power, op, to);
       },
       std::array{x, result});
+  store(id, result);
+}
+
+void Lowering::lower(const AveragePool& op, const Node& node, int id) {
+  const TensorRef x = as_blocks(node.inputs[0]);
+  const TensorRef result = new_tensor(with_area(x.layout, node.shape()[2], node.shape()[3]));
+  const kernels::AveragePoolWindow window = {op.kernel,  op.kernel,  op.stride,        op.stride,
+                                             op.padding, op.padding, op.count_padding, op.divisor};
+  add_step(
+      {node.name, "average_pool", "tyto", layout_name(result.layout), node.shape()},
+      [source = bind(x), target = bind(result), from = blocks(x), to = blocks(result),
+       window](dnnl::stream&) mutable {
+        from.data = floats(source);
+        to.data = floats(target);
+        kernels::average_pool_cpu(as_const(from), window, to);
+      },
+      std::array{x, result});
+  store(id, result);
+}
+
+void Lowering::lower(const Reduce& op, const Node& node, int id) {
+  using Algorithm = dnnl::algorithm;
+  const TensorRef x = rows(node.inputs[0]);
+  Shape kept = graph_.shape(node.inputs[0]);  // the axis, of size 1
+  kept[static_cast<size_t>(op.axis < 0 ? op.axis + static_cast<int>(kept.rank()) : op.axis)] = 1;
+  TensorRef result = new_tensor(plain(kept));
+  const Algorithm algorithm = op.function == ReduceFunction::Mean  ? Algorithm::reduction_mean
+                              : op.function == ReduceFunction::Max ? Algorithm::reduction_max
+                                                                   : Algorithm::reduction_sum;
+  const dnnl::reduction::primitive_desc pd({algorithm, x.layout, result.layout, 0.0f, 0.0f}, attributes({}),
+                                           engine_);
+  add_primitive(node, pd.impl_info_str(), dnnl::reduction(pd), pd.scratchpad_desc(),
+                {{DNNL_ARG_SRC, bind(x)}, {DNNL_ARG_DST, bind(result)}}, std::array{x, result});
+  result.layout = plain(node.shape());
   store(id, result);
 }
 

@@ -141,7 +141,8 @@ TensorRef Lowering::in_layout(Value v, const memory::desc& layout) {
 TensorRef Lowering::reuse_or_copy(Value v, const memory::desc& layout, int id, const TensorRef& source) {
   const TensorRef& own = stored(v);
   const Buffer& buffer = buffers_[static_cast<size_t>(own.buffer)];
-  const bool free = buffer.input < 0 && buffer.last_node == id && own.buffer != source.buffer;
+  const bool free =
+      buffer.input < 0 && !buffer.constant && buffer.last_node == id && own.buffer != source.buffer;
   return free && own.layout == layout ? own : copy(v, layout);
 }
 
@@ -150,6 +151,10 @@ memory::desc Lowering::plain(const Shape& shape, memory::data_type type) const {
   memory::dims strides(shape.rank(), 1);
   for (size_t i = shape.rank(); i-- > 1;) strides[i - 1] = strides[i] * std::max<int64_t>(1, shape[i]);
   return {shape.dims(), type, strides};
+}
+
+memory::desc Lowering::plain(const Result& rows) const {
+  return plain(rows.shape, rows.elements == Elements::I32 ? memory::data_type::s32 : memory::data_type::f32);
 }
 
 memory::data_type Lowering::memory_type(Elements elements) const {
@@ -167,11 +172,7 @@ memory::desc Lowering::any_layout(const Result& map) const {
   return described(map.shape, memory_type(map.elements), memory::format_tag::any);
 }
 
-TensorRef Lowering::rows(Value v) {
-  const Result& result = graph_.result(v);
-  return in_layout(v, plain(result.shape, result.elements == Elements::I32 ? memory::data_type::s32
-                                                                           : memory::data_type::f32));
-}
+TensorRef Lowering::rows(Value v) { return in_layout(v, plain(graph_.result(v))); }
 
 memory::desc Lowering::described(const Shape& shape, memory::data_type type, memory::format_tag tag) const {
   admission_.value(layer_, shape,
@@ -183,6 +184,8 @@ memory::desc Lowering::described(const Shape& shape, memory::data_type type, mem
 }
 
 memory Lowering::bind(const TensorRef& s) {
+  if (const memory& constant = buffers_[static_cast<size_t>(s.buffer)].constant)
+    return {s.layout, engine_, constant.get_data_handle()};
   memory m(s.layout, engine_, nullptr);
   if (const int input = buffers_[static_cast<size_t>(s.buffer)].input; input >= 0)
     result_.inputs[static_cast<size_t>(input)].push_back(m);

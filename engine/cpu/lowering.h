@@ -80,6 +80,7 @@ class Lowering {
   // Descriptors of values. Every size that a library sees passes through here, where it is admitted; weights
   // apart, which are in memory already.
   memory::desc plain(const Shape& shape, memory::data_type type = memory::data_type::f32) const;  // row-major
+  memory::desc plain(const Result& rows) const;      // how rows are kept
   memory::desc any_layout(const Result& map) const;  // of memory_type(map.elements)
   memory::desc described(const Shape& shape, memory::data_type type, memory::format_tag tag) const;
   // The same kind of layout for images of another size; the layout is one of ChannelBlocks.
@@ -88,6 +89,11 @@ class Lowering {
   // own kernels make: what reads them says what it needs.
   memory::data_type memory_type(Elements elements) const;
   TensorRef rows(Value v);  // row-major, in F32 or I32: how rows are kept, and what a map becomes
+
+  // --- families ---
+  void lower_binary(dnnl::algorithm algorithm, Activation activation, const Node& node, int id);
+  void lower_scale_channels(const Node& node, int id);
+  void lower_concat_of_maps(const Node& node, int id);
 
   // --- steps ---
   // The last of `used` is the result.
@@ -105,6 +111,7 @@ class Lowering {
     Lifetime life;
     int last_node = -1;  // the last node that reads a value in it
     int input = -1;      // the caller's memory: which of the graph's inputs
+    memory constant;     // a weight's memory, or null
   };
 
   const Graph& graph_;

@@ -53,6 +53,13 @@ Activation* fused_activation(Operator& op) {
       op);
 }
 
+kernels::UpsampleSteps upsample_steps(const Upsample& op, const Shape& input) {
+  const bool given = op.scale > 0 && op.mode != kernels::Upsampling::BilinearCorners;
+  if (given) return {1 / op.scale, 1 / op.scale};
+  return {kernels::upsample_step(op.mode, input[2], op.height),
+          kernels::upsample_step(op.mode, input[3], op.width)};
+}
+
 Padding same_padding(const Shape& x, int kernel, int stride) {
   const auto total = [&](int64_t size) {
     const int64_t cells = (size + stride - 1) / stride;

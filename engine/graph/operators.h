@@ -148,6 +148,9 @@ struct Upsample {
   float scale = 0;  // the scale_factor that torch was given, where it does not recompute it; 0: of the sizes
 };
 
+// Of the input [N, C, H, W] along both axes.
+kernels::UpsampleSteps upsample_steps(const Upsample& op, const Shape& input);
+
 // Input: a map. Output: the map with a border (torch.nn.functional.pad); what is reflected is thinner than
 // it.
 struct Pad {
