@@ -83,11 +83,13 @@ void Lowering::lower(const Mul& op, const Node& node, int id) {
 void Lowering::lower(const Activate& op, const Node& node, int id) {
   if (op.activation == Activation::None) return store(id, stored(node.inputs[0]));
   const TensorRef x = stored(node.inputs[0]), result = new_tensor(x.layout);
-  // The identity, and what a convolution would do after itself.
+  // Only without post-ops is an elementwise primitive of oneDNN 2.6 a vectorised one.
+  const std::vector<Eltwise> steps = eltwise_of(op.activation);
   dnnl::post_ops ops;
-  append_activation(ops, op.activation);
+  for (size_t i = 1; i < steps.size(); ++i)
+    ops.append_eltwise(1.0f, steps[i].algorithm, steps[i].alpha, steps[i].beta);
   const dnnl::eltwise_forward::primitive_desc pd(
-      {dnnl::prop_kind::forward_inference, dnnl::algorithm::eltwise_linear, x.layout, 1.0f, 0.0f},
+      {dnnl::prop_kind::forward_inference, steps[0].algorithm, x.layout, steps[0].alpha, steps[0].beta},
       attributes(ops), engine_);
   add_primitive(node, pd.impl_info_str(), dnnl::eltwise_forward(pd), pd.scratchpad_desc(),
                 {{DNNL_ARG_SRC, bind(x)}, {DNNL_ARG_DST, bind(result)}}, std::array{x, result});

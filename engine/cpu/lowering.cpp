@@ -235,20 +235,35 @@ void Lowering::add_reorder(PlanReport::Step report, const TensorRef& from, const
   moved.bytes_written = static_cast<int64_t>(to_layout.get_size());
 }
 
-void append_activation(dnnl::post_ops& ops, Activation activation) {
+std::vector<Eltwise> eltwise_of(Activation activation) {
   switch (activation) {
     case Activation::None:
-      return;
+      return {};
     case Activation::Relu:
-      return ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+      return {{dnnl::algorithm::eltwise_relu, 0.0f, 0.0f}};
     case Activation::Relu6:
-      return ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_clip, 0.0f, 6.0f);
+      return {{dnnl::algorithm::eltwise_clip, 0.0f, 6.0f}};
     case Activation::HardSigmoid:
-      ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_linear, 1.0f / 6, 0.5f);
-      return ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_clip, 0.0f, 1.0f);
+      return {{dnnl::algorithm::eltwise_linear, 1.0f / 6, 0.5f}, {dnnl::algorithm::eltwise_clip, 0.0f, 1.0f}};
     case Activation::HardSwish:
-      return ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_hardswish, 0.0f, 0.0f);
+      return {{dnnl::algorithm::eltwise_hardswish, 0.0f, 0.0f}};
+    case Activation::Sigmoid:
+      return {{dnnl::algorithm::eltwise_logistic, 0.0f, 0.0f}};
+    case Activation::Tanh:
+      return {{dnnl::algorithm::eltwise_tanh, 0.0f, 0.0f}};
+    case Activation::Silu:
+      return {{dnnl::algorithm::eltwise_swish, 1.0f, 0.0f}};
+    case Activation::GeluErf:
+      return {{dnnl::algorithm::eltwise_gelu_erf, 0.0f, 0.0f}};
+    case Activation::GeluTanh:
+      return {{dnnl::algorithm::eltwise_gelu_tanh, 0.0f, 0.0f}};
   }
+  return {};
+}
+
+void append_activation(dnnl::post_ops& ops, Activation activation) {
+  for (const Eltwise& step : eltwise_of(activation))
+    ops.append_eltwise(1.0f, step.algorithm, step.alpha, step.beta);
 }
 
 kernels::Clamp clamp_of(Activation activation) {

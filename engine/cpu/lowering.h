@@ -130,7 +130,13 @@ class Lowering {
 
 inline float* floats(const memory& m) { return static_cast<float*>(m.get_data_handle()); }
 
-// ReLU and friends as a primitive's last post-ops.
+// An activation as oneDNN's elementwise functions, one applied after the other.
+struct Eltwise {
+  dnnl::algorithm algorithm;
+  float alpha, beta;
+};
+std::vector<Eltwise> eltwise_of(Activation activation);
+// The same as a primitive's last post-ops.
 void append_activation(dnnl::post_ops& ops, Activation activation);
 kernels::Clamp clamp_of(Activation activation);              // None, Relu and Relu6 alone are clamps
 dnnl::primitive_attr attributes(const dnnl::post_ops& ops);  // with a scratchpad of ours

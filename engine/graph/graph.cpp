@@ -32,7 +32,12 @@ std::string_view name_of(Activation activation) {
                                                  {"relu", Activation::Relu},
                                                  {"relu6", Activation::Relu6},
                                                  {"hard_sigmoid", Activation::HardSigmoid},
-                                                 {"hard_swish", Activation::HardSwish}};
+                                                 {"hard_swish", Activation::HardSwish},
+                                                 {"sigmoid", Activation::Sigmoid},
+                                                 {"tanh", Activation::Tanh},
+                                                 {"silu", Activation::Silu},
+                                                 {"gelu", Activation::GeluErf},
+                                                 {"gelu_tanh", Activation::GeluTanh}};
   return name_in(kNames, activation);
 }
 

@@ -1,5 +1,7 @@
 // What looks at one value at a time.
 #include <algorithm>
+#include <cmath>
+#include <numbers>
 
 #include "engine/reference/operators.h"
 
@@ -17,6 +19,16 @@ double activated(double v, Activation activation) {
       return std::clamp(v / 6 + 0.5, 0.0, 1.0);
     case Activation::HardSwish:
       return v * std::clamp(v / 6 + 0.5, 0.0, 1.0);
+    case Activation::Sigmoid:
+      return 1 / (1 + std::exp(-v));
+    case Activation::Tanh:
+      return std::tanh(v);
+    case Activation::Silu:
+      return v / (1 + std::exp(-v));
+    case Activation::GeluErf:
+      return v * (1 + std::erf(v / std::numbers::sqrt2)) / 2;
+    case Activation::GeluTanh:
+      return v * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (v + 0.044715 * v * v * v))) / 2;
   }
   return v;
 }

@@ -43,8 +43,7 @@ __global__ void __launch_bounds__(kMapBlock)
       for (int i = 0; i < N; ++i) sum[i] += v[i];
     }
   }
-#pragma unroll
-  for (int i = 0; i < N; ++i) sum[i] = activate(sum[i], params.activation);
+  activate(sum, params.activation);
   store<N>(sum, y + sizes.out(position.image, position.row, position.column) + channel);
 }
 

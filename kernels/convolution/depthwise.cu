@@ -29,8 +29,7 @@ __device__ void start_sum(const T* bias, int channel, float (&sum)[N]) {
 
 template <int N, class T>
 __device__ void finish_sum(float (&sum)[N], Activation activation, T* y) {
-#pragma unroll
-  for (int i = 0; i < N; ++i) sum[i] = activate(sum[i], activation);
+  activate(sum, activation);
   store<N>(sum, y);
 }
 

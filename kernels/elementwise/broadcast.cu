@@ -56,7 +56,8 @@ __global__ void __launch_bounds__(kRowBlock)
   for (int k = 0; k < kThreadRows; ++k) {
     if (place.row + k * rows.groups >= rows.sizes[1]) break;
 #pragma unroll
-    for (int i = 0; i < N; ++i) u[k][i] = activate(combined(u[k][i], v[k][i], op), activation);
+    for (int i = 0; i < N; ++i) u[k][i] = combined(u[k][i], v[k][i], op);
+    activate(u[k], activation);
     store<N>(u[k], y + at(kY, k));
   }
 }

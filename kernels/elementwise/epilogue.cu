@@ -27,8 +27,7 @@ __global__ void __launch_bounds__(kBlock)
   };
   if (residual) add(residual + pack * N);
   if (bias) add(bias + pack % row_packs * N);
-#pragma unroll
-  for (int i = 0; i < N; ++i) v[i] = activate(v[i], activation);
+  activate(v, activation);
   store<N>(v, y + pack * N);
 }
 

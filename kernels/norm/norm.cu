@@ -47,7 +47,8 @@ __global__ void __launch_bounds__(kBlock)
   for (int p = 0; p < kPixels; ++p) {
     if (first + p >= area) break;
 #pragma unroll
-    for (int i = 0; i < N; ++i) v[p][i] = activate(v[p][i] * a[i] + b[i], activation);
+    for (int i = 0; i < N; ++i) v[p][i] = v[p][i] * a[i] + b[i];
+    activate(v[p], activation);
     store<N>(v[p], y + at + p * channels);
   }
 }

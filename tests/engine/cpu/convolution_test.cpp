@@ -4,6 +4,7 @@
 
 #include "engine/graph/passes.h"
 #include "support/compare.h"
+#include "support/every_activation.h"
 #include "support/random_weights.h"
 
 namespace tyto {
@@ -44,12 +45,13 @@ Graph graph_of(const Case& c) {
   return g;
 }
 
-// Inputs large enough that ReLU6 has something to cut.
-void expect_right(const Case& c, int threads = 1) {
+// Inputs up to `largest`: large enough that ReLU6 has something to cut.
+void expect_right(const Case& c, int threads = 1, float largest = 6) {
   SCOPED_TRACE(c.str());
   const Graph fused = optimise(graph_of(c));
   EXPECT_EQ(count<Add>(fused) + count<Activate>(fused), 0);
-  expect_cpu_equals_reference(fused, noise(c.input, 1, -6, 6), (1 + c.residual) * c.terms(), 1, threads);
+  expect_cpu_equals_reference(fused, noise(c.input, 1, -largest, largest), (1 + c.residual) * c.terms(), 1,
+                              threads);
 }
 
 // Every kernel, stride, padding, dilation and grouping together; the other options take turns.
@@ -84,6 +86,23 @@ TEST(CpuConvolution, EqualsReferenceWithWinograd) {
              residual};
       expect_right(c);
     }
+}
+
+// Over vectors of 8 and 16, images, depthwise and by Winograd, before and behind a residual's addition.
+TEST(CpuConvolution, AppliesEveryActivation) {
+  const Shape wide = {1, 32, 15, 14};
+  for (Activation activation : kEveryActivation)
+    for (bool residual : {false, true})
+      for (Case c :
+           {Case{{2, 13, 5, 6}, 21, {.kernel = 1}}, Case{{1, 3, 9, 9}, 16, {.kernel = 3, .stride = 2}},
+            Case{wide, 48, {.kernel = 3, .padding = 1}},
+            Case{wide, 32, {.kernel = 3, .padding = 1, .groups = 32}}}) {
+        c.op.activation = activation;
+        c.bias = true;
+        c.residual = residual;
+        // Results of a sigmoid are small beside what it is applied to; so that is small, too.
+        expect_right(c, 1, 2);
+      }
 }
 
 TEST(CpuConvolution, OfAnImageAsSmallAsItsWindow) {
@@ -191,6 +210,16 @@ TEST(CpuLinear, EqualsReferenceOnOddSizes) {
           g.output("y", g.linear(g.rows_input("input", {batch, in}), weights(layout).scope("fc")));
           expect_cpu_equals_reference(g, noise({batch, in}, 1), static_cast<double>(in + bias));
         }
+}
+
+TEST(CpuLinear, AppliesEveryActivation) {
+  const Weights w = weights({{"fc.weight", {17, 37}}, {"fc.bias", {17}}});
+  for (Activation activation : kEveryActivation) {
+    SCOPED_TRACE(name_of(activation));
+    Graph g;
+    g.output("y", g.activate(g.linear(g.rows_input("input", {2, 37}), w.scope("fc")), activation));
+    expect_cpu_equals_reference(optimise(g), noise({2, 37}, 1), 38);
+  }
 }
 
 TEST(CpuLinear, FlattensAMapInPyTorchsOrderAndActivates) {

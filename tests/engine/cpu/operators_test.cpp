@@ -5,6 +5,7 @@
 #include "engine/graph/passes.h"
 #include "support/compare.h"
 #include "support/errors.h"
+#include "support/every_activation.h"
 #include "support/random_weights.h"
 
 namespace tyto {
@@ -112,10 +113,38 @@ TEST(CpuAdd, OfAValueWithItself) {
 }
 
 TEST(CpuActivate, EqualsReference) {
-  for (Activation activation : {Activation::Relu, Activation::Relu6})
+  for (Activation activation : kEveryActivation)
     expect_right({2, 7, 4, 3}, {}, 1, [&](Graph& g, const Weights&, Value x) {
       return g.activate(g.max_pool(x, {.stride = 1}), activation);
     });
+}
+
+// oneDNN's own e^x, tanh and erf, alone and behind an addition.
+TEST(CpuActivate, IsAccurateForValuesOfAnySize) {
+  std::vector<float> values;
+  for (float v = -20; v <= 20; v += 0x1p-8f) values.push_back(v);
+  for (int exponent = -125; exponent < 127; ++exponent)
+    for (float sign : {-1.0f, 1.0f}) values.push_back(sign * std::ldexp(1.0f, exponent));
+  const Shape shape = {1, static_cast<int64_t>(values.size())};
+  const Tensor input = Tensor::of<float>(shape, values);
+  for (Activation activation : kEveryActivation)
+    for (bool behind_addition : {false, true}) {
+      SCOPED_TRACE(fmt::format("{}{}", name_of(activation), behind_addition ? " behind an addition" : ""));
+      Graph g;
+      Value x = g.rows_input("input", shape);
+      if (behind_addition) x = g.add(x, x);
+      g.output("y", g.activate(x, activation));
+      const Graph fused = optimise(g);
+      OnCpu cpu(fused);
+      const Tensor got = cpu.run(input).at("y"), want = run_reference(fused, input).at("y");
+      const bool near_a_half = activation == Activation::Sigmoid || activation == Activation::HardSigmoid;
+      for (size_t i = 0; i < values.size(); ++i) {
+        const double v = (1 + behind_addition) * double{values[i]};
+        // e^x's two roundings or erf's three (Abramowitz and Stegun 7.1.26), a sum, a quotient, a product.
+        const double tolerance = 6 * unit_roundoff(Precision::Fp32) * (near_a_half ? 1 : std::abs(v));
+        ASSERT_NEAR(got.as<float>()[i], want.as<float>()[i], tolerance) << "of " << v;
+      }
+    }
 }
 
 // A map as images are given.
