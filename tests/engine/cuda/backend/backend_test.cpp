@@ -216,7 +216,7 @@ TEST_P(EmulatedSchedules, BatchesInFlightComeBackInOrder) {
   }
 }
 
-// Each has an arena, a graph and memory for its copies of its own; weights alone are shared.
+// They share weights, and run one after the other in one arena; each has memory of its own for its copies.
 TEST_F(Emulated, PlansOfOneContextMayBeInFlightTogether) {
   const Model model(write_small_resnet(folder / "net.safetensors"));
   Context context(on("cuda:0"));
@@ -322,6 +322,20 @@ TEST_F(Emulated, SeveralGpusHoldSeveralBatches) {
   Context one(on("cuda:1")), two(on("cuda:0,1"));
   Plan a(model, one, model.input_shapes(1)), b(model, two, model.input_shapes(1));
   EXPECT_EQ(b.in_flight(), 2 * a.in_flight());
+}
+
+TEST_F(Emulated, APlanIsMadeWhileAnotherRunsAndTheArenaMoves) {
+  const Model model(write_small_resnet(folder / "net.safetensors"));
+  Context context(on("cuda:0"));
+  Plan small(model, context, model.input_shapes(1));
+  const Tensor input = noise(small.inputs()[0].shape, 1);
+  const auto want = copies(small.run(input));
+  small.submit(input);
+  Plan large(model, context, model.input_shapes(3));
+  expect_same_bits(small.collect(), want);
+  small.submit(input);
+  large.run(noise(large.inputs()[0].shape, 2));
+  expect_same_bits(small.collect(), want);
 }
 
 TEST_F(Emulated, MoreThanWhatMayBeInFlightIsRefused) {
