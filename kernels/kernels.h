@@ -3,15 +3,17 @@
 //
 //   common/       launches, element types, layouts of maps, warp and block reductions, tensor-core tiles
 //   layout/       between NCHW and NHWC, between element types, between strided arrays; borders
+//   attention/    the softmax of scores with a bias and a mask
 //   elementwise/  residual, bias and activation; arithmetic with broadcasting; a count of what is not finite
 //   convolution/  depthwise convolution, the gathering half of a transposed one
-//   norm/         instance norm, per-channel affine maps, unit length over channels
-//   pooling/      average (adaptive and not), generalised-mean and max pooling
+//   norm/         instance, group and layer norm, per-channel affine maps, unit length over channels, softmax
+//   pooling/      average (adaptive and not), generalised-mean and max pooling; reductions
 //   detection/    heads, box decoding, class scores, non-maximum suppression
 //   image/        Pillow's and OpenCV's resampling bit for bit, normalisation, flips, torch's resampling
 //   retrieval/    rows of unit length
 #pragma once
 
+#include "kernels/attention/masked_softmax.h"
 #include "kernels/common/channel_blocks.h"
 #include "kernels/common/strided_box.h"
 #include "kernels/convolution/col2im.h"
@@ -36,9 +38,12 @@
 #include "kernels/layout/pad.h"
 #include "kernels/layout/strided_copy.h"
 #include "kernels/norm/l2_normalize.h"
+#include "kernels/norm/layer_norm.h"
 #include "kernels/norm/norm.h"
+#include "kernels/norm/softmax.h"
 #include "kernels/pooling/adaptive_average_pool.h"
 #include "kernels/pooling/average_pool.h"
 #include "kernels/pooling/gem_pool.h"
 #include "kernels/pooling/max_pool.h"
+#include "kernels/pooling/reduce.h"
 #include "kernels/retrieval/normalize_rows.h"

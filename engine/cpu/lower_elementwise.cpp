@@ -102,11 +102,11 @@ void Lowering::lower(const BatchNorm& op, const Node& node, int id) {
   add_step(
       {node.name, "batch_norm", "tyto", layout_name(x.layout), node.shape()},
       [from = bind(x), to = bind(result), view = blocks(x), affine,
-       clamp = clamp_of(op.activation)](dnnl::stream&) mutable {
+       activation = op.activation](dnnl::stream&) mutable {
         kernels::ChannelBlocks<float> y = view;
         y.data = floats(to);
         view.data = floats(from);
-        kernels::channel_affine_cpu(as_const(view), affine.scale.data(), affine.shift.data(), clamp, y);
+        kernels::channel_affine_cpu(as_const(view), affine.scale.data(), affine.shift.data(), activation, y);
       },
       std::array{x, result});
   store(id, result);
@@ -115,15 +115,17 @@ void Lowering::lower(const BatchNorm& op, const Node& node, int id) {
 void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
   const Tensor scale = node.weights[0].load(), shift = node.weights[1].load();
   const TensorRef x = as_blocks(node.inputs[0]), result = new_tensor(x.layout);
+  const int64_t count = scale.elements();
+  const kernels::GroupNorm params = {count, count, op.epsilon, op.activation};
   add_step(
       {node.name, "instance_norm", "tyto", layout_name(x.layout), node.shape()},
-      [from = bind(x), to = bind(result), view = blocks(x), scale, shift, epsilon = op.epsilon,
-       clamp = clamp_of(op.activation)](dnnl::stream&) mutable {
+      [from = bind(x), to = bind(result), view = blocks(x), scale, shift, params,
+       moments = std::vector<double>(static_cast<size_t>(2 * blocks(x).n * count))](dnnl::stream&) mutable {
         kernels::ChannelBlocks<float> y = view;
         y.data = floats(to);
         view.data = floats(from);
-        kernels::instance_norm_cpu(as_const(view), scale.as<float>().data(), shift.as<float>().data(),
-                                   scale.elements(), epsilon, clamp, y);
+        kernels::group_norm_cpu(as_const(view), scale.as<float>().data(), shift.as<float>().data(), params, y,
+                                moments.data());
       },
       std::array{x, result});
   store(id, result);

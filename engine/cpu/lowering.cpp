@@ -266,20 +266,6 @@ void append_activation(dnnl::post_ops& ops, Activation activation) {
     ops.append_eltwise(1.0f, step.algorithm, step.alpha, step.beta);
 }
 
-kernels::Clamp clamp_of(Activation activation) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  switch (activation) {
-    case Activation::None:
-      return {-kInfinity, kInfinity};
-    case Activation::Relu:
-      return {0.0f, kInfinity};
-    case Activation::Relu6:
-      return {0.0f, 6.0f};
-    default:
-      throw Error(ErrorKind::Unsupported, fmt::format("{} is no clamp", name_of(activation)));
-  }
-}
-
 dnnl::primitive_attr attributes(const dnnl::post_ops& ops) {
   dnnl::primitive_attr attr;
   attr.set_post_ops(ops);

@@ -138,7 +138,6 @@ struct Eltwise {
 std::vector<Eltwise> eltwise_of(Activation activation);
 // The same as a primitive's last post-ops.
 void append_activation(dnnl::post_ops& ops, Activation activation);
-kernels::Clamp clamp_of(Activation activation);              // None, Relu and Relu6 alone are clamps
 dnnl::primitive_attr attributes(const dnnl::post_ops& ops);  // with a scratchpad of ours
 std::string layout_name(const memory::desc& layout);         // "nChw8c", "nhwc"
 

@@ -56,17 +56,18 @@ void Lowering::lower(const BatchNorm& op, const Node& node, int id) {
 void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
   const TensorRef x = stored(node.inputs[0]);
   const TensorRef workspace =
-      scratch(kernels::instance_norm_workspace_bytes(x.shape[0], x.shape[2], x.shape[3], x.channels));
+      scratch(kernels::group_norm_workspace_bytes(x.shape[0], x.shape[2], x.shape[3], x.channels));
   const TensorRef y = new_tensor(node);
   const DeviceBuffer *scale = pack(node.weights[0], DType::F32), *shift = pack(node.weights[1], DType::F32);
-  add_step(node, "tyto", std::array{x, workspace, y},
-           [=, m = addresses_, count = node.weights[0].dim(0)](cudaStream_t s) {
-             with_element_type(x.type, [&]<class T>() {
-               kernels::instance_norm<T>(m->images<const T>(x), reinterpret_cast<const float*>(scale->data()),
-                                         reinterpret_cast<const float*>(shift->data()), count, op.epsilon,
-                                         op.activation, m->at<T>(y), m->at(workspace), s);
-             });
-           });
+  const int64_t count = node.weights[0].dim(0);
+  const kernels::GroupNorm params = {count, count, op.epsilon, op.activation};
+  add_step(node, "tyto", std::array{x, workspace, y}, [=, m = addresses_](cudaStream_t s) {
+    with_element_type(x.type, [&]<class T>() {
+      kernels::group_norm<T>(m->images<const T>(x), reinterpret_cast<const float*>(scale->data()),
+                             reinterpret_cast<const float*>(shift->data()), params, m->at<T>(y),
+                             m->at(workspace), s);
+    });
+  });
   store(id, y);
 }
 

@@ -31,40 +31,42 @@ LaunchConfig cover_columns(int64_t n, int64_t channels, Stream stream) {
   return {.grid = blocks_for(n * chunks, 1), .block = kColumnBlock, .stream = stream};
 }
 
-// The sum of f(value) over an image's pixels, by the whole block and always in the same order: lanes add with
+// f(value) of an image's pixels combined, by the whole block and always in the same order: lanes with
 // shuffles, the warps through shared memory. x: the image's first pixel; first: the block's first channel;
 // partial: shared, [kColumnWarps * kColumnChannels<N>]. Thread t < kColumnChannels<N> gets that of channel
 // first + t, where there is one.
-template <int N, class T, class F>
-__device__ inline float column_sum(const T* x, int area, int channels, int first, float* partial,
-                                   const F& f) {
+template <class Combine, int N, class T, class F>
+__device__ inline float column_reduce(const T* x, int area, int channels, int first, float* partial,
+                                      const F& f) {
   constexpr int kPacks = kColumnPacks<N>, kChannels = kColumnChannels<N>;
   const int thread = threadIdx.x, pack = thread % kPacks, channel = first + pack * N;
-  float sum[N] = {};
+  float mine[N];
+#pragma unroll
+  for (int i = 0; i < N; ++i) mine[i] = Combine::kStart;
   if (channel < channels) {
 #pragma unroll 4
     for (int p = thread / kPacks; p < area; p += kColumnBlock / kPacks) {
       float v[N];
       load<N>(x + p * channels + channel, v);
 #pragma unroll
-      for (int i = 0; i < N; ++i) sum[i] += f(v[i]);
+      for (int i = 0; i < N; ++i) mine[i] = Combine{}(mine[i], f(v[i]));
     }
   }
 #pragma unroll
   for (int i = 0; i < N; ++i)
 #pragma unroll
     for (int distance = kWarp / 2; distance >= kPacks; distance /= 2)
-      sum[i] += __shfl_xor_sync(kFullWarp, sum[i], distance);
+      mine[i] = Combine{}(mine[i], __shfl_xor_sync(kFullWarp, mine[i], distance));
   if (thread % kWarp < kPacks)
 #pragma unroll
-    for (int i = 0; i < N; ++i) partial[thread / kWarp * kChannels + pack * N + i] = sum[i];
+    for (int i = 0; i < N; ++i) partial[thread / kWarp * kChannels + pack * N + i] = mine[i];
   __syncthreads();
 
-  float total = 0;
-  if (thread >= kChannels) return total;
+  float all = Combine::kStart;
+  if (thread >= kChannels) return all;
 #pragma unroll
-  for (int warp = 0; warp < kColumnWarps; ++warp) total += partial[warp * kChannels + thread];
-  return total;
+  for (int warp = 0; warp < kColumnWarps; ++warp) all = Combine{}(all, partial[warp * kChannels + thread]);
+  return all;
 }
 
 }  // namespace tyto::kernels

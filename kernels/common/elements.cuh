@@ -1,5 +1,5 @@
-// Elements of float, Half and BFloat16 in and out of fp32, one by one or as the 16 bytes that one thread
-// moves best.
+// Elements of float, Half and BFloat16 in and out of fp32, and integers into it, one by one or as the 16
+// bytes that one thread moves best.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@ inline constexpr int kPack = 16 / static_cast<int>(sizeof(T));
 __host__ __device__ inline float as_float(float v) { return v; }
 __host__ __device__ inline float as_float(Half v) { return __half2float(v); }
 __host__ __device__ inline float as_float(BFloat16 v) { return __bfloat162float(v); }
+__host__ __device__ inline float as_float(int32_t v) { return static_cast<float>(v); }
 
 // To nearest, ties to even; beyond fp16's range it is infinity.
 template <class T>

@@ -14,8 +14,8 @@
 
 #include <algorithm>
 
+#include "kernels/common/exponential.h"
 #include "kernels/common/launch.h"
-#include "kernels/detection/exponential.h"
 
 namespace tyto::kernels {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/common/exponential.h"
 #include "kernels/common/multiversion.h"
-#include "kernels/detection/exponential.h"
 
 namespace tyto::kernels {
 namespace {

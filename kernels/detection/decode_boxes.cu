@@ -3,9 +3,9 @@
 #include "kernels/detection/decode_boxes.h"
 
 #include "kernels/common/elements.cuh"
+#include "kernels/common/exponential.h"
 #include "kernels/common/launch.h"
 #include "kernels/detection/decode_boxes_math.h"
-#include "kernels/detection/exponential.h"
 
 namespace tyto::kernels {
 namespace {

@@ -1,6 +1,6 @@
+#include "kernels/common/exponential.h"
 #include "kernels/common/multiversion.h"
 #include "kernels/detection/decode_boxes_math.h"
-#include "kernels/detection/exponential.h"
 
 namespace tyto::kernels {
 namespace {

@@ -1,13 +1,14 @@
-// Instance normalisation and per-channel affine maps over channels-last maps.
+// Group and instance normalisation and per-channel affine maps over channels-last maps.
 //
-// Instance normalisation is three launches. The statistics: a block owns 64 bytes of channels and a slice of
-// an image's pixels, each thread updates a mean and a sum of squared deviations (Welford 1962), and threads
-// are combined pairwise (Chan, Golub and LeVeque 1979) by shuffles, warps and then slices one after the
-// other. That reads x once and, other than sums of x and x^2, survives a mean that is large beside the
-// deviation. The coefficients: two numbers a channel of an image, 1 and 0 for channels that pass. The map x *
-// scale + shift: that of channel_affine.
+// Group normalisation is three launches. The statistics: a block owns 64 bytes of channels and a slice of an
+// image's pixels, each thread updates a mean and a sum of squared deviations (Welford 1962), and threads are
+// combined pairwise (Chan, Golub and LeVeque 1979) by shuffles and warps, later slices and a group's channels
+// one after the other. That reads x once and, other than sums of x and x^2, survives a mean that is large
+// beside the deviation. The coefficients: two numbers a channel of an image, 1 and 0 for channels that pass.
+// The map x * scale + shift: that of channel_affine.
 //
-// Cost: the affine map reads x and writes y once, instance normalisation reads x twice. Bound by memory.
+// Cost: the affine map reads x and writes y once, group normalisation reads x twice. Bound by memory; a
+// single group of hundreds of channels adds some microseconds, in which each thread walks them all.
 #include "kernels/norm/norm.h"
 
 #include <algorithm>
@@ -147,58 +148,81 @@ __global__ void __launch_bounds__(kColumnBlock)
   to[count] = all.squares;
 }
 
-// Coefficients [n, channels] of the normalisation.
+// The channels of a block of the next kernel: whole groups.
+struct Chunks {
+  int normalized, width;  // channels; of each group
+  int channels;           // of all blocks but an image's last
+};
+
+Chunks chunks_of(const GroupNorm& params) {
+  const int normalized = static_cast<int>(params.channels);
+  const int width = std::max(normalized / static_cast<int>(params.groups), 1);
+  return {normalized, width, std::max(kBlock / width, 1) * width};
+}
+
+// Coefficients [n, channels] of the normalisation. A thread joins the slices of its channel, or of every
+// 256th of a wider group, and then what the threads of its group have joined.
 __global__ void __launch_bounds__(kBlock)
     coefficients_kernel(const float* __restrict__ moments, const float* __restrict__ scale,
-                        const float* __restrict__ shift, int n, int area, int channels, int count,
-                        Slices slices, float epsilon, float* __restrict__ a, float* __restrict__ b) {
-  const unsigned i = blockIdx.x * kBlock + threadIdx.x;
-  if (i >= static_cast<unsigned>(n) * channels) return;
-  const int image = i / channels, c = i % channels;
-  if (c >= count) {
-    a[i] = 1;
-    b[i] = 0;
-    return;
+                        const float* __restrict__ shift, int area, int channels, Chunks chunks, Slices slices,
+                        float epsilon, float* __restrict__ a, float* __restrict__ b) {
+  TYTO_SHARED_ARRAY(Moments, joined, kBlock);
+  const int per_image = (channels + chunks.channels - 1) / chunks.channels, thread = threadIdx.x;
+  const int image = blockIdx.x / per_image, first = blockIdx.x % per_image * chunks.channels;
+  const int end = min(first + chunks.channels, channels), count = chunks.normalized;
+
+  Moments mine = {0, 0, 0};
+  for (int c = first + thread; c < end && c < count; c += kBlock) {
+    const float* from = moments + static_cast<int64_t>(image) * slices.count * 2 * count + c;
+    for (int slice = 0; slice < slices.count; ++slice, from += 2 * count) {
+      const int pixels = min(slices.length, area - slice * slices.length);
+      mine = combined(mine, {static_cast<float>(pixels), from[0], from[count]});
+    }
   }
-  const float* from = moments + static_cast<int64_t>(image) * slices.count * 2 * count + c;
+  joined[thread] = mine;
+  __syncthreads();
+
+  if (first + thread >= end) return;
+  const int sharers = min(chunks.width, kBlock), from = thread / sharers * sharers;
   Moments all = {0, 0, 0};
-  for (int slice = 0; slice < slices.count; ++slice, from += 2 * count) {
-    const int pixels = min(slices.length, area - slice * slices.length);
-    all = combined(all, {static_cast<float>(pixels), from[0], from[count]});
+  for (int t = from; t < from + sharers; ++t) all = combined(all, joined[t]);
+  const float rstd = 1 / sqrtf(all.squares / all.count + epsilon);
+  for (int c = first + thread; c < end; c += kBlock) {
+    const bool passes = c >= count;
+    const float by = passes ? 1 : scale ? scale[c] * rstd : rstd;
+    a[image * channels + c] = by;
+    b[image * channels + c] = passes ? 0 : (shift ? shift[c] : 0) - all.mean * by;
   }
-  const float by = scale[c] / sqrtf(all.squares / static_cast<float>(area) + epsilon);
-  a[i] = by;
-  b[i] = shift[c] - all.mean * by;
 }
 
 }  // namespace
 
-int64_t instance_norm_workspace_bytes(int64_t n, int64_t height, int64_t width, int64_t channels) {
+int64_t group_norm_workspace_bytes(int64_t n, int64_t height, int64_t width, int64_t channels) {
   const int64_t moments = 2 * slices_of(height * width).count, coefficients = 2;
   return n * channels * (coefficients + moments) * static_cast<int64_t>(sizeof(float));
 }
 
 template <class T>
-void instance_norm(Nhwc<const T> x, const float* scale, const float* shift, int64_t count, float epsilon,
-                   Activation activation, T* y, void* workspace, Stream stream) {
+void group_norm(Nhwc<const T> x, const float* scale, const float* shift, const GroupNorm& params, T* y,
+                void* workspace, Stream stream) {
   if (checked_int(x.elements(), "activations") == 0) return;
-  const int area = static_cast<int>(x.height * x.width), channels = static_cast<int>(x.channels),
-            normalized = static_cast<int>(count), n = static_cast<int>(x.n);
+  const int area = static_cast<int>(x.height * x.width), channels = static_cast<int>(x.channels);
   const Slices slices = slices_of(area);
+  const Chunks chunks = chunks_of(params);
   float* a = static_cast<float*>(workspace);
   float *b = a + x.n * x.channels, *moments = b + x.n * x.channels;
   const auto gather = [&]<int N>() {
-    launch<moments_kernel<T, N>>(cover_columns<N>(x.n * slices.count, count, stream), x.data, area, channels,
-                                 normalized, slices, moments);
+    launch<moments_kernel<T, N>>(cover_columns<N>(x.n * slices.count, params.channels, stream), x.data, area,
+                                 channels, chunks.normalized, slices, moments);
   };
   if (packable<kPack<T>>(x.channels, x.data))
     gather.template operator()<kPack<T>>();
   else
     gather.template operator()<1>();
-  launch<coefficients_kernel>(
-      {.grid = blocks_for(x.n * x.channels, kBlock), .block = kBlock, .stream = stream}, moments, scale,
-      shift, n, area, channels, normalized, slices, epsilon, a, b);
-  affine<T>(x, a, b, true, activation, y, stream);
+  const int64_t per_image = (x.channels + chunks.channels - 1) / chunks.channels;
+  launch<coefficients_kernel>({.grid = blocks_for(x.n * per_image, 1), .block = kBlock, .stream = stream},
+                              moments, scale, shift, area, channels, chunks, slices, params.epsilon, a, b);
+  affine<T>(x, a, b, true, params.activation, y, stream);
 }
 
 template <class T>
@@ -207,12 +231,12 @@ void channel_affine(Nhwc<const T> x, const float* scale, const float* shift, Act
   affine<T>(x, scale, shift, false, activation, y, stream);
 }
 
-template void instance_norm<float>(Nhwc<const float>, const float*, const float*, int64_t, float, Activation,
-                                   float*, void*, Stream);
-template void instance_norm<Half>(Nhwc<const Half>, const float*, const float*, int64_t, float, Activation,
-                                  Half*, void*, Stream);
-template void instance_norm<BFloat16>(Nhwc<const BFloat16>, const float*, const float*, int64_t, float,
-                                      Activation, BFloat16*, void*, Stream);
+template void group_norm<float>(Nhwc<const float>, const float*, const float*, const GroupNorm&, float*,
+                                void*, Stream);
+template void group_norm<Half>(Nhwc<const Half>, const float*, const float*, const GroupNorm&, Half*, void*,
+                               Stream);
+template void group_norm<BFloat16>(Nhwc<const BFloat16>, const float*, const float*, const GroupNorm&,
+                                   BFloat16*, void*, Stream);
 template void channel_affine<float>(Nhwc<const float>, const float*, const float*, Activation, float*,
                                     Stream);
 template void channel_affine<Half>(Nhwc<const Half>, const float*, const float*, Activation, Half*, Stream);

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "kernels/norm/norm.h"
 
@@ -22,20 +21,27 @@ void for_each_lane_group(const ChannelBlocks<const float>& x, const Body& body) 
   }
 }
 
-constexpr Clamp kNoClamp = {-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()};
+// What a channel's pixels say of it.
+struct Moments {
+  double mean, squares;  // squared deviations from the mean, added
+};
 
-float clamped(float v, Clamp clamp) { return std::min(std::max(v, clamp.low), clamp.high); }
-
-void affine_lanes(const float* from, float* to, int64_t area, int64_t block, int64_t lanes,
-                  const float* scale, const float* shift, Clamp clamp) {
-  for (int64_t p = 0; p < area; ++p, from += block, to += block)
-    for (int64_t l = 0; l < lanes; ++l) to[l] = clamped(from[l] * scale[l] + shift[l], clamp);
+// The first `real` of the lanes, the others being padding.
+void affine_lanes(const float* from, float* to, int64_t area, int64_t block, int64_t lanes, int64_t real,
+                  const float* scale, const float* shift, Activation activation) {
+  with_activation(activation, [=](const auto& f) {
+    const float* v = from;
+    float* y = to;
+    for (int64_t p = 0; p < area; ++p, v += block, y += block)
+      for (int64_t l = 0; l < real; ++l) y[l] = f(v[l] * scale[l] + shift[l]);
+  });
+  if (real == lanes) return;
+  for (int64_t p = 0; p < area; ++p, to += block) std::fill(to + real, to + lanes, 0.0f);
 }
 
-// Mean and 1 / sqrt(variance + epsilon) of each lane over the image, in two passes.
-void lane_statistics(const float* x, int64_t area, int64_t block, int64_t lanes, float epsilon, double* mean,
-                     double* rstd) {
-  double sum[kLanes] = {}, squares[kLanes] = {};
+// In two passes.
+void measure_lanes(const float* x, int64_t area, int64_t block, int64_t lanes, Moments* moments) {
+  double sum[kLanes] = {}, mean[kLanes], squares[kLanes] = {};
   const float* v = x;
   for (int64_t p = 0; p < area; ++p, v += block)
     for (int64_t l = 0; l < lanes; ++l) sum[l] += double{v[l]};
@@ -43,30 +49,61 @@ void lane_statistics(const float* x, int64_t area, int64_t block, int64_t lanes,
   v = x;
   for (int64_t p = 0; p < area; ++p, v += block)
     for (int64_t l = 0; l < lanes; ++l) squares[l] += (v[l] - mean[l]) * (v[l] - mean[l]);
-  for (int64_t l = 0; l < lanes; ++l)
-    rstd[l] = 1.0 / std::sqrt(squares[l] / static_cast<double>(area) + double{epsilon});
+  for (int64_t l = 0; l < lanes; ++l) moments[l] = {mean[l], squares[l]};
+}
+
+// Of `count` channels of as many pixels each.
+Moments together(const Moments* channels, int64_t count, int64_t area) {
+  Moments all = {0, 0};
+  for (int64_t c = 0; c < count; ++c) all.mean += channels[c].mean / static_cast<double>(count);
+  for (int64_t c = 0; c < count; ++c) {
+    const double delta = channels[c].mean - all.mean;
+    all.squares += channels[c].squares + delta * delta * static_cast<double>(area);
+  }
+  return all;
 }
 
 }  // namespace
 
-void instance_norm_cpu(const ChannelBlocks<const float>& x, const float* scale, const float* shift,
-                       int64_t count, float epsilon, Clamp clamp, const ChannelBlocks<float>& y) {
-  for_each_lane_group(x, [&](int64_t image, int64_t block, int64_t channel, int64_t lane, int64_t lanes) {
-    const float* from = x.at(image, block) + lane;
-    double mean[kLanes], rstd[kLanes];
-    if (channel < count) lane_statistics(from, x.area(), x.block, lanes, epsilon, mean, rstd);
+void group_norm_cpu(const ChannelBlocks<const float>& x, const float* scale, const float* shift,
+                    const GroupNorm& params, const ChannelBlocks<float>& y, double* moments) {
+  const int64_t count = params.channels, width = std::max<int64_t>(count / params.groups, 1);
+  auto* measured = reinterpret_cast<Moments*>(moments);
+  const auto measure = [&](int64_t image, int64_t block, int64_t channel, int64_t lane, int64_t lanes) {
+    if (channel >= count) return;
+    measure_lanes(x.at(image, block) + lane, x.area(), x.block, std::min(lanes, count - channel),
+                  measured + image * count + channel);
+  };
+  const auto write = [&](int64_t image, int64_t block, int64_t channel, int64_t lane, int64_t lanes) {
     float a[kLanes], b[kLanes];
     for (int64_t l = 0; l < lanes; ++l) {
       const int64_t c = channel + l;
-      a[l] = c < count ? static_cast<float>(rstd[l] * scale[c]) : 1.0f;
-      b[l] = c < count ? static_cast<float>(shift[c] - mean[l] * rstd[l] * scale[c]) : 0.0f;
+      a[l] = 1.0f;
+      b[l] = 0.0f;
+      if (c >= count) continue;
+      const Moments group = together(measured + image * count + c / width * width, width, x.area());
+      const double variance = group.squares / static_cast<double>(x.area() * width),
+                   by = (scale ? scale[c] : 1.0) / std::sqrt(variance + double{params.epsilon});
+      a[l] = static_cast<float>(by);
+      b[l] = static_cast<float>((shift ? shift[c] : 0.0) - group.mean * by);
     }
-    affine_lanes(from, y.at(image, block) + lane, x.area(), x.block, lanes, a, b, clamp);
+    affine_lanes(x.at(image, block) + lane, y.at(image, block) + lane, x.area(), x.block, lanes,
+                 std::clamp<int64_t>(x.channels - channel, 0, lanes), a, b, params.activation);
+  };
+  if (width > 1) {
+    for_each_lane_group(x, measure);
+    for_each_lane_group(x, write);
+    return;
+  }
+  // A channel by itself is written while it is in the cache.
+  for_each_lane_group(x, [&](auto... at) {
+    measure(at...);
+    write(at...);
   });
 }
 
 void channel_affine_cpu(const ChannelBlocks<const float>& x, const float* scale, const float* shift,
-                        Clamp clamp, const ChannelBlocks<float>& y) {
+                        Activation activation, const ChannelBlocks<float>& y) {
   for_each_lane_group(x, [&](int64_t image, int64_t block, int64_t channel, int64_t lane, int64_t lanes) {
     float a[kLanes], b[kLanes];
     for (int64_t l = 0; l < lanes; ++l) {
@@ -74,7 +111,8 @@ void channel_affine_cpu(const ChannelBlocks<const float>& x, const float* scale,
       a[l] = real ? scale[channel + l] : 1.0f;
       b[l] = real ? shift[channel + l] : 0.0f;
     }
-    affine_lanes(x.at(image, block) + lane, y.at(image, block) + lane, x.area(), x.block, lanes, a, b, clamp);
+    affine_lanes(x.at(image, block) + lane, y.at(image, block) + lane, x.area(), x.block, lanes,
+                 std::clamp<int64_t>(x.channels - channel, 0, lanes), a, b, activation);
   });
 }
 
@@ -87,8 +125,8 @@ void scale_channels_cpu(const ChannelBlocks<const float>& x, const ChannelBlocks
       a[l] = c < x.channels ? scales.at(image, c / scales.block)[c % scales.block] : 0.0f;
     }
     const float b[kLanes] = {};
-    affine_lanes(x.at(image, block) + lane, y.at(image, block) + lane, x.area(), x.block, lanes, a, b,
-                 kNoClamp);
+    affine_lanes(x.at(image, block) + lane, y.at(image, block) + lane, x.area(), x.block, lanes,
+                 std::clamp<int64_t>(x.channels - channel, 0, lanes), a, b, Activation::None);
   });
 }
 

@@ -22,8 +22,8 @@ __global__ void __launch_bounds__(kColumnBlock)
   TYTO_SHARED_ARRAY(float, partial, kColumnWarps* kChannels);
   const int chunks = (channels + kChannels - 1) / kChannels, thread = threadIdx.x;
   const int image = blockIdx.x / chunks, first = blockIdx.x % chunks * kChannels;
-  const float total = column_sum<N>(x + image * area * channels, area, channels, first, partial,
-                                    [&](float v) { return gem_term(v, power, params); });
+  const float total = column_reduce<Plus, N>(x + image * area * channels, area, channels, first, partial,
+                                             [&](float v) { return gem_term(v, power, params); });
   if (thread >= kChannels || first + thread >= channels) return;
   y[image * channels + first + thread] =
       from_float<T>(gem_root(total / static_cast<float>(area), power, params));

@@ -36,54 +36,65 @@ class Target {
 double relu_if(bool yes, double v) { return yes ? std::max(v, 0.0) : v; }
 
 template <class T>
-void compare_instance_norm(const MapShape& shape, int64_t count, float mean_of_x, Activation activation,
-                           Into into) {
+void compare_group_norm(const MapShape& shape, const GroupNorm& params, float mean_of_x, Into into,
+                        bool has_weights = true) {
+  const int64_t count = params.channels, width = std::max<int64_t>(count / params.groups, 1);
   SCOPED_TRACE(::testing::Message() << shape.n << " " << shape.height << " " << shape.width << " "
-                                    << shape.channels << ", of them " << count << ", mean " << mean_of_x);
+                                    << shape.channels << ", of them " << count << " in " << params.groups
+                                    << " groups, mean " << mean_of_x);
   std::vector<float> values = random_floats(shape.elements(), 1);
   for (float& v : values) v += mean_of_x;
   NhwcBatch<T> x(shape, values);
   const std::vector<float> scale = random_floats(count, 2), shift = random_floats(count, 3);
   const DeviceArray<float> device_scale(scale), device_shift(shift);
   DeviceArray<uint8_t> workspace(
-      instance_norm_workspace_bytes(shape.n, shape.height, shape.width, shape.channels));
+      group_norm_workspace_bytes(shape.n, shape.height, shape.width, shape.channels));
   Target<T> y(x, shape, into);
-  const float epsilon = 1e-3f;
-  instance_norm<T>(x.read(), device_scale.data(), device_shift.data(), count, epsilon, activation, y.data(),
-                   workspace.data(), nullptr);
+  group_norm<T>(x.read(), has_weights ? device_scale.data() : nullptr,
+                has_weights ? device_shift.data() : nullptr, params, y.data(), workspace.data(), nullptr);
 
   const std::vector<float> got = y.download();
   const int64_t area = shape.height * shape.width;
+  // A value goes through one update a pixel of its thread, 3 combinations of lanes, 8 of warps, one a slice
+  // and one a channel of its group. Each rounds by up to 4 units of the largest value, which the mean takes
+  // as it is and the deviation by as much again (Chan, Golub and LeVeque 1983); the map adds 3.
+  const double updates = std::min<double>(static_cast<double>(area) / 64 + 1, 5) + 3 + 8 +
+                         std::ceil(static_cast<double>(area) / 256) + static_cast<double>(width);
   for (int64_t i = 0; i < shape.n; ++i)
-    for (int64_t c = 0; c < shape.channels; ++c) {
+    for (int64_t first = 0; first < shape.channels; first += first < count ? width : 1) {
+      const bool normalized = first < count;
+      const int64_t end = first + (normalized ? width : 1);
       const auto each = [&](const auto& body) {
         for (int64_t p = 0; p < area; ++p)
-          body(double{x.at(i, p / shape.width, p % shape.width, c)},
-               got[static_cast<size_t>((i * area + p) * shape.channels + c)]);
+          for (int64_t c = first; c < end; ++c)
+            body(static_cast<size_t>(c), double{x.at(i, p / shape.width, p % shape.width, c)},
+                 static_cast<size_t>((i * area + p) * shape.channels + c));
       };
       double mean = 0, variance = 0, largest = 0;
-      each([&](double v, float) { mean += v / static_cast<double>(area); });
-      each([&](double v, float) {
-        variance += (v - mean) * (v - mean) / static_cast<double>(area);
+      const auto elements = static_cast<double>(area * (end - first));
+      each([&](size_t, double v, size_t) { mean += v / elements; });
+      each([&](size_t, double v, size_t) {
+        variance += (v - mean) * (v - mean) / elements;
         largest = std::max(largest, std::abs(v));
       });
-      const bool normalized = c < count;
-      const auto k = static_cast<size_t>(c);
-      const double deviation = std::sqrt(variance + epsilon);
-      const double a = normalized ? scale[k] / deviation : 1.0, b = normalized ? shift[k] - mean * a : 0.0;
-      // A value goes through one update a pixel of its thread, 3 combinations of lanes, 8 of warps and one a
-      // slice. Each rounds by up to 4 units of the largest value, which the mean takes as it is and the
-      // deviation by as much again (Chan, Golub and LeVeque 1983); the map adds 3.
-      const double updates = std::min<double>(static_cast<double>(area) / 64 + 1, 5) + 3 + 8 +
-                             std::ceil(static_cast<double>(area) / 256);
-      each([&](double v, float result) {
-        const double e = relu_if(activation == Activation::Relu, v * a + b);
+      const double deviation = std::sqrt(variance + params.epsilon);
+      each([&](size_t c, double v, size_t at) {
+        const double a = !normalized ? 1 : (has_weights ? scale[c] : 1) / deviation;
+        const double b = !normalized ? 0 : (has_weights ? shift[c] : 0) - mean * a;
+        const double e = relu_if(params.activation == Activation::Relu, v * a + b);
         const double units =
             normalized ? std::abs(a) * largest * (1 + std::abs(v - mean) / deviation) : std::abs(v);
-        ASSERT_NEAR(result, e, tolerance<T>(e, 4 * updates + 3, units + std::abs(b + mean * a)))
+        ASSERT_NEAR(got[at], e, tolerance<T>(e, 4 * updates + 3, units + std::abs(b + mean * a)))
             << "channel " << c;
       });
     }
+}
+
+// Each channel by itself.
+template <class T>
+void compare_instance_norm(const MapShape& shape, int64_t count, float mean_of_x, Activation activation,
+                           Into into) {
+  compare_group_norm<T>(shape, {count, std::max<int64_t>(count, 1), 1e-3f, activation}, mean_of_x, into);
 }
 
 TYPED_TEST(NormTest, InstanceNormNormalizesTheFirstChannelsAndPassesTheRest) {
@@ -112,6 +123,21 @@ TYPED_TEST(NormTest, InstanceNormActivatesInPlaceOrNot) {
   for (int64_t channels : {5, 16})
     for (Into into : kEverywhere)
       compare_instance_norm<TypeParam>({2, 9, 5, channels}, channels / 2, 0, Activation::Relu, into);
+}
+
+TYPED_TEST(NormTest, GroupNormSharesTheMomentsOfAGroup) {
+  for (int64_t groups : {1, 3, 6}) {
+    compare_group_norm<TypeParam>({2, 5, 7, 24}, {24, groups, 1e-3f}, 0.5f, Into::Another);
+    compare_group_norm<TypeParam>({2, 3, 3, 20}, {18, groups, 1e-3f, Activation::Relu}, 0, Into::Itself);
+  }
+  compare_group_norm<TypeParam>({1, 17, 16, 8}, {8, 2, 1e-3f}, 0, Into::Another, false);
+}
+
+// A block of coefficients has 256 channels: groups that fill it, that leave some over, that are wider.
+TEST(GroupNorm, OfManyChannels) {
+  for (int64_t groups : {1, 2, 3, 6, 60})
+    for (int64_t channels : {600, 611})
+      compare_group_norm<float>({2, 2, 3, channels}, {600, groups, 1e-3f}, 0.5f, Into::Another);
 }
 
 template <class T>
@@ -179,15 +205,16 @@ TEST(L2Normalize, SquaresOfTheLargestHalvesDoNotOverflow) {
 
 TEST(Norm, RefusesMoreThanAnIndexHolds) {
   const Nhwc<const float> x = {nullptr, 1, 1 << 16, 1 << 15, 1};
-  EXPECT_THROW(
-      instance_norm<float>(x, nullptr, nullptr, 1, 1e-5f, Activation::None, nullptr, nullptr, nullptr),
-      DeviceError);
+  EXPECT_THROW(group_norm<float>(x, nullptr, nullptr, {1, 1, 1e-5f}, nullptr, nullptr, nullptr), DeviceError);
   EXPECT_THROW(channel_affine<float>(x, nullptr, nullptr, Activation::None, nullptr, nullptr), DeviceError);
   EXPECT_THROW(l2_normalize<float>(x, nullptr, {}, nullptr, nullptr), DeviceError);
 }
 
 TEST(Profile, InstanceNorm) {
   compare_instance_norm<__half>({profile_batch(), 64, 32, 64}, 32, 0, Activation::Relu, Into::Another);
+}
+TEST(Profile, GroupNorm) {
+  compare_group_norm<__half>({profile_batch(), 32, 32, 128}, {128, 32, 1e-5f}, 0, Into::Another);
 }
 TEST(Profile, ChannelAffine) { compare_affine<__half>({profile_batch(), 32, 32, 128}, Into::Another); }
 TEST(Profile, L2Normalize) {

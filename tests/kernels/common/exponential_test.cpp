@@ -1,4 +1,4 @@
-#include "kernels/detection/exponential.h"
+#include "kernels/common/exponential.h"
 
 #include <gtest/gtest.h>
 
