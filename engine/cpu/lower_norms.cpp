@@ -1,7 +1,8 @@
-// Normalisations of rows.
+// Normalisations of rows, and of groups of a map's channels.
 #include <array>
 
 #include "engine/cpu/lowering.h"
+#include "kernels/norm/norm.h"
 
 namespace tyto::cpu {
 
@@ -35,6 +36,28 @@ void Lowering::lower(const LayerNorm& op, const Node& node, int id) {
   }
   add_primitive(node, pd.impl_info_str(), dnnl::layer_normalization_forward(pd), pd.scratchpad_desc(),
                 std::move(arguments), std::array{x, y});
+  store(id, result);
+}
+
+void Lowering::lower(const GroupNorm& op, const Node& node, int id) {
+  const TensorRef x = as_blocks(node.inputs[0]), result = new_tensor(x.layout);
+  const int64_t channels = node.shape()[1];
+  const kernels::GroupNorm params = {channels, op.groups, op.epsilon, op.activation};
+  Tensor scale, shift;
+  if (!node.weights.empty()) scale = node.weights[0].load(), shift = node.weights[1].load();
+  add_step(
+      {node.name, "group_norm", "tyto", layout_name(x.layout), node.shape()},
+      [from = bind(x), to = bind(result), view = blocks(x), scale, shift, params,
+       moments =
+           std::vector<double>(static_cast<size_t>(2 * blocks(x).n * channels))](dnnl::stream&) mutable {
+        kernels::ChannelBlocks<float> y = view;
+        y.data = floats(to);
+        view.data = floats(from);
+        const bool affine = !scale.empty();
+        kernels::group_norm_cpu(as_const(view), affine ? scale.as<float>().data() : nullptr,
+                                affine ? shift.as<float>().data() : nullptr, params, y, moments.data());
+      },
+      std::array{x, result});
   store(id, result);
 }
 

@@ -87,9 +87,9 @@ void Lowering::lower(const Reduce& op, const Node& node, int id) {
   Shape kept = graph_.shape(node.inputs[0]);  // the axis, of size 1
   kept[static_cast<size_t>(op.axis < 0 ? op.axis + static_cast<int>(kept.rank()) : op.axis)] = 1;
   TensorRef result = new_tensor(plain(kept));
-  const Algorithm algorithm = op.function == ReduceFunction::Mean  ? Algorithm::reduction_mean
-                              : op.function == ReduceFunction::Max ? Algorithm::reduction_max
-                                                                   : Algorithm::reduction_sum;
+  const Algorithm algorithm = op.reduction == kernels::Reduction::Mean  ? Algorithm::reduction_mean
+                              : op.reduction == kernels::Reduction::Max ? Algorithm::reduction_max
+                                                                        : Algorithm::reduction_sum;
   const dnnl::reduction::primitive_desc pd({algorithm, x.layout, result.layout, 0.0f, 0.0f}, attributes({}),
                                            engine_);
   add_primitive(node, pd.impl_info_str(), dnnl::reduction(pd), pd.scratchpad_desc(),

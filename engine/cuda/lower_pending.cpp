@@ -33,23 +33,4 @@ void Lowering::lower(const Expand&, const Node& node, int) {
 void Lowering::lower(const Constant&, const Node& node, int) {
   throw Error(ErrorKind::Unsupported, "layer '" + node.name + "' is not lowered yet");
 }
-void Lowering::lower(const Softmax&, const Node& node, int) {
-  throw Error(ErrorKind::Unsupported, "layer '" + node.name + "' is not lowered yet");
-}
-void Lowering::lower(const Reduce&, const Node& node, int) {
-  throw Error(ErrorKind::Unsupported, "layer '" + node.name + "' is not lowered yet");
-}
-void Lowering::lower(const LayerNorm&, const Node& node, int) {
-  throw Error(ErrorKind::Unsupported, "layer '" + node.name + "' is not lowered yet");
-}
-void Lowering::lower(const GroupNorm&, const Node& node, int) {
-  throw Error(ErrorKind::Unsupported, "layer '" + node.name + "' is not lowered yet");
-}
-void Lowering::lower(const MatMul&, const Node& node, int) {
-  throw Error(ErrorKind::Unsupported, "layer '" + node.name + "' is not lowered yet");
-}
-void Lowering::lower(const Attention&, const Node& node, int) {
-  throw Error(ErrorKind::Unsupported, "layer '" + node.name + "' is not lowered yet");
-}
-
 }  // namespace tyto::cuda

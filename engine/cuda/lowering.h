@@ -19,6 +19,7 @@
 #include "engine/runtime/admission.h"
 #include "engine/runtime/arena.h"
 #include "kernels/common/nhwc.h"
+#include "kernels/common/strided_box.h"
 #include "tyto/plan.h"
 
 namespace tyto::cuda {
@@ -131,6 +132,11 @@ class Lowering {
                 std::function<void(cudaStream_t)> run);
   TensorRef add_residual(const Node& node, Activation activation,
                          const TensorRef& x);  // activation(x + the node's second input)
+  void add_product(const Node& node, const MatrixProductSpec& spec, const TensorRef& a, const TensorRef& b,
+                   const TensorRef& y);
+  // x [batch, tokens, heads, size] with its heads before its tokens, or back; as `shape`.
+  TensorRef swap_heads(const TensorRef& x, const kernels::StridedBox<2>& box, const Shape& shape,
+                       const Node& node);
   // y = activation(y), which the library before it could not apply.
   void add_activation(const Node& node, Activation activation, const TensorRef& y);
   void reserve_workspace(int64_t bytes) { workspace_ = std::max(workspace_, bytes); }

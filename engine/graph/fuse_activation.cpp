@@ -3,16 +3,6 @@
 
 namespace tyto {
 
-namespace {
-
-// The norms clamp their results and can do no more.
-bool can_apply(const Operator& op, Activation activation) {
-  const bool clamps = activation == Activation::Relu || activation == Activation::Relu6;
-  return clamps || !(std::holds_alternative<BatchNorm>(op) || std::holds_alternative<InstanceNorm>(op));
-}
-
-}  // namespace
-
 Graph fuse_activation(const Graph& graph) {
   const std::vector<int> readers = count_readers(graph);
   std::vector<Activation> own(graph.nodes().size(),
@@ -25,8 +15,7 @@ Graph fuse_activation(const Graph& graph) {
     const auto from = static_cast<size_t>(node.inputs[0].node);
     Operator op = graph.nodes()[from].op;
     const Activation* fused = fused_activation(op);
-    if (!fused || *fused != Activation::None || std::holds_alternative<Activate>(op) || readers[from] != 1 ||
-        !can_apply(op, activate->activation))
+    if (!fused || *fused != Activation::None || std::holds_alternative<Activate>(op) || readers[from] != 1)
       continue;
     own[from] = activate->activation;
     absorbed[id] = true;

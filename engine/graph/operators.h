@@ -16,6 +16,7 @@
 #include "kernels/layout/pad.h"
 #include "kernels/norm/l2_normalize.h"
 #include "kernels/pooling/gem_pool.h"
+#include "kernels/pooling/reduce.h"
 
 namespace tyto {
 
@@ -195,11 +196,9 @@ struct Softmax {
   int axis = -1;
 };
 
-enum class ReduceFunction : uint8_t { Mean, Max, Sum };
-
 // Along an axis, which is gone from rows, and of size 1 in a map.
 struct Reduce {
-  ReduceFunction function = ReduceFunction::Mean;
+  kernels::Reduction reduction = kernels::Reduction::Mean;
   int axis = 1;
 };
 

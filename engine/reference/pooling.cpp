@@ -98,10 +98,10 @@ Results reference(const Reduce& op, const Call& call) {
       const auto place = static_cast<int64_t>(i);
       return x.values[static_cast<size_t>((place / inner * size + k) * inner + place % inner)];
     };
-    double result = op.function == ReduceFunction::Max ? at(0) : 0;
+    double result = op.reduction == kernels::Reduction::Max ? at(0) : 0;
     for (int64_t k = 0; k < size; ++k)
-      result = op.function == ReduceFunction::Max ? std::max(result, at(k)) : result + at(k);
-    y.values[i] = op.function == ReduceFunction::Mean ? result / static_cast<double>(size) : result;
+      result = op.reduction == kernels::Reduction::Max ? std::max(result, at(k)) : result + at(k);
+    y.values[i] = op.reduction == kernels::Reduction::Mean ? result / static_cast<double>(size) : result;
   }
   return y;
 }

@@ -220,6 +220,96 @@ std::vector<OperatorCase> operator_cases() {
        detection_head,
        /*selects=*/true},
       {"residual tower with batch norm", {2, 32, 14, 14}, 288, 4, tower, residual_tower},
+      {"softmax over channels, rows, columns",
+       {2, 21, 5, 7},
+       21,
+       3,
+       {},
+       [](Graph& g, const Weights&, Value x) { return g.softmax(g.softmax(g.softmax(x, 1), 2), 3); }},
+      {"softmax of rows",
+       {2, 5, 37},
+       37,
+       2,
+       {},
+       [](Graph& g, const Weights&, Value x) { return g.softmax(g.softmax(x, -1), 1); }},
+      {"layer norm and GELU",
+       {2, 5, 37},
+       37,
+       2,
+       {{"weight", {37}}, {"bias", {37}}},
+       [](Graph& g, const Weights& w, Value x) {
+         return g.activate(g.layer_norm(x, w, {.epsilon = 1e-6f}), Activation::GeluErf);
+       }},
+      {"group norm and SiLU",
+       {2, 24, 9, 7},
+       252,
+       2,
+       {{"weight", {24}}, {"bias", {24}}},
+       [](Graph& g, const Weights& w, Value x) {
+         return g.activate(g.group_norm(x, w, {.groups = 6}), Activation::Silu);
+       }},
+      {"mean, maximum and sum of a map",
+       {2, 24, 9, 7},
+       16,
+       3,
+       {},
+       [](Graph& g, const Weights&, Value x) {
+         using kernels::Reduction;
+         return g.reduce(g.reduce(g.reduce(x, {Reduction::Mean, 2}), {Reduction::Max, 1}),
+                         {Reduction::Sum, 3});
+       }},
+      {"mean of tokens",
+       {3, 7, 10},
+       7,
+       1,
+       {},
+       [](Graph& g, const Weights&, Value x) {
+         return g.reduce(x, {kernels::Reduction::Mean, 1});
+       }},
+      {"products of a batch, transposed either way",
+       {2, 3, 5, 12},
+       12,
+       3,
+       {},
+       [](Graph& g, const Weights&, Value map) {
+         const Value x = g.to_rows(map);  // [2, 3, 5, 12]
+         const Value gram = g.matmul(x, x, {.transpose_b = true, .scale = 0.5f});
+         return g.matmul(x, g.matmul(gram, x), {.transpose_a = true});
+       }},
+      {"a product with what all share",
+       {2, 7, 16},
+       16,
+       1,
+       {},
+       [](Graph& g, const Weights&, Value x) {
+         return g.matmul(x, g.rows_input("matrix", {16, 9}));
+       }},
+      {"linear on tokens",
+       {2, 7, 16},
+       16,
+       1,
+       {{"weight", {24, 16}}, {"bias", {24}}},
+       [](Graph& g, const Weights& w, Value x) { return g.linear(x, w); }},
+      {"attention of three heads",
+       {2, 19, 24},
+       27,
+       3,
+       {{"keys.weight", {24, 24}}, {"values.weight", {12, 24}}},
+       [](Graph& g, const Weights& w, Value x) {
+         const Value k = g.linear(x, w.scope("keys")), v = g.linear(x, w.scope("values"));
+         return g.attention("attention", {x, k, v}, {.heads = 3, .scale = 0.35f});
+       }},
+      {"attention with a bias and a mask",
+       {4, 9, 16},
+       16,
+       3,
+       {{"keys.weight", {16, 16}}},
+       [](Graph& g, const Weights& w, Value x) {
+         const Value k = g.linear(x, w.scope("keys")), bias = g.rows_input("bias", {1, 2, 9, 9}),
+                     mask = g.input("mask", {4, 1, 9}, Elements::I32);
+         return g.attention("attention", {x, k, x, bias, mask},
+                            {.heads = 2, .scale = 0.5f, .bias = true, .mask = true});
+       }},
   };
 }
 

@@ -19,11 +19,16 @@ namespace tyto {
 
 using Samples = std::map<std::string, Tensor>;
 
-// Each tensor's parts, one a sample, moved so that sample i comes from `from(i)`; -1: zero.
+// The samples of each tensor that has one for each of the batch, moved so that sample i comes from `from(i)`;
+// -1: zero. What all samples share stays.
 template <class From>
 Samples rearranged(const Samples& tensors, int64_t batch, const From& from) {
   Samples moved;
   for (const auto& [name, tensor] : tensors) {
+    if (tensor.dim(0) != batch) {
+      moved.emplace(name, tensor);
+      continue;
+    }
     Tensor to = Tensor::zeros(tensor.dtype(), tensor.shape());
     const auto part = static_cast<size_t>(tensor.bytes() / batch);
     for (int64_t i = 0; i < batch; ++i)
@@ -49,7 +54,6 @@ inline void expect_samples_hang_on_nothing_else(Context& context, Precision prec
       return copies;
     };
     const Samples inputs = noise_for(graph_of(c, Weights(invent(c.weights))));
-    if (std::ranges::any_of(inputs, [&](const auto& i) { return i.second.dim(0) % batch != 0; })) continue;
     const Samples straight = run(inputs);
     const auto next = [&](int64_t i) { return (i + 1) % batch; };
     const Samples rotated = run(rearranged(inputs, batch, next)), want = rearranged(straight, batch, next);

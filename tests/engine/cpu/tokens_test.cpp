@@ -94,7 +94,7 @@ TEST_F(CpuTokens, AreNormalisedAndReduced) {
   g.output("bare layer norm", g.apply(LayerNorm{}, {x}));
   for (int axis : {0, 1, 2, -2}) {
     g.output("softmax " + std::to_string(axis), g.softmax(x, axis));
-    for (const auto function : {ReduceFunction::Mean, ReduceFunction::Max, ReduceFunction::Sum})
+    for (const auto function : {kernels::Reduction::Mean, kernels::Reduction::Max, kernels::Reduction::Sum})
       g.output("reduce " + std::to_string(axis) + std::to_string(static_cast<int>(function)),
                g.reduce(x, {function, axis}));
   }
@@ -111,7 +111,7 @@ TEST_F(CpuTokens, OfMapsAreJoinedCutAndReduced) {
   g.output("slice", g.slice(all, 1, 13, 9));
   for (int axis : {1, 2, 3}) {
     g.output("softmax " + std::to_string(axis), g.softmax(all, axis));
-    g.output("mean " + std::to_string(axis), g.reduce(all, {ReduceFunction::Mean, axis}));
+    g.output("mean " + std::to_string(axis), g.reduce(all, {kernels::Reduction::Mean, axis}));
   }
   const Value tokens = g.to_rows(a, Channels::Last);
   g.output("tokens", tokens);
