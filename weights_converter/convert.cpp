@@ -1,6 +1,9 @@
 #include "weights_converter/convert.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "engine/model/model_file.h"
 #include "engine/networks/heads/class_names.h"
@@ -19,7 +22,7 @@ void check_text(const std::string& text, const char* what) {
 }
 
 // Values may be bare words or JSON: size=[384,128], fit=stretch, mean=[0.5,0.5,0.5].
-std::string changed_rule(const std::string& rule, const std::map<std::string, std::string>& changes) {
+Preprocessing changed_rule(const std::string& rule, const std::map<std::string, std::string>& changes) {
   auto j = nlohmann::ordered_json::parse(rule);
   if (changes.contains("fit"))  // the keys of the former way to fit go with it
     for (const char* key : {"shorter_side", "fill"}) j.erase(key);
@@ -32,35 +35,73 @@ std::string changed_rule(const std::string& rule, const std::map<std::string, st
     }
   }
   try {
-    return to_json(preprocessing_from_json(j.dump()));
+    return preprocessing_from_json(j.dump());
   } catch (const Error& e) {
     throw Error(ErrorKind::Usage, fmt::format("--preprocess: {}", e.what()));
   }
 }
 
-// The network must be able to run at the size that the rule was changed to.
-void check_size(const Network& network, const std::shared_ptr<const TensorSource>& source,
-                const Options& options, const std::string& rule) {
-  const Preprocessing p = preprocessing_from_json(rule);
+// --preprocess, sorted by the input whose rule it changes.
+std::map<std::string, std::map<std::string, std::string>> changes_by_input(
+    const std::vector<InputInfo>& inputs, const std::map<std::string, std::string>& changes) {
+  std::vector<std::string> images;
+  for (const InputInfo& input : inputs)
+    if (input.is_images()) images.push_back(input.name);
+  std::map<std::string, std::map<std::string, std::string>> sorted;
+  for (const auto& [key, value] : changes) {
+    const size_t dot = key.rfind('.');
+    const std::string name = dot != std::string::npos ? key.substr(0, dot)
+                             : images.size() == 1     ? images.front()
+                                                      : "";
+    if (std::ranges::find(images, name) == images.end())
+      throw Error(
+          ErrorKind::Usage,
+          fmt::format("--preprocess {}={}: the inputs of images are {}; say which as "
+                      "NAME.key=value",
+                      key, value, images.empty() ? "none" : fmt::format("{}", fmt::join(images, ", "))));
+    sorted[name][dot == std::string::npos ? key : key.substr(dot + 1)] = value;
+  }
+  return sorted;
+}
+
+std::vector<InputInfo> with_changed_rules(std::vector<InputInfo> inputs,
+                                          const std::map<std::string, std::string>& changes) {
+  const auto sorted = changes_by_input(inputs, changes);
+  for (InputInfo& input : inputs)
+    if (const auto it = sorted.find(input.name); it != sorted.end())
+      input = image_input(changed_rule(input.preprocessing, it->second), input.name, input.views);
+  return inputs;
+}
+
+// What the network is and computes. It must be able to run at the sizes that rules were changed to.
+void describe(const Network& network, const Weights& weights, const Options& options, ModelInfo& info) {
   Graph graph;
+  NetworkOutputs built;
   try {
-    network.build(graph, Weights(source), options, {1, 3, p.height, p.width});
+    built = build_whole(graph, network, weights, options, info.inputs, input_shapes(info.inputs, 1));
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::Shape) throw;
-    throw Error(ErrorKind::Usage, fmt::format("--preprocess size=[{},{}]: {}", p.height, p.width, e.what()));
+    std::vector<std::string> sizes;
+    for (const InputInfo& input : info.inputs)
+      if (input.is_images()) sizes.push_back(fmt::format("size=[{},{}]", input.sample[1], input.sample[2]));
+    throw Error(ErrorKind::Usage, fmt::format("--preprocess {}: {}", fmt::join(sizes, " "), e.what()));
   }
+  info.task = built.task;
+  info.state = network.state;
+  for (const auto& output : built.values) info.outputs.push_back(describe_output(graph, output));
 }
 
 // One name a class, a detector's background first.
 std::vector<std::string> named_classes(const Recognition& r, std::vector<std::string> names) {
-  if (names.empty() && r.detects) names = usual_class_names(r.network, r.classes);
+  const bool detects = r.task == Task::Detect;
+  if (names.empty() && detects) names = usual_class_names(r.network, r.classes);
   if (names.empty() || r.classes == 0) return names;
   const auto count = static_cast<int64_t>(names.size());
-  if (r.detects && count == r.classes - 1) names.insert(names.begin(), "background");
+  if (detects && count == r.classes - 1) names.insert(names.begin(), "background");
   if (static_cast<int64_t>(names.size()) != r.classes)
     throw Error(ErrorKind::Usage,
                 fmt::format("--classes lists {} names, but {} has {} classes{}", count, r.network,
-                            r.detects ? r.classes - 1 : r.classes, r.detects ? " and a background" : ""));
+                            detects ? r.classes - 1 : r.classes, detects ? " and a background" : ""));
   return names;
 }
 
@@ -78,8 +119,9 @@ Converted convert(const std::filesystem::path& checkpoint, const std::filesystem
   info.network = r.network;
   const Options complete(network, options.wanted.set);
   info.options = {complete.values().begin(), complete.values().end()};
-  info.preprocessing = changed_rule(to_json(network.preprocessing), options.preprocess);
-  check_size(network, r.tensors, complete, info.preprocessing);
+  const Weights weights(r.tensors);
+  info.inputs = with_changed_rules(network.inputs(weights, complete), options.preprocess);
+  describe(network, weights, complete, info);
   info.class_names = named_classes(r, options.class_names);
   info.source_sha256 = sha256_of_file(checkpoint);
   write_model(model, info, *r.tensors, r.used, options.poll);

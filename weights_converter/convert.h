@@ -13,8 +13,10 @@
 namespace tyto {
 
 struct ConvertOptions {
-  Wanted wanted;                                  // what is known of the network
-  std::map<std::string, std::string> preprocess;  // changed keys of the rule: JSON or bare text
+  Wanted wanted;  // what is known of the network
+  // Changed keys of the preprocessing rule, values being JSON or bare text. With several inputs of images a
+  // key is INPUT.key.
+  std::map<std::string, std::string> preprocess;
   std::vector<std::string>
       class_names;             // of every class, or of a detector's but its background; empty: the usual ones
   std::function<void()> poll;  // called now and then; what it throws stops the conversion

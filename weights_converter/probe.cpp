@@ -30,13 +30,16 @@ bool expected(const Probe& seen, const std::string& name) {
   });
 }
 
-// Builds the network; why that stopped half-way, or nothing.
-std::string build(const Network& network, const std::map<std::string, std::string>& options,
-                  const TensorSource& source, Probe& seen, Graph& graph) {
+// Builds the network at the sizes of its rules; why that stopped half-way, or nothing.
+std::string build(const Network& network, const std::map<std::string, std::string>& given,
+                  const TensorSource& source, Probe& seen, NetworkOutputs& built) {
   const std::shared_ptr<const TensorSource> borrowed(&source, [](const TensorSource*) {});
   try {
-    network.build(graph, Weights(borrowed, &seen), Options(network, options),
-                  {1, 3, network.preprocessing.height, network.preprocessing.width});
+    const Weights weights(borrowed, &seen);
+    const Options options(network, given);
+    const std::vector<InputInfo> inputs = network.inputs(weights, options);
+    Graph graph;
+    built = build_whole(graph, network, weights, options, inputs, input_shapes(inputs, 1));
   } catch (const Error& e) {
     if (e.kind() == ErrorKind::Usage) throw;
     return e.what();
@@ -61,13 +64,10 @@ Probed probe(const Network& network, const std::map<std::string, std::string>& o
   Probed r;
   r.network = network.name;
   Probe seen;
-  Graph graph;
-  const std::string stopped = build(network, options, source, seen, graph);
-  for (const auto& [output, value] : graph.outputs()) {
-    const Shape& shape = graph.shape(value);
-    if (output == "logits") r.classes = shape[shape.rank() - 1];
-    r.detects |= output == "detections";
-  }
+  NetworkOutputs built;
+  const std::string stopped = build(network, options, source, seen, built);
+  r.task = built.task;
+  r.classes = built.classes;
   const std::vector<std::string> names = source.names();
   std::vector<std::string> free;  // a tensor with a place of its own is no candidate for a missing one
   for (const std::string& n : names)
@@ -91,8 +91,8 @@ Probed probe(const Network& network, const std::map<std::string, std::string>& o
 std::vector<std::string> prefixes(const Network& network, const std::map<std::string, std::string>& options,
                                   const TensorSource& source) {
   Probe asked;
-  Graph graph;
-  build(network, options, MemorySource({}), asked, graph);
+  NetworkOutputs built;
+  build(network, options, MemorySource({}), asked, built);
   const std::vector<std::string> names = source.names();
   std::set<std::string> found = {"", common_prefix(names)};
   for (const std::string& name : names) {

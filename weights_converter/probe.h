@@ -20,8 +20,8 @@ struct Probed {
   std::vector<std::string> unused;   // that the network neither uses nor expects to ignore
   std::vector<std::string> ignored;  // that it expects to ignore (counters, the classifier that is cut ...)
   std::vector<std::string> used;     // in the source's order
-  int64_t classes = 0;   // of the output `logits`, a detector's background included; 0: there is none
-  bool detects = false;  // there is an output `detections`
+  Task task = Task::Raw;
+  int64_t classes = 0;  // see NetworkOutputs
   bool matches() const { return missing.empty() && unused.empty(); }
 };
 

@@ -6,6 +6,7 @@
 #include "apps/command.h"
 #include "apps/commands/key_values.h"
 #include "apps/console.h"
+#include "engine/model/model_file.h"
 #include "files/file.h"
 #include "files/json.h"
 #include "files/utf8.h"
@@ -50,8 +51,10 @@ int run(const Flags& flags) {
   if (flags.json) {
     nlohmann::ordered_json j = {{"model", flags.output},
                                 {"network", done.info.network},
+                                {"task", name_of(done.info.task.value())},
                                 {"options", done.info.options},
-                                {"preprocessing", nlohmann::ordered_json::parse(done.info.preprocessing)},
+                                {"inputs", inputs_json(done.info)},
+                                {"outputs", outputs_json(done.info)},
                                 {"identity", done.info.tensors_sha256},
                                 {"key", r.key},
                                 {"prefix", r.prefix},
@@ -70,7 +73,7 @@ int run(const Flags& flags) {
   fmt::print("\n  {} tensors; left out: {} that running does not need", r.used.size(), r.ignored.size());
   if (!r.unused.empty()) fmt::print(", {} unknown", r.unused.size());
   if (!r.outside.empty()) fmt::print(", {} without the prefix", r.outside.size());
-  fmt::print("\n  preprocessing {}\n  identity {}\n", done.info.preprocessing, done.info.tensors_sha256);
+  fmt::print("\n  inputs {}\n  identity {}\n", dump_json(inputs_json(done.info)), done.info.tensors_sha256);
   return kDone;
 }
 
@@ -87,8 +90,10 @@ void add_convert(CLI::App& app, Run& command) {
   c->add_option("--prefix", flags->wanted.prefix,
                 "what stands before its tensors' names: encoder_q. (the others are left out)");
   c->add_option("--set", flags->set, "an option of the network: stride=1")->allow_extra_args(false);
-  c->add_option("--preprocess", flags->preprocess,
-                "a key of the preprocessing rule: size=[384,128], resize=pil-bilinear")
+  c->add_option(
+       "--preprocess", flags->preprocess,
+       "a key of the preprocessing rule: size=[384,128], resize=pil-bilinear; of one of several inputs "
+       "of images: NAME.size=[384,128]")
       ->allow_extra_args(false);
   c->add_option("--classes", flags->classes, "a text file with a class name a line");
   c->add_flag("--allow-unused", flags->wanted.allow_unused, "convert although tensors are left over");

@@ -51,7 +51,7 @@ Provenance provenance(const Flags& flags, const Model& model, const NameRule& ru
   return {model.info().tensors_sha256,
           model.info().network,
           dump_json({{"options", model.info().options},
-                     {"preprocessing", nlohmann::ordered_json::parse(model.info().preprocessing)}}),
+                     {"preprocessing", nlohmann::ordered_json::parse(model.image_input().preprocessing)}}),
           flags.engine.precision,
           !flags.no_flip,
           flags.scales,

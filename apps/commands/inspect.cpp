@@ -74,8 +74,11 @@ ordered_json describe(const SafetensorsFile& file) {
   const ModelInfo& info = model.info();
   out["format"] = "tyto model";
   out["network"] = info.network;
+  if (info.task) out["task"] = name_of(*info.task);
   out["options"] = info.options;
-  out["preprocessing"] = ordered_json::parse(info.preprocessing);
+  out["inputs"] = inputs_json(info);
+  if (!info.outputs.empty()) out["outputs"] = outputs_json(info);
+  if (!info.state.empty()) out["state"] = info.state;
   out["class_names"] = info.class_names;
   out["source_sha256"] = info.source_sha256;
   out["identity"] = info.tensors_sha256;

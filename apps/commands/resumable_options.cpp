@@ -7,9 +7,12 @@ namespace tyto::apps {
 std::string ResumableOptions::identity(const Model& model, const Context& context) const {
   const ModelInfo& info = model.info();
   nlohmann::ordered_json all = {
-      {"model", info.tensors_sha256},    {"network", info.network},
-      {"options", info.options},         {"preprocessing", nlohmann::ordered_json::parse(info.preprocessing)},
-      {"class_names", info.class_names}, {"device", context.device_kind()}};
+      {"model", info.tensors_sha256},
+      {"network", info.network},
+      {"options", info.options},
+      {"preprocessing", nlohmann::ordered_json::parse(model.image_input().preprocessing)},
+      {"class_names", info.class_names},
+      {"device", context.device_kind()}};
   for (const auto& [name, value] : deciding_) all[name] = value();
   return dump_json(all);
 }

@@ -6,12 +6,14 @@
 #include <chrono>
 #include <optional>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
 #include "apps/commands/plan_reports.h"
 #include "apps/console.h"
+#include "engine/networks/inputs.h"
 #include "files/json.h"
 #include "files/safetensors.h"
 #include "tyto/plan.h"
@@ -40,30 +42,93 @@ Tensor noise(const Shape& shape) {
   return tensor;
 }
 
-// Every tensor of the file, floating-point numbers as F32.
-std::map<std::string, Tensor> read_inputs(const std::string& path) {
-  const SafetensorsFile file(path);
-  std::map<std::string, Tensor> inputs;
-  for (const std::string& name : file.names()) {
-    const Tensor tensor = file.read(name);
-    inputs.emplace(name, tensor.dtype() == DType::I32 ? tensor : tensor.to_f32());
+using Tensors = std::map<std::string, Tensor>;
+
+Tensor filled(const Shape& shape, int64_t value) {
+  Tensor tensor(DType::I32, shape);
+  std::ranges::fill(tensor.as<int32_t>(), static_cast<int32_t>(value));
+  return tensor;
+}
+
+// Numbers are noise, indices 0, tables full.
+Tensors noise_inputs(const Model& model, int batch) {
+  const InputShapes shapes = model.input_shapes(batch);
+  Tensors inputs;
+  for (const InputInfo& input : model.info().inputs) {
+    const Shape& shape = shapes.at(input.name);
+    inputs.emplace(input.name, input.type == DType::I32 ? filled(shape, 0) : noise(shape));
+    if (input.counted) inputs.emplace(input.name + kCountSuffix, filled({batch}, input.sample[0]));
   }
   return inputs;
 }
 
-std::map<std::string, Tensor> noise_inputs(const InputShapes& shapes) {
-  std::map<std::string, Tensor> inputs;
-  for (const auto& [name, shape] : shapes) inputs.emplace(name, noise(shape));
-  return inputs;
+// A tensor of a file as an input of this type.
+Tensor converted(const Tensor& tensor, DType type, const std::string& name) {
+  const DType given = tensor.dtype();
+  if (given == type) return tensor;
+  if (type == DType::F32 && (given == DType::F64 || given == DType::F16 || given == DType::BF16))
+    return tensor.to_f32();
+  if (type != DType::I32 || given != DType::I64)
+    throw Error(ErrorKind::Format,
+                fmt::format("'{}' is {}, but the network takes {}", name, name_of(given), name_of(type)));
+  Tensor narrow(DType::I32, tensor.shape());
+  std::ranges::transform(tensor.as<int64_t>(), narrow.as<int32_t>().begin(), [&](int64_t value) {
+    if (!std::in_range<int32_t>(value))
+      throw Error(ErrorKind::Format, fmt::format("'{}' holds {}, which does not fit into I32", name, value));
+    return static_cast<int32_t>(value);
+  });
+  return narrow;
 }
 
-InputShapes shapes_of(const std::map<std::string, Tensor>& inputs) {
+// Layers read as many rows as a count says.
+void check_counts(const Tensor& counts, int64_t rows, const std::string& name) {
+  for (const int32_t count : counts.as<int32_t>())
+    if (count < 0 || count > rows)
+      throw Error(ErrorKind::Format,
+                  fmt::format("'{}' holds {}, but a sample has 0 to {} rows", name, count, rows));
+}
+
+// Every tensor of the file is an input, by its name.
+Tensors read_inputs(const std::string& path, const std::vector<InputInfo>& infos) {
+  const SafetensorsFile file(path);
+  try {
+    InputShapes shapes;
+    for (const std::string& name : file.names()) shapes.emplace(name, file.find(name)->shape);
+    check_input_shapes(infos, shapes);
+    Tensors inputs;
+    for (const InputInfo& input : infos) {
+      const auto take = [&](const std::string& name, DType type) {
+        inputs.emplace(name, converted(file.read(name), type, name));
+      };
+      take(input.name, input.type);
+      if (!input.counted) continue;
+      const std::string count = input.name + kCountSuffix;
+      take(count, DType::I32);
+      check_counts(inputs.at(count), input.sample[0], count);
+    }
+    return inputs;
+  } catch (const Error& e) {
+    const std::string what = e.what();
+    const ErrorKind kind = e.kind() == ErrorKind::Usage ? ErrorKind::Format : e.kind();  // the file's fault
+    throw Error(kind, what.starts_with(path) ? what : fmt::format("{}: {}", path, what));
+  }
+}
+
+InputShapes shapes_of(const Tensors& inputs) {
   InputShapes shapes;
   for (const auto& [name, tensor] : inputs) shapes.emplace(name, tensor.shape());
   return shapes;
 }
 
-double median_ms(Plan& plan, const std::map<std::string, Tensor>& inputs, int repeat) {
+// Of a run; samples where the network takes none.
+int64_t count_images(const std::vector<InputInfo>& infos, const Tensors& inputs) {
+  int64_t images = 0;
+  for (const InputInfo& input : infos)
+    if (input.is_images()) images += inputs.at(input.name).dim(0);
+  return images > 0 ? images : inputs.at(infos.front().name).dim(0);
+}
+
+double median_ms(Plan& plan, const Tensors& inputs, int repeat) {
   std::vector<double> milliseconds;
   for (int i = 0; i < repeat; ++i) {
     const auto start = std::chrono::steady_clock::now();
@@ -76,7 +141,7 @@ double median_ms(Plan& plan, const std::map<std::string, Tensor>& inputs, int re
   return milliseconds[milliseconds.size() / 2];
 }
 
-void write_outputs(const std::string& path, const std::map<std::string, Tensor>& results) {
+void write_outputs(const std::string& path, const Tensors& results) {
   SafetensorsWriter::Declared declared;
   for (const auto& [name, tensor] : results) declared.push_back({name, {tensor.dtype(), tensor.shape()}});
   SafetensorsWriter writer(path, declared, {});
@@ -90,8 +155,9 @@ int run(const Flags& flags) {
   const Model model(flags.model);
   model.verify();
   const Precision precision = precision_from(flags.engine.precision);
-  const std::map<std::string, Tensor> inputs =
-      flags.input.empty() ? noise_inputs(model.input_shapes(flags.batch)) : read_inputs(flags.input);
+  const std::vector<InputInfo>& infos = model.info().inputs;
+  const Tensors inputs =
+      flags.input.empty() ? noise_inputs(model, flags.batch) : read_inputs(flags.input, infos);
   Context context(context_options(flags.engine));
   Peaks peaks;
   if (flags.profile) peaks = context.measure_peaks(precision);  // while the device's memory is free
@@ -109,7 +175,7 @@ int run(const Flags& flags) {
   const auto& results = plan.run(inputs);
   if (!flags.output.empty()) write_outputs(flags.output, results);
 
-  const double images_per_second = static_cast<double>(inputs.begin()->second.dim(0)) * 1e3 / run_ms;
+  const double images_per_second = static_cast<double>(count_images(infos, inputs)) * 1e3 / run_ms;
   if (flags.json) {
     ordered_json out;
     for (const auto& [name, tensor] : results) out["outputs"][name] = tensor.shape().dims();
@@ -131,15 +197,16 @@ int run(const Flags& flags) {
 
 void add_run(CLI::App& app, Run& command) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* c =
-      app.add_subcommand("run", "run a network on a raw input tensor, or see how long its layers take");
+  CLI::App* c = app.add_subcommand("run", "run a network on raw tensors, or see how long its layers take");
   c->add_option("model", flags->model, "a model file")->required();
   CLI::Option* input = c->add_option(
       "--input", flags->input,
-      "safetensors with a tensor for each input of the network (one of images: 'input' [N, 3, H, W], "
-      "preprocessed); without it noise, to measure with");
-  c->add_option("--output", flags->output, "safetensors to write the named outputs to")->needs(input);
-  c->add_option("--batch", flags->batch, "images a run, of noise")
+      "safetensors with a tensor for each input that `tyto inspect MODEL` lists and none besides: images "
+      "[N * views, 3, H, W], preprocessed (most networks: 'input'), numbers F32, tables I32 and their "
+      "NAME.count [N]; F64, F16 and BF16 become F32, I64 becomes I32. Without it noise, to measure with");
+  c->add_option("--output", flags->output, "safetensors to write the named outputs to, each in its own type")
+      ->needs(input);
+  c->add_option("--batch", flags->batch, "samples a run, of noise")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str()
       ->excludes(input);

@@ -25,7 +25,7 @@ class DetectionRun {
  public:
   DetectionRun(const Model& model, Detector& detector, const DetectionRunOptions& options,
                DetectionJournal& journal, SkippedInputs& skipped)
-      : rule_(preprocessing_from_json(model.info().preprocessing)),
+      : rule_(preprocessing_from_json(model.image_input().preprocessing)),
         detector_(detector),
         options_(options),
         journal_(journal),

@@ -42,7 +42,7 @@ void extract_folders(const std::vector<ImageFolder>& folders, const Model& model
   int64_t total = 0;
   for (const ImageFolder& f : folders) total += static_cast<int64_t>(f.files.size());
   Progress progress("extracting", total - journal.size());
-  const Preprocessing rule = preprocessing_from_json(model.info().preprocessing);
+  const Preprocessing rule = preprocessing_from_json(model.image_input().preprocessing);
   const auto width = static_cast<size_t>(extractor.dimensions());
 
   for (const ImageFolder& folder : folders) {

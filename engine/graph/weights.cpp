@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "files/finite.h"
 
 namespace tyto {
@@ -62,7 +64,8 @@ Weight Weights::operator()(const std::string& name, const std::vector<int64_t>& 
                   [source = source_, full] { return load_finite(*source, full); });
   }
   if (probe_) {
-    probe_->misses.push_back({full, str(dims), spec ? str(*spec) : ""});
+    if (std::ranges::find(probe_->misses, full, &Probe::Miss::name) == probe_->misses.end())  // asked twice
+      probe_->misses.push_back({full, str(dims), spec ? str(*spec) : ""});
     if (spec) probe_->used.insert(full);
     Shape shape = plausible(dims);
     // A missing weight's bias tells its outputs, so that the layers behind it are not missed, too.

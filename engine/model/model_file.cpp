@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
+#include <set>
 
+#include "engine/graph/graph.h"
 #include "engine/images/preprocessing_rule.h"
+#include "engine/networks/inputs.h"
 #include "files/finite.h"
 #include "files/json.h"
 #include "files/json_object.h"
@@ -17,29 +21,160 @@ using nlohmann::ordered_json;
 
 constexpr const char* kKey = "tyto";
 constexpr int kMaxNesting = 8;
+constexpr int kMaxViews = 1024;                   // images a sample
+constexpr int64_t kMaxSample = int64_t{1} << 31;  // values a sample, of an input that is no image
+constexpr size_t kMaxRank = 8;
+
+constexpr Named<Task> kTasks[] = {
+    {"classify", Task::Classify}, {"embed", Task::Embed}, {"detect", Task::Detect}, {"raw", Task::Raw}};
+constexpr Named<DType> kInputTypes[] = {{"F32", DType::F32}, {"I32", DType::I32}};
+// Of outputs; what is no type of its own is the plan's.
+constexpr Named<std::optional<DType>> kOutputTypes[] = {
+    {"activations", std::nullopt}, {"F32", DType::F32}, {"I32", DType::I32}};
+
+ordered_json to_json(const InputInfo& input) {
+  if (input.is_images())
+    return {{"images", input.views}, {"preprocessing", ordered_json::parse(input.preprocessing)}};
+  ordered_json j = {{"type", name_in(kInputTypes, input.type)}, {"shape", input.sample.dims()}};
+  if (input.counted) j["counted"] = true;
+  return j;
+}
+
+ordered_json to_json(const OutputInfo& output) {
+  ordered_json j = {{"type", name_in(kOutputTypes, output.type)}};
+  if (!output.count.empty()) j["count"] = output.count;
+  return j;
+}
 
 std::string to_json(const ModelInfo& info) {
   ordered_json j;
   j["format"] = ModelInfo::kFormatVersion;
   j["network"] = info.network;
+  j["task"] = name_of(info.task.value());
   j["options"] = info.options;
-  j["preprocessing"] = ordered_json::parse(info.preprocessing);
+  j["inputs"] = inputs_json(info);
+  j["outputs"] = outputs_json(info);
+  if (!info.state.empty()) j["state"] = info.state;
   if (!info.class_names.empty()) j["class_names"] = info.class_names;
   j["source_sha256"] = info.source_sha256;
   j["tensors_sha256"] = info.tensors_sha256;
   return j.dump();
 }
 
-// The rule as this version writes it.
-std::string read_rule(const ordered_json& rule, const std::string& origin) {
+Preprocessing read_rule(const ordered_json& rule, const std::string& where) {
   try {
-    return tyto::to_json(preprocessing_from_json(rule.dump()));
+    return preprocessing_from_json(rule.dump());
   } catch (const Error& e) {
-    throw Error(e.kind(), fmt::format("{}: {}", origin, e.what()));
+    throw Error(e.kind(), fmt::format("{}: {}", where, e.what()));
+  }
+}
+
+Shape read_sample(const JsonObject& input) {
+  const auto sizes = input.get<std::vector<int64_t>>("shape");
+  int64_t values = 1;
+  for (const int64_t size : sizes) {
+    if (size < 1 || size > kMaxSample / values)
+      input.refuse("shape", fmt::format("a list of sizes from 1 whose product is {} at most", kMaxSample));
+    values *= size;
+  }
+  if (sizes.size() > kMaxRank) input.refuse("shape", fmt::format("a list of {} sizes at most", kMaxRank));
+  return Shape(sizes);
+}
+
+InputInfo read_input(const std::string& name, const JsonObject& object, const std::string& where) {
+  InputInfo input;
+  if (object.has("images")) {
+    const int views = object.get<int>("images", 1, kMaxViews);
+    input = image_input(read_rule(object.at("preprocessing"), where), name, views);
+  } else {
+    const DType type = object.get("type", kInputTypes);
+    const bool counted = object.has("counted") && object.get<bool>("counted");
+    input = tensor_input(name, type, read_sample(object), counted);
+    if (counted && input.sample.rank() == 0) object.refuse("shape", "that of rows, which alone are counted");
+  }
+  object.finish();
+  return input;
+}
+
+// Names that go to graphs, reports and other files.
+void check_name(const JsonObject& names, const std::string& name) {
+  if (name.empty() || name.size() > 100)
+    names.fail(fmt::format("has a name of {} bytes, \"{}\"", name.size(), name));
+}
+
+std::vector<InputInfo> read_inputs(const JsonObject& inputs, const std::string& where) {
+  std::vector<InputInfo> read;
+  std::set<std::string> names;
+  for (const auto& [name, value] : inputs.value().items()) {
+    check_name(inputs, name);
+    const std::string at = fmt::format("{}: \"inputs\": \"{}\"", where, name);
+    const InputInfo& input = read.emplace_back(read_input(name, JsonObject(value, at), at));
+    if (!names.insert(name).second || (input.counted && !names.insert(name + kCountSuffix).second))
+      inputs.fail(fmt::format("has two inputs of one name, counts included: \"{}\"", name));
+  }
+  if (read.empty()) inputs.fail("is empty; a network takes one input at least");
+  return read;
+}
+
+std::vector<OutputInfo> read_outputs(const JsonObject& outputs, const std::string& where) {
+  std::vector<OutputInfo> read;
+  for (const auto& [name, value] : outputs.value().items()) {
+    check_name(outputs, name);
+    const JsonObject object(value, fmt::format("{}: \"outputs\": \"{}\"", where, name));
+    OutputInfo output{name, object.get("type", kOutputTypes)};
+    if (object.has("count")) {
+      output.count = object.get<std::string>("count");
+      if (output.count != name + kCountSuffix) object.refuse("count", '"' + name + kCountSuffix + '"');
+    }
+    object.finish();
+    read.push_back(std::move(output));
+  }
+  if (read.empty()) outputs.fail("is empty; a network has one output at least");
+  return read;
+}
+
+// Inputs of numbers, each with an output of the same type.
+void check_state(const ModelInfo& info, const JsonObject& state) {
+  for (const auto& [input, output] : info.state) {
+    const auto in = std::ranges::find(info.inputs, input, &InputInfo::name);
+    if (in == info.inputs.end() || in->is_images() || in->counted)
+      state.fail(fmt::format("has an \"{}\", which is no input of a fixed number of values", input));
+    const auto out = std::ranges::find(info.outputs, output, &OutputInfo::name);
+    if (out == info.outputs.end() || out->type != in->type || !out->count.empty())
+      state.refuse(input, fmt::format("an output of {}", name_of(in->type)));
+  }
+}
+
+// Format 1 knew networks of one image.
+void read_format_1(const JsonObject& description, const std::string& origin, ModelInfo& info) {
+  info.inputs = {image_input(read_rule(description.at("preprocessing"), origin))};
+}
+
+void read_format_2(const JsonObject& description, const std::string& where, ModelInfo& info) {
+  info.task = description.get("task", kTasks);
+  info.inputs = read_inputs(description.object("inputs"), where);
+  info.outputs = read_outputs(description.object("outputs"), where);
+  if (description.has("state")) {
+    info.state = description.get<std::map<std::string, std::string>>("state");
+    check_state(info, description.object("state"));
   }
 }
 
 }  // namespace
+
+std::string name_of(Task task) { return std::string(name_in(kTasks, task)); }
+
+ordered_json inputs_json(const ModelInfo& info) {
+  ordered_json j = ordered_json::object();
+  for (const InputInfo& input : info.inputs) j[input.name] = to_json(input);
+  return j;
+}
+
+ordered_json outputs_json(const ModelInfo& info) {
+  ordered_json j = ordered_json::object();
+  for (const OutputInfo& output : info.outputs) j[output.name] = to_json(output);
+  return j;
+}
 
 ModelInfo read_model_info(const SafetensorsFile& file) {
   const auto it = file.metadata().find(kKey);
@@ -49,8 +184,9 @@ ModelInfo read_model_info(const SafetensorsFile& file) {
         fmt::format("{} is not a tyto model: its metadata has no key 'tyto'; make one with `tyto convert`",
                     file.origin()));
   ModelInfo info;
-  const ordered_json j = parse_json(it->second, kMaxNesting, file.origin() + ": its model description");
-  const JsonObject description(j, file.origin() + ": its model description");
+  const std::string where = file.origin() + ": its model description";
+  const ordered_json j = parse_json(it->second, kMaxNesting, where);
+  const JsonObject description(j, where);
   if (description.has("kind"))
     throw Error(ErrorKind::Format, fmt::format("{} is not a tyto model but a file of {}", file.origin(),
                                                description.get<std::string>("kind")));
@@ -61,11 +197,12 @@ ModelInfo read_model_info(const SafetensorsFile& file) {
                             file.origin(), version, ModelInfo::kFormatVersion));
   info.network = description.get<std::string>("network");
   info.options = description.get<std::map<std::string, std::string>>("options");
-  info.preprocessing = read_rule(description.at("preprocessing"), file.origin());
+  version == 1 ? read_format_1(description, file.origin(), info) : read_format_2(description, where, info);
   if (description.has("class_names"))
     info.class_names = description.get<std::vector<std::string>>("class_names");
   info.source_sha256 = description.get<std::string>("source_sha256");
   info.tensors_sha256 = description.get<std::string>("tensors_sha256");
+  if (version > 1) description.finish();
   return info;
 }
 

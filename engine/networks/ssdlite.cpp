@@ -57,8 +57,9 @@ AnchorMap over_image(const Shape& map, std::vector<std::array<double, 2>> sizes)
   return {map[2], map[3], static_cast<double>(map[2]), static_cast<double>(map[3]), std::move(sizes)};
 }
 
-void build_mobilenet_v3(Graph& g, const Weights& w, const Options& options, const Shape& input) {
-  std::vector<Value> maps = mobilenet_v3_large_maps(g, w.scope("backbone.features"), input);
+NetworkOutputs build_mobilenet_v3(Graph& g, const Weights& w, const Options& options, const Inputs& in) {
+  const Value image = in.at("input");
+  std::vector<Value> maps = mobilenet_v3_large_maps(g, w.scope("backbone.features"), g.to_map(image));
   append_extras(g, w.scope("backbone.extra"), maps, kPyTorch);
   const auto scales = even_scales(0.2, 0.95);
   std::vector<AnchorMap> layout;
@@ -66,9 +67,9 @@ void build_mobilenet_v3(Graph& g, const Weights& w, const Options& options, cons
     layout.push_back(over_image(g.shape(maps[k]), ssd_sizes(scales[k], scales[k + 1], {2, 3})));
   Tensor anchors = lay_anchors(layout);
   clamp_sizes(anchors);
-  to_pixels(anchors, input[3], input[2]);
-  finish_detector(g, head_maps(g, w, maps, std::vector<int>(kMaps, 6)), anchors, torchvision_coding(),
-                  options, input);
+  to_pixels(anchors, g.shape(image)[3], g.shape(image)[2]);
+  return finish_detector(g, head_maps(g, w, maps, std::vector<int>(kMaps, 6)), anchors, torchvision_coding(),
+                         options, image);
 }
 
 std::array<double, 2> tensorflow_size(double scale, double ratio) {
@@ -84,46 +85,57 @@ std::vector<std::array<double, 2>> tensorflow_sizes(size_t map, double scale, do
   return sizes;
 }
 
-void build_mobilenet_v2(Graph& g, const Weights& w, const Options& options, const Shape& input) {
-  const MobileNetV2Maps trunk = mobilenet_v2_trunk(g, w, kNestedNames, kTensorFlow, input);
+NetworkOutputs build_mobilenet_v2(Graph& g, const Weights& w, const Options& options, const Inputs& in) {
+  const Value image = in.at("input");
+  const MobileNetV2Maps trunk = mobilenet_v2_trunk(g, w, kNestedNames, kTensorFlow, g.to_map(image));
   std::vector<Value> maps = {trunk.expanded, trunk.last};
   append_extras(g, w.scope("extras"), maps, kTensorFlow);
   const auto scales = even_scales(0.2, 0.95);
   // Scales are of the shorter side: a square anchor is square in pixels.
-  const auto shorter = static_cast<double>(std::min(input[2], input[3]));
-  const double across = shorter / static_cast<double>(input[3]),
-               down = shorter / static_cast<double>(input[2]);
+  const Shape pixels = g.shape(image);
+  const auto shorter = static_cast<double>(std::min(pixels[2], pixels[3]));
+  const double across = shorter / static_cast<double>(pixels[3]),
+               down = shorter / static_cast<double>(pixels[2]);
   std::vector<AnchorMap> layout;
   for (size_t k = 0; k < kMaps; ++k) {
     std::vector<std::array<double, 2>> sizes = tensorflow_sizes(k, scales[k], scales[k + 1]);
     for (auto& [width, height] : sizes) width *= across, height *= down;
     layout.push_back(over_image(g.shape(maps[k]), std::move(sizes)));
   }
-  finish_detector(g, head_maps(g, w, maps, {3, 6, 6, 6, 6, 6}), lay_anchors(layout), {}, options, input);
+  return finish_detector(g, head_maps(g, w, maps, {3, 6, 6, 6, 6, 6}), lay_anchors(layout), {}, options,
+                         image);
+}
+
+std::vector<InputInfo> mobilenet_v3_inputs(const Weights&, const Options&) {
+  Preprocessing rule;
+  rule.height = rule.width = 320;
+  rule.resampling = Resampling::TorchBilinear;
+  rule.mean = rule.std = {0.5f, 0.5f, 0.5f};
+  return {image_input(rule)};
+}
+
+std::vector<InputInfo> mobilenet_v2_inputs(const Weights&, const Options&) {
+  Preprocessing rule;
+  rule.height = rule.width = 300;
+  rule.resampling = Resampling::CvBilinear;
+  rule.scale = 2.0f / 255;  // to -1..1
+  rule.mean = {1, 1, 1};
+  return {image_input(rule)};
 }
 
 }  // namespace
 
 Network ssdlite320_mobilenet_v3_large() {
-  Preprocessing rule;
-  rule.height = rule.width = 320;
-  rule.resampling = Resampling::TorchBilinear;
-  rule.mean = rule.std = {0.5f, 0.5f, 0.5f};
   return {"ssdlite320_mobilenet_v3_large", "SSDLite on MobileNetV3-Large, torchvision's names",
           selection_options({.score_threshold = "0.001",
                              .top_k = "300",
                              .iou_threshold = "0.55",
                              .max_detections = "300",
                              .clip = "before"}),
-          rule, build_mobilenet_v3};
+          mobilenet_v3_inputs, build_mobilenet_v3};
 }
 
 Network ssdlite_mobilenet_v2() {
-  Preprocessing rule;
-  rule.height = rule.width = 300;
-  rule.resampling = Resampling::CvBilinear;
-  rule.scale = 2.0f / 255;  // to -1..1
-  rule.mean = {1, 1, 1};
   return {"ssdlite_mobilenet_v2", "SSDLite on MobileNetV2 as the TensorFlow object detection API builds it",
           selection_options({.scores = "sigmoid",
                              .score_threshold = "1e-8",
@@ -131,7 +143,7 @@ Network ssdlite_mobilenet_v2() {
                              .max_per_class = "100",
                              .max_detections = "100",
                              .clip = "after"}),
-          rule, build_mobilenet_v2};
+          mobilenet_v2_inputs, build_mobilenet_v2};
 }
 
 }  // namespace tyto

@@ -57,8 +57,8 @@ Value conv_relu(Graph& g, const Weights& w, std::string_view name, Value x, cons
   return g.relu(g.conv2d(x, w.scope(std::string(name)), op, Graph::Bias::Required));
 }
 
-std::vector<Value> feature_maps(Graph& g, const Weights& w, const Naming& names, const Shape& input) {
-  Value x = vgg16_to_conv4_3(g, w.scope(std::string(names.vgg)), g.image_input("input", input));
+std::vector<Value> feature_maps(Graph& g, const Weights& w, const Naming& names, Value image) {
+  Value x = vgg16_to_conv4_3(g, w.scope(std::string(names.vgg)), g.to_map(image));
   std::vector<Value> maps = {
       g.l2_normalize(x, w(std::string(names.scale), {g.channels(x)}), names.normalize)};
   x = g.max_pool(x, {.kernel = 2, .stride = 2});
@@ -88,13 +88,14 @@ HeadMaps head_maps(Graph& g, const Weights& w, const Naming& names, const std::v
 using Scales = std::array<double, kMaps + 1>;  // of the smallest box of each map and of one map more
 
 // scales: in fractions of the image
-Tensor anchors_of(const Graph& g, const std::vector<Value>& maps, const Scales& scales, const Shape& input) {
+Tensor anchors_of(const Graph& g, const std::vector<Value>& maps, const Scales& scales, Value image) {
+  const Shape& pixels = g.shape(image);
   std::vector<AnchorMap> layout;
   for (size_t k = 0; k < kMaps; ++k) {
     const Shape& map = g.shape(maps[k]);
     const std::vector<double> ratios = kAnchors[k] == 4 ? std::vector<double>{2} : std::vector<double>{2, 3};
-    layout.push_back({map[2], map[3], static_cast<double>(input[2]) / kSteps[k],
-                      static_cast<double>(input[3]) / kSteps[k],
+    layout.push_back({map[2], map[3], static_cast<double>(pixels[2]) / kSteps[k],
+                      static_cast<double>(pixels[3]) / kSteps[k],
                       ssd_sizes(scales[k], scales[k + 1], ratios)});
   }
   return lay_anchors(layout);
@@ -105,26 +106,29 @@ Scales fractions(Scales pixels) {
   return pixels;
 }
 
-void build_ssd_pytorch(Graph& g, const Weights& w, const Options& options, const Shape& input) {
-  if (input[2] != 300 || input[3] != 300)
+NetworkOutputs build_ssd_pytorch(Graph& g, const Weights& w, const Options& options, const Inputs& in) {
+  const Value image = in.at("input");
+  if (const Shape& pixels = g.shape(image); pixels[2] != 300 || pixels[3] != 300)
     throw Error(ErrorKind::Shape, fmt::format("ssd300 takes images of 300 x 300 pixels, not {} x {}; set the "
                                               "preprocessing rule's size to [300, 300]",
-                                              input[3], input[2]));
-  const std::vector<Value> maps = feature_maps(g, w, kSsdPytorch, input);
+                                              pixels[3], pixels[2]));
+  const std::vector<Value> maps = feature_maps(g, w, kSsdPytorch, image);
   const Scales scales =
       fractions(options.choice("anchors", {"voc", "coco"}) == "voc" ? Scales{30, 60, 111, 162, 213, 264, 315}
                                                                     : Scales{21, 45, 99, 153, 207, 261, 315});
-  Tensor anchors = anchors_of(g, maps, scales, input);
+  Tensor anchors = anchors_of(g, maps, scales, image);
   clamp_all(anchors);
-  finish_detector(g, head_maps(g, w, kSsdPytorch, maps), anchors, {}, options, input);
+  return finish_detector(g, head_maps(g, w, kSsdPytorch, maps), anchors, {}, options, image);
 }
 
-void build_torchvision(Graph& g, const Weights& w, const Options& options, const Shape& input) {
-  const std::vector<Value> maps = feature_maps(g, w, kTorchvision, input);
-  Tensor anchors = anchors_of(g, maps, {0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05}, input);
+NetworkOutputs build_torchvision(Graph& g, const Weights& w, const Options& options, const Inputs& in) {
+  const Value image = in.at("input");
+  const std::vector<Value> maps = feature_maps(g, w, kTorchvision, image);
+  Tensor anchors = anchors_of(g, maps, {0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05}, image);
   clamp_sizes(anchors);
-  to_pixels(anchors, input[3], input[2]);
-  finish_detector(g, head_maps(g, w, kTorchvision, maps), anchors, torchvision_coding(), options, input);
+  to_pixels(anchors, g.shape(image)[3], g.shape(image)[2]);
+  return finish_detector(g, head_maps(g, w, kTorchvision, maps), anchors, torchvision_coding(), options,
+                         image);
 }
 
 Preprocessing preprocessing() {
@@ -136,28 +140,36 @@ Preprocessing preprocessing() {
   return rule;
 }
 
+std::vector<InputInfo> ssd_pytorch_inputs(const Weights&, const Options&) {
+  return {image_input(preprocessing())};
+}
+
+std::vector<InputInfo> torchvision_inputs(const Weights&, const Options&) {
+  Preprocessing rule = preprocessing();
+  rule.resampling = Resampling::TorchBilinear;
+  rule.scale = 1.0f / 255;
+  rule.mean = {0.48235f, 0.45882f, 0.40784f};
+  rule.std = {1.0f / 255, 1.0f / 255, 1.0f / 255};
+  return {image_input(rule)};
+}
+
 }  // namespace
 
 Network ssd300() {
   std::vector<OptionSpec> options = selection_options(
       {.score_threshold = "0.01", .top_k = "200", .iou_threshold = "0.45", .empty_union = "drop"});
   options.insert(options.begin(), {"anchors", "voc", "the sizes of ssd.pytorch's voc or coco configuration"});
-  return {"ssd300", "SSD300 on VGG-16, ssd.pytorch's names", options, preprocessing(), build_ssd_pytorch};
+  return {"ssd300", "SSD300 on VGG-16, ssd.pytorch's names", options, ssd_pytorch_inputs, build_ssd_pytorch};
 }
 
 Network ssd300_vgg16() {
-  Preprocessing rule = preprocessing();
-  rule.resampling = Resampling::TorchBilinear;
-  rule.scale = 1.0f / 255;
-  rule.mean = {0.48235f, 0.45882f, 0.40784f};
-  rule.std = {1.0f / 255, 1.0f / 255, 1.0f / 255};
   return {"ssd300_vgg16", "SSD300 on VGG-16, torchvision's names",
           selection_options({.score_threshold = "0.01",
                              .top_k = "400",
                              .iou_threshold = "0.45",
                              .max_detections = "200",
                              .clip = "before"}),
-          rule, build_torchvision};
+          torchvision_inputs, build_torchvision};
 }
 
 }  // namespace tyto

@@ -14,20 +14,27 @@ namespace {
 
 const char* const kOutput = "detections";
 
-Graph detector_graph(const Model& model, const InputShapes& inputs, const DetectOptions& options) {
+struct DetectorGraph {
+  Graph graph;  // of the detections alone
+  int64_t classes = 0;
+};
+
+DetectorGraph detector_graph(const Model& model, const Shape& input, const DetectOptions& options) {
   if (options.batch < 1) throw Error(ErrorKind::Usage, fmt::format("a batch of {} images", options.batch));
-  Graph graph = build_graph(model, inputs, options.set);
-  for (const auto& [name, value] : graph.outputs())
-    if (name == kOutput) return graph;
-  throw Error(ErrorKind::Unsupported, fmt::format("{}: a {} finds no boxes: it has no output 'detections'",
-                                                  model.path().string(), model.info().network));
+  DetectorGraph detector;
+  const Inputs inputs =
+      declare_inputs(detector.graph, model.info().inputs, {{model.image_input().name, input}});
+  const NetworkOutputs built = append_network(detector.graph, model, inputs, options.set);
+  if (built.task != Task::Detect)
+    throw Error(ErrorKind::Unsupported, fmt::format("{}: a {} finds no boxes: it has no output 'detections'",
+                                                    model.path().string(), model.info().network));
+  for (const auto& [name, value] : built.values)
+    if (name == kOutput) detector.graph.output(name, value);
+  detector.classes = built.classes;
+  return detector;
 }
 
-// One for each class of the logits.
-std::vector<std::string> class_names(const Model& model, const Graph& graph) {
-  size_t classes = 0;
-  for (const auto& [name, value] : graph.outputs())
-    if (name == "logits") classes = static_cast<size_t>(graph.shape(value)[graph.shape(value).rank() - 1]);
+std::vector<std::string> class_names(const Model& model, size_t classes) {
   std::vector<std::string> names = model.info().class_names;
   for (size_t label = names.size(); label < classes; ++label) names.push_back(fmt::format("class {}", label));
   names.resize(classes);
@@ -65,14 +72,16 @@ std::vector<std::vector<Detection>> detections_of(const std::map<std::string, Te
 }  // namespace
 
 Detector::Detector(const Model& model, Context& context, const DetectOptions& options)
-    : Detector(model, context, options, detector_graph(model, model.input_shapes(options.batch), options)) {}
+    : Detector(model, context, options,
+               detector_graph(model, model.input_shapes(options.batch).at(model.image_input().name), options)
+                   .classes) {}
 
-Detector::Detector(const Model& model, Context& context, const DetectOptions& options, const Graph& graph)
-    : ImagePipeline(context, options.precision, options.batch, model.info().preprocessing,
-                    [&model, options, name = graph.inputs().front().first](const Shape& input) {
-                      return optimise(detector_graph(model, {{name, input}}, options), {kOutput});
+Detector::Detector(const Model& model, Context& context, const DetectOptions& options, int64_t classes)
+    : ImagePipeline(context, options.precision, options.batch, model.image_input().preprocessing,
+                    [&model, options](const Shape& input) {
+                      return optimise(detector_graph(model, input, options).graph);
                     }),
-      names_(class_names(model, graph)) {}
+      names_(class_names(model, static_cast<size_t>(classes))) {}
 
 const std::string& Detector::name(int label) const { return names_.at(static_cast<size_t>(label)); }
 

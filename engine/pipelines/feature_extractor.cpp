@@ -12,12 +12,13 @@ const char* const kOutput = "features";
 }  // namespace
 
 FeatureExtractor::FeatureExtractor(const Model& model, Context& context, const ExtractOptions& options)
-    : FeatureExtractor(model, context, options,
-                       feature_graph(model, model.input_shapes(options.batch).begin()->second, options)) {}
+    : FeatureExtractor(
+          model, context, options,
+          feature_graph(model, model.input_shapes(options.batch).at(model.image_input().name), options)) {}
 
 FeatureExtractor::FeatureExtractor(const Model& model, Context& context, const ExtractOptions& options,
                                    const Graph& graph)
-    : ImagePipeline(context, options.precision, options.batch, model.info().preprocessing,
+    : ImagePipeline(context, options.precision, options.batch, model.image_input().preprocessing,
                     [&model, options](const Shape& input) { return feature_graph(model, input, options); }),
       dimensions_(graph.shape(graph.outputs().front().second)[1]) {}
 

@@ -11,7 +11,7 @@
 namespace tyto {
 namespace {
 
-const char *const kInput = "input", *const kOutput = "features";
+const char* const kOutput = "features";
 
 void check(const ExtractOptions& options) {
   if (options.batch < 1) throw Error(ErrorKind::Usage, fmt::format("a batch of {} images", options.batch));
@@ -33,18 +33,10 @@ Value rescaled(Graph& graph, Value view, double scale) {
 
 // The network, reading `view`; all its copies share their weights.
 Value features_of(Graph& graph, const Model& model, Value view) {
-  const Graph network = drop_dead(build_graph(model, {{kInput, graph.shape(view)}}), {kOutput});
-  const auto is_input = [](const Node& node) { return std::holds_alternative<Input>(node.op); };
-  std::vector<Value> now;  // of the network's nodes
-  for (Node node : network.nodes()) {
-    if (is_input(node)) {
-      now.push_back(view);
-      continue;
-    }
-    for (Value& in : node.inputs) in = now[static_cast<size_t>(in.node)];
-    now.push_back(graph.append(std::move(node)));
-  }
-  return now[static_cast<size_t>(network.outputs().front().second.node)];
+  for (const auto& [name, value] : append_network(graph, model, {{model.image_input().name, view}}).values)
+    if (name == kOutput) return value;
+  throw Error(ErrorKind::Unsupported, fmt::format("{}: a {} has no output '{}'", model.path().string(),
+                                                  model.info().network, kOutput));
 }
 
 void check_features(const Model& model, const Shape& shape) {
@@ -59,7 +51,7 @@ void check_features(const Model& model, const Shape& shape) {
 Graph feature_graph(const Model& model, const Shape& input, const ExtractOptions& options) {
   check(options);
   Graph graph;
-  const Value image = graph.input(kInput, input);
+  const Value image = graph.input(model.image_input().name, input);
   std::vector<Value> features;
   for (const bool mirrored : {false, true}) {
     if (mirrored && !options.flip) break;

@@ -37,7 +37,8 @@ struct DetectOptions {
 // one thread at a time; model and context must outlive it.
 class Detector : public ImagePipeline {
  public:
-  // Error{Unsupported} where the network has no output `detections`, Error{Usage} for impossible options.
+  // Error{Unsupported} where the network has no output `detections` or takes more than an image,
+  // Error{Usage} for impossible options.
   Detector(const Model& model, Context& context, const DetectOptions& options = {});
 
   int classes() const { return static_cast<int>(names_.size()); }  // of the logits, background included
@@ -51,7 +52,7 @@ class Detector : public ImagePipeline {
   std::vector<std::vector<Detection>> detect(std::span<const Image> images);
 
  private:
-  Detector(const Model& model, Context& context, const DetectOptions& options, const Graph& graph);
+  Detector(const Model& model, Context& context, const DetectOptions& options, int64_t classes);
 
   std::vector<std::string> names_;  // of all classes
 };

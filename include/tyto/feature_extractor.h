@@ -24,7 +24,8 @@ struct ExtractOptions {
 // must outlive it.
 class FeatureExtractor : public ImagePipeline {
  public:
-  // Error{Unsupported} where the network has no output `features`, Error{Usage} for impossible options.
+  // Error{Unsupported} where the network has no output `features` or takes more than an image, Error{Usage}
+  // for impossible options.
   FeatureExtractor(const Model& model, Context& context, const ExtractOptions& options = {});
 
   int64_t dimensions() const { return dimensions_; }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,16 +17,49 @@ using InputShapes = std::map<std::string, Shape>;  // by the inputs' names
 class SafetensorsFile;
 class TensorSource;
 
+// What a network is for.
+enum class Task {
+  Classify,  // an output `logits` [N, classes], and `features` before it
+  Embed,     // an output `features` [N, D]: one vector an image, to be compared with others
+  Detect,    // an output `detections` [N, capacity, 6] with a count
+  Raw,       // outputs that no pipeline reads; `tyto run` hands them out
+};
+std::string name_of(Task);  // "classify"
+
+// What a network takes for each of N samples: images, numbers or a table.
+struct InputInfo {
+  std::string name;
+  DType type = DType::F32;    // F32, which no precision rounds, or I32
+  Shape sample;               // sizes for a sample, [3, H, W] of images; a plan takes [N * views, sizes ...]
+  std::string preprocessing;  // of images: their rule as JSON; else empty
+  int views = 1;              // images a sample, which stand one after another
+  bool counted = false;       // a sample may have fewer than sample[0] rows: an input NAME.count, I32 [N]
+
+  bool is_images() const { return !preprocessing.empty(); }
+  bool operator==(const InputInfo&) const = default;
+};
+
+struct OutputInfo {
+  std::string name;
+  std::optional<DType> type;  // F32 or I32 whatever the precision; none: the precision's activation_type()
+  std::string count;          // see TensorInfo; or empty
+
+  bool operator==(const OutputInfo&) const = default;
+};
+
 // The `tyto` key of a model file.
 struct ModelInfo {
-  static constexpr int kFormatVersion = 1;
+  static constexpr int kFormatVersion = 2;
 
   std::string network;                         // a name of the registry, e.g. "ft_net"
+  std::optional<Task> task;                    // none in files of format 1, which did not say
   std::map<std::string, std::string> options;  // what the tensors' shapes cannot tell, e.g. stride=1
-  std::string preprocessing;                   // the preprocessing rule as JSON; `tyto inspect` shows it
-  std::vector<std::string> class_names;        // of the logits, where known
-  std::string source_sha256;                   // of the checkpoint's bytes
-  std::string tensors_sha256;  // of the tensors' bytes in the model file: the model's identity
+  std::vector<InputInfo> inputs;
+  std::vector<OutputInfo> outputs;           // none in files of format 1
+  std::map<std::string, std::string> state;  // inputs that are an output of the run before: input, output
+  std::vector<std::string> class_names;      // of the logits, where known
+  std::string source_sha256;                 // of the checkpoint's bytes
+  std::string tensors_sha256;                // of the tensors' bytes in the model file: the model's identity
 };
 
 // A model is immutable; threads share it. The tensors stay in the file until a plan packs them.
@@ -35,7 +69,12 @@ class Model {
 
   const ModelInfo& info() const { return info_; }
   const std::filesystem::path& path() const;
-  InputShapes input_shapes(int64_t batch) const;  // images as large as their preprocessing rules say
+  // Of N samples, images as large as their preprocessing rules say; the counts of counted inputs are among
+  // them.
+  InputShapes input_shapes(int64_t batch) const;
+  // The one image a sample that pipelines of images give it. Error{Unsupported} where the network takes
+  // anything else, or keeps state from run to run.
+  const InputInfo& image_input() const;
 
   // Whether the tensors' bytes still have the SHA-256 they were written with; reads the whole file.
   bool intact() const;
@@ -46,7 +85,6 @@ class Model {
 
   std::shared_ptr<const SafetensorsFile> file_;
   ModelInfo info_;
-  int64_t height_ = 0, width_ = 0;
 };
 
 }  // namespace tyto

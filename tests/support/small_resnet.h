@@ -7,7 +7,7 @@
 
 #include "engine/images/preprocessing.h"
 #include "engine/model/model_file.h"
-#include "engine/networks/network.h"
+#include "support/network_graph.h"
 #include "support/random_weights.h"
 
 namespace tyto {
@@ -34,22 +34,20 @@ inline Layout small_resnet_layout() {
 }
 
 inline Graph small_resnet_graph(int64_t batch) {
-  const Network& network = find_network("resnet");
-  Graph graph;
-  network.build(graph, weights(small_resnet_layout()), Options(network, {}),
-                {batch, 3, kSmallHeight, kSmallWidth});
-  return graph;
+  return network_graph("resnet", weights(small_resnet_layout()), {batch, 3, kSmallHeight, kSmallWidth});
 }
 
 inline ModelInfo small_resnet_info() {
-  Preprocessing rule = find_network("resnet").preprocessing;
+  Preprocessing rule = imagenet_preprocessing();
   rule.fit = Fit::Stretch;
   rule.height = kSmallHeight;
   rule.width = kSmallWidth;
   ModelInfo info;
   info.network = "resnet";
+  info.task = Task::Classify;
   info.options = {{"stride", "2"}};
-  info.preprocessing = to_json(rule);
+  info.inputs = {image_input(rule)};
+  info.outputs = {{"map", {}, {}}, {"features", {}, {}}, {"logits", {}, {}}};
   info.source_sha256 = std::string(64, '0');
   return info;
 }

@@ -7,7 +7,7 @@
 
 #include "engine/images/preprocessing.h"
 #include "engine/model/model_file.h"
-#include "engine/networks/network.h"
+#include "support/network_graph.h"
 #include "support/random_weights.h"
 
 namespace tyto {
@@ -57,7 +57,11 @@ inline ModelInfo small_ssd_info(std::map<std::string, std::string> options = {})
   info.network = "ssd300";
   const Options complete(find_network("ssd300"), options);
   info.options = {complete.values().begin(), complete.values().end()};
-  info.preprocessing = to_json(find_network("ssd300").preprocessing);
+  info.task = Task::Detect;
+  info.inputs = find_network("ssd300").inputs(weights(small_ssd_layout()), complete);
+  info.outputs = {{"locations", DType::F32, {}},
+                  {"logits", DType::F32, {}},
+                  {"detections", DType::F32, "detections.count"}};
   info.class_names = {"background", "aeroplane"};  // and 19 classes without a name
   info.source_sha256 = std::string(64, '0');
   return info;

@@ -297,11 +297,9 @@ TEST(Probe, OfAbsurdShapesIsNoMoreThanAMiss) {
       std::map<std::string, Shape> shapes;
       Probe seen;  // asks an empty source, to learn the names
       try {
-        Graph graph;
-        network.build(
-            graph,
-            Weights(std::make_shared<MemorySource>(std::vector<std::pair<std::string, Tensor>>()), &seen),
-            Options(network, {}), {1, 3, 64, 64});
+        const Weights weights(std::make_shared<MemorySource>(std::vector<std::pair<std::string, Tensor>>()),
+                              &seen);
+        network_graph(std::string(network.name), weights, {1, 3, 64, 64});
       } catch (const Error&) {
       }
       for (const Probe::Miss& miss : seen.misses) {

@@ -80,15 +80,13 @@ BoxCoding torchvision_coding() {
   return {.max_log_size = static_cast<float>(std::log(1000.0 / 16)), .pixels = true};
 }
 
-void finish_detector(Graph& g, const HeadMaps& head, const Tensor& anchors, const BoxCoding& coding,
-                     const Options& options, const Shape& input) {
+NetworkOutputs finish_detector(Graph& g, const HeadMaps& head, const Tensor& anchors, const BoxCoding& coding,
+                               const Options& options, Value image) {
   const int64_t classes = count_classes(g, head);
   const Value locations = g.concat_maps("locations", head.locations, 4);
   const Value logits = g.concat_maps("logits", head.logits, static_cast<int>(classes));
-  g.output("locations", locations);
-  g.output("logits", logits);
 
-  const auto height = static_cast<float>(input[2]), width = static_cast<float>(input[3]);
+  const auto height = static_cast<float>(g.shape(image)[2]), width = static_cast<float>(g.shape(image)[3]);
   const std::string clip = options.choice("clip", {"none", "before", "after"});
   DecodeBoxes decode;
   decode.max_log_size = coding.max_log_size;
@@ -116,7 +114,8 @@ void finish_detector(Graph& g, const HeadMaps& head, const Tensor& anchors, cons
   select.scale_y = coding.pixels ? 1 : height;
   const Value probabilities = g.class_scores(logits, scores);
   check_work(select, scores, g.shape(probabilities));
-  g.output("detections", g.nms(g.decode_boxes(locations, anchors, decode), probabilities, select));
+  const Value detections = g.nms(g.decode_boxes(locations, anchors, decode), probabilities, select);
+  return {{{"locations", locations}, {"logits", logits}, {"detections", detections}}, Task::Detect, classes};
 }
 
 }  // namespace tyto

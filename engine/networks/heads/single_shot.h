@@ -38,10 +38,10 @@ struct BoxCoding {
 
 BoxCoding torchvision_coding();  // pixels; weights 10, 10, 5, 5; sizes at most 1000 / 16 of the anchor's
 
-// Outputs `locations`, `logits` and `detections`, the last in pixels of the input. Error{Format} where the
-// maps' heads were not made for one number of classes, Error{Usage} for options that make no sense. anchors:
-// [P, 4]
-void finish_detector(Graph& g, const HeadMaps& head, const Tensor& anchors, const BoxCoding& coding,
-                     const Options& options, const Shape& input);
+// Outputs `locations`, `logits` and `detections`, the last in pixels of the image [N, 3, H, W]. Error{Format}
+// where the maps' heads were not made for one number of classes, Error{Usage} for options that make no sense.
+// anchors: [P, 4]
+NetworkOutputs finish_detector(Graph& g, const HeadMaps& head, const Tensor& anchors, const BoxCoding& coding,
+                               const Options& options, Value image);
 
 }  // namespace tyto

@@ -46,11 +46,10 @@ const MobileNetV2Names kFlatNames = {{"conv.0", "conv.3", "conv.6"},
                                      {"conv.1", "conv.4"}};
 
 MobileNetV2Maps mobilenet_v2_trunk(Graph& g, const Weights& w, const MobileNetV2Names& names,
-                                   const NormStyle& style, const Shape& input) {
+                                   const NormStyle& style, Value image) {
   const auto features = [&](int i) { return w.scope(fmt::format("features.{}", i)); };
   MobileNetV2Maps maps;
-  Value x = conv_norm_activation(g, features(0), g.image_input("input", input), {.kernel = 3, .stride = 2},
-                                 Activation::Relu6, style);
+  Value x = conv_norm_activation(g, features(0), image, {.kernel = 3, .stride = 2}, Activation::Relu6, style);
   int index = 1;
   for (const Stage& stage : kStages)
     for (int block = 0; block < stage.blocks; ++block, ++index) {

@@ -20,8 +20,8 @@ struct MobileNetV2Maps {
   Value last;      // stride 32
 };
 
-// features.0 to features.18
+// features.0 to features.18; image: a map [N, 3, H, W].
 MobileNetV2Maps mobilenet_v2_trunk(Graph& g, const Weights& w, const MobileNetV2Names& names,
-                                   const NormStyle& style, const Shape& input);
+                                   const NormStyle& style, Value image);
 
 }  // namespace tyto

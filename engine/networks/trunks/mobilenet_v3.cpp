@@ -48,11 +48,10 @@ Value inverted_residual(Graph& g, const Weights& w, Value x, const Block& block)
 
 }  // namespace
 
-std::vector<Value> mobilenet_v3_large_maps(Graph& g, const Weights& w, const Shape& input) {
+std::vector<Value> mobilenet_v3_large_maps(Graph& g, const Weights& w, Value image) {
   int index = 0;
   const auto layer = [&](int half) { return w.scope(fmt::format("{}.{}", half, index++)); };
-  Value x = conv_norm_activation(g, layer(0), g.image_input("input", input), {.kernel = 3, .stride = 2},
-                                 kSwish, kStyle);
+  Value x = conv_norm_activation(g, layer(0), image, {.kernel = 3, .stride = 2}, kSwish, kStyle);
   for (const Block& block : kBlocks) x = inverted_residual(g, layer(0).scope("block"), x, block);
   const Value expanded = conv_norm_activation(g, layer(0), x, {.kernel = 1}, kCutBlock.activation, kStyle);
   index = 0;

@@ -8,7 +8,8 @@
 namespace tyto {
 
 // The maps of stride 16 (inside the first block of stride 32, behind its expansion) and 32. Names as
-// torchvision's SSDLiteFeatureExtractorMobileNet cuts the layers in two: 0.0 to 0.13, 1.0 to 1.3.
-std::vector<Value> mobilenet_v3_large_maps(Graph& g, const Weights& w, const Shape& input);
+// torchvision's SSDLiteFeatureExtractorMobileNet cuts the layers in two: 0.0 to 0.13, 1.0 to 1.3. image:
+// a map [N, 3, H, W].
+std::vector<Value> mobilenet_v3_large_maps(Graph& g, const Weights& w, Value image);
 
 }  // namespace tyto

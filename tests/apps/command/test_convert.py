@@ -97,7 +97,7 @@ class Convert(Workplace):
         tyto("convert", "--set", "stride=1", "--preprocess", "size=[128,64]", self.checkpoint, "-o", self.at("s1"))
         model = inspect(self.at("s1"))
         self.assertEqual(model["options"], {"stride": "1"})
-        self.assertEqual(model["preprocessing"]["size"], [128, 64])
+        self.assertEqual(model["inputs"]["input"]["preprocessing"]["size"], [128, 64])
 
     def test_a_big_checkpoint_takes_little_more_memory_than_its_largest_tensor(self):
         with torch.no_grad():
@@ -152,7 +152,7 @@ class Inspect(Workplace):
         found = inspect(self.model)
         self.assertEqual((found["format"], found["network"], found["intact"]), ("tyto model", "ft_net", True))
         self.assertEqual(found["options"], {"stride": "2"})
-        self.assertEqual(found["preprocessing"]["resize"], "pil-bicubic")
+        self.assertEqual(found["inputs"]["input"]["preprocessing"]["resize"], "pil-bicubic")
         self.assertNotIn("classifier.classifier.0.weight", [t["name"] for t in found["tensors"]])
         changed = bytearray(read_bytes(self.model))
         changed[-1] ^= 1

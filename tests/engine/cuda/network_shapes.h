@@ -17,7 +17,7 @@
 
 #include "engine/cuda/convolution_spec.h"
 #include "engine/graph/passes.h"
-#include "engine/networks/network.h"
+#include "support/network_graph.h"
 #include "support/shapes_only.h"
 
 namespace tyto::cuda {
@@ -30,10 +30,7 @@ struct FullSizeNetwork {
 
   Graph graph(int64_t batch) const { return graph(batch, shapes); }
   Graph graph(int64_t batch, const std::shared_ptr<const TensorSource>& tensors) const {
-    const Network& network = find_network(name);
-    Graph built;
-    network.build(built, Weights(tensors), Options(network, options), {batch, 3, height, width});
-    return optimise(built);
+    return optimise(network_graph(name, Weights(tensors), {batch, 3, height, width}, options));
   }
 };
 

@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "engine/model/model_file.h"
 #include "support/errors.h"
@@ -34,7 +35,10 @@ TEST(Model, ReadsBackWhatWasWritten) {
   EXPECT_EQ(model.info().network, "resnet");
   EXPECT_EQ(model.info().options, info.options);
   EXPECT_EQ(model.info().class_names, info.class_names);
-  EXPECT_EQ(model.info().preprocessing, info.preprocessing);
+  EXPECT_EQ(model.info().inputs, info.inputs);
+  EXPECT_EQ(model.info().outputs, info.outputs);
+  EXPECT_EQ(model.info().task, Task::Classify);
+  EXPECT_EQ(model.image_input(), info.inputs[0]);
   EXPECT_EQ(model.input_shapes(5).at("input"), (Shape{5, 3, kSmallHeight, kSmallWidth}));
   EXPECT_EQ(tensors_of(model)->names(), invent(small_resnet_layout())->names());
 }
@@ -63,12 +67,12 @@ TEST(Model, RefusesAFileWithoutADescription) {
 
 TEST(Model, RefusesANewerFormat) {
   const TemporaryFolder folder;
-  for (const int64_t version : {int64_t{2}, (int64_t{1} << 32) + 1}) {
+  for (const int64_t version : {int64_t{3}, (int64_t{1} << 32) + 1}) {
     json newer = good_description();
     newer["format"] = version;
     const auto path = write_described(folder / "new.safetensors", "tyto", newer.dump());
     expect_error([&] { Model{path}; }, ErrorKind::Unsupported,
-                 {"new.safetensors", "format " + std::to_string(version), "up to 1", "newer tyto"});
+                 {"new.safetensors", "format " + std::to_string(version), "up to 2", "newer tyto"});
   }
 }
 
@@ -84,7 +88,8 @@ TEST(Model, RefusesADamagedDescription) {
 
 TEST(Model, RefusesADescriptionWithoutOneOfItsKeys) {
   const TemporaryFolder folder;
-  for (const char* key : {"format", "network", "options", "preprocessing", "source_sha256", "tensors_sha256"})
+  for (const char* key :
+       {"format", "network", "task", "options", "inputs", "outputs", "source_sha256", "tensors_sha256"})
     for (const json& value : {json(), json(json::array({1})), json({{"a", 1}})}) {
       json bad = good_description();
       if (value.is_null())
@@ -99,9 +104,70 @@ TEST(Model, RefusesADescriptionWithoutOneOfItsKeys) {
 TEST(Model, RefusesAnImpossiblePreprocessing) {
   const TemporaryFolder folder;
   json bad = good_description();
-  bad["preprocessing"]["resize"] = "pil-nearest";
+  bad["inputs"]["input"]["preprocessing"]["resize"] = "pil-nearest";
   const auto path = write_described(folder / "bad.safetensors", "tyto", bad.dump());
   expect_error([&] { Model{path}; }, ErrorKind::Format, {"bad.safetensors", "pil-nearest"});
+}
+
+TEST(Model, ReadsBackInputsOfEveryKindAndState) {
+  const TemporaryFolder folder;
+  ModelInfo info = small_resnet_info();
+  const InputInfo cameras = image_input(imagenet_preprocessing(), "cameras", 6);
+  info.inputs = {cameras, tensor_input("intrinsics", DType::F32, {6, 3, 3}),
+                 tensor_input("runs", DType::I32, {1000, 3}, true), tensor_input("before", DType::F32, {4})};
+  info.outputs = {{"map", {}, {}}, {"now", DType::F32, {}}, {"boxes", DType::F32, "boxes.count"}};
+  info.state = {{"before", "now"}};
+  info.task = Task::Raw;
+  const Model model(write_small_resnet(folder / "m", info));
+  EXPECT_EQ(model.info().inputs, info.inputs);
+  EXPECT_EQ(model.info().outputs, info.outputs);
+  EXPECT_EQ(model.info().state, info.state);
+  EXPECT_EQ(model.info().task, Task::Raw);
+  EXPECT_EQ(model.input_shapes(2), (InputShapes{{"cameras", {12, 3, 224, 224}},
+                                                {"intrinsics", {2, 6, 3, 3}},
+                                                {"runs", {2, 1000, 3}},
+                                                {"runs.count", {2}},
+                                                {"before", {2, 4}}}));
+  expect_error([&] { model.image_input(); }, ErrorKind::Unsupported, {"/m:", "state"});
+  info.state.clear();
+  expect_error([&] { Model(write_small_resnet(folder / "m", info)).image_input(); }, ErrorKind::Unsupported,
+               {"takes 4 inputs"});
+  info.inputs = {cameras};
+  expect_error([&] { Model(write_small_resnet(folder / "m", info)).image_input(); }, ErrorKind::Unsupported,
+               {"6 images"});
+}
+
+TEST(Model, RefusesInputsOutputsAndStateThatCannotBe) {
+  const TemporaryFolder folder;
+  const std::tuple<const char*, const char*, const char*> cases[] = {
+      {"/inputs", "{}", "\"inputs\" is empty"},
+      {"/inputs/a", R"({"type": "F16", "shape": [2]})", "F32 or I32"},
+      {"/inputs/a", R"({"type": "F32", "shape": [2, 0]})", "\"shape\""},
+      {"/inputs/a", R"({"type": "F32", "shape": [2, -1]})", "\"shape\""},
+      {"/inputs/a", R"({"type": "F32", "shape": [65536, 65536]})", "\"shape\""},
+      {"/inputs/a", R"({"type": "F32", "shape": [1,1,1,1,1,1,1,1,1]})", "8 sizes"},
+      {"/inputs/a", R"({"type": "F32", "shape": [2], "unit": "m"})", "\"unit\""},
+      {"/inputs/a", R"({"type": "I32", "shape": [], "counted": true})", "rows"},
+      {"/inputs/a", R"({"type": "I32", "shape": [2], "counted": 1})", "\"counted\""},
+      {"/inputs/input.count", R"({"type": "I32", "shape": [2], "counted": "yes"})", "true or false"},
+      {"/inputs/input/images", "0", "from 1"},
+      {"/inputs/input/images", "2.5", "whole number"},
+      {"/inputs/input/counted", "true", "\"counted\""},
+      {"/outputs", "{}", "\"outputs\" is empty"},
+      {"/outputs/map/type", "\"F16\"", "activations, F32 or I32"},
+      {"/outputs/map/count", "\"features\"", "map.count"},
+      {"/outputs/map/shape", "[1]", "\"shape\""},
+      {"/state", R"({"before": "map"})", "\"before\""},
+      {"/state", R"({"input": "map"})", "\"input\""},
+      {"/task", "\"win\"", "classify, embed, detect or raw"},
+      {"/mode", "1", "\"mode\""}};
+  for (const auto& [at, value, message] : cases) {
+    json bad = good_description();
+    bad[json::json_pointer(at)] = json::parse(value);
+    const auto path = write_described(folder / "bad.safetensors", "tyto", bad.dump());
+    SCOPED_TRACE(std::string(at) + " " + value);
+    expect_error([&] { Model{path}; }, ErrorKind::Format, {"bad.safetensors", message});
+  }
 }
 
 TEST(WriteModel, RefusesValuesThatAreNotFiniteAndLeavesNoFile) {

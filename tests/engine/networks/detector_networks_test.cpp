@@ -15,10 +15,7 @@ namespace {
 
 Graph built(const Layout& layout, const std::map<std::string, std::string>& options = {},
             int64_t size = 300) {
-  const Network& network = find_network("ssd300");
-  Graph graph;
-  network.build(graph, weights(layout), Options(network, options), {1, 3, size, size});
-  return graph;
+  return network_graph("ssd300", weights(layout), {1, 3, size, size}, options);
 }
 
 Tensor anchors_of(const Graph& graph) {

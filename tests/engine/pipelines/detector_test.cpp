@@ -26,7 +26,7 @@ TEST_F(DetectorTest, MapsTheRowsOfTheNetworkToTheImage) {
   for (size_t i = 0; i < images.size(); ++i) {
     const Image& image = images[i];
     Tensor input = Tensor::zeros(DType::F32, {2, 3, 300, 300});
-    Preprocessor preprocessor(preprocessing_from_json(model.info().preprocessing));
+    Preprocessor preprocessor(preprocessing_from_json(model.image_input().preprocessing));
     preprocessor.run(image, input.as<float>().first(3 * 300 * 300));
     Plan plan(model, context, {{"input", input.shape()}});
     const auto rows = plan.run(input).at("detections").as<float>();
@@ -63,9 +63,9 @@ TEST_F(DetectorTest, AnImageIsTheSameBesideAnyOtherAndOnAnyNumberOfThreads) {
 // A wide image in a letterbox: the network sees it between two bars, and boxes come back without them.
 TEST_F(DetectorTest, UndoesALetterbox) {
   ModelInfo info = small_ssd_info();
-  Preprocessing rule = preprocessing_from_json(info.preprocessing);
+  Preprocessing rule = preprocessing_from_json(info.inputs[0].preprocessing);
   rule.fit = Fit::Letterbox;
-  info.preprocessing = to_json(rule);
+  info.inputs = {image_input(rule)};
   const Model boxed(write_small_ssd(folder / "letterbox", info));
   const Image wide = picture(4, 200, 100);  // 300 x 150, 75 rows below the top
   Tensor input(DType::F32, {1, 3, 300, 300});

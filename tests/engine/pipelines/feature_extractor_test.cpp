@@ -96,7 +96,7 @@ TEST_F(FeatureExtractorTest, RowsHaveUnitLength) {
 TEST_F(FeatureExtractorTest, ExtractPreprocessesAndRuns) {
   FeatureExtractor extractor(model, context, {.batch = kBatch});
   const std::vector<Image> images = {picture(1), picture(2, 31, 77)};
-  Preprocessor preprocessor(preprocessing_from_json(model.info().preprocessing));
+  Preprocessor preprocessor(preprocessing_from_json(model.image_input().preprocessing));
   Tensor both(DType::F32, kInput);
   const size_t pixels = both.as<float>().size() / kBatch;
   for (size_t i = 0; i < kBatch; ++i)

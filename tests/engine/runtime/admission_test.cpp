@@ -14,10 +14,7 @@ namespace {
 const Room kAll = {int64_t{1} << 50, "there is a lot"};
 
 Graph small_ssd_graph(int64_t batch) {
-  const Network& network = find_network("ssd300");
-  Graph g;
-  network.build(g, weights(small_ssd_layout()), Options(network, {}), {batch, 3, 300, 300});
-  return g;
+  return network_graph("ssd300", weights(small_ssd_layout()), {batch, 3, 300, 300});
 }
 
 Graph of_one(const Shape& input) {

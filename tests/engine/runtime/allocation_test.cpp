@@ -96,9 +96,7 @@ TEST(Allocation, ARunOfOurOwnKernelsMakesNone) {
 }
 
 TEST(Allocation, ARunOfADetectorMakesNone) {
-  const Network& network = find_network("ssd300");
-  Graph g;
-  network.build(g, weights(small_ssd_layout()), Options(network, {}), {2, 3, 300, 300});
+  const Graph g = network_graph("ssd300", weights(small_ssd_layout()), {2, 3, 300, 300});
   for (int threads : {1, 2}) {
     OnCpu cpu(optimise(g), threads);
     const Tensor in = noise({2, 3, 300, 300}, 1);
