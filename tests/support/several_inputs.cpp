@@ -1,0 +1,53 @@
+// The registry of tests of whole programs: the networks that ship, and one that takes inputs of every kind. A
+// program that links this has these networks() in place of the engine's.
+#include "engine/networks/network.h"
+
+namespace tyto {
+namespace {
+
+// Images of two sizes, of which one input has two a sample; points, as wide as a weight says; a table; and
+// what the run before gave.
+std::vector<InputInfo> inputs(const Weights& w, const Options& options) {
+  Preprocessing large, small;
+  large.height = 16;
+  large.width = 12;
+  small.height = 9;
+  small.width = 7;
+  const Weight lift = w("lift.weight", {any, any});
+  return {image_input(large, "photo"), image_input(small, "cameras", 2),
+          tensor_input("points", DType::F32, {4, lift.dim(1)}),
+          tensor_input("table", DType::I32, {options.integer("rows", 1, 1000), 3}, /*counted=*/true),
+          tensor_input("before", DType::F32, {4, lift.dim(0)})};
+}
+
+NetworkOutputs build(Graph& g, const Weights& w, const Options&, const Inputs& in) {
+  const auto convolved = [&](const char* name) {
+    return g.relu(g.conv2d(g.to_map(in.at(name)), w.scope(name), {.kernel = 3, .padding = 1}));
+  };
+  const Value seen = g.flatten(g.global_average_pool(convolved("cameras")));
+  const Value lifted = g.add(g.linear(in.at("points"), w.scope("lift")), in.at("before"));
+  return {{{"map", convolved("photo")}, {"seen", seen}, {"lifted", lifted}, {"rows", in.at("table")}}};
+}
+
+Network several_inputs() {
+  return {"several_inputs",      "inputs of every kind", {{"rows", "5", "of the table"}}, inputs, build,
+          {{"before", "lifted"}}};
+}
+
+}  // namespace
+
+const std::vector<Network>& networks() {
+  static const std::vector<Network> all = {ft_net(),
+                                           resnet(),
+                                           mobilenet_v2(),
+                                           mobilenet_v2_flat(),
+                                           vgg(),
+                                           ssd300(),
+                                           ssd300_vgg16(),
+                                           ssdlite320_mobilenet_v3_large(),
+                                           ssdlite_mobilenet_v2(),
+                                           several_inputs()};
+  return all;
+}
+
+}  // namespace tyto
