@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "engine/images/image_fit.h"
 #include "engine/model/model_file.h"
 #include "engine/networks/heads/class_names.h"
 #include "engine/networks/network.h"
@@ -24,8 +25,10 @@ void check_text(const std::string& text, const char* what) {
 // Values may be bare words or JSON: size=[384,128], fit=stretch, mean=[0.5,0.5,0.5].
 Preprocessing changed_rule(const std::string& rule, const std::map<std::string, std::string>& changes) {
   auto j = nlohmann::ordered_json::parse(rule);
-  if (changes.contains("fit"))  // the keys of the former way to fit go with it
-    for (const char* key : {"shorter_side", "fill"}) j.erase(key);
+  if (const auto fit = changes.find("fit"); fit != changes.end()) {
+    for (const char* key : {"shorter_side", "longest_side", "fill"}) j.erase(key);  // of the former fit
+    if (fit->second == "shorter-side" || fit->second == "longest-side") j.erase("size");
+  }
   for (const auto& [key, value] : changes) {
     check_text(key + "=" + value, "preprocessing");
     try {

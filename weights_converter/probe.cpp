@@ -6,6 +6,7 @@
 #include <set>
 
 #include "engine/graph/weights.h"
+#include "engine/images/image_fit.h"
 #include "files/memory_source.h"
 #include "weights_converter/nearest.h"
 

@@ -90,7 +90,7 @@ void CudaExecutable::upload(Slot& slot, size_t input, const ImageBatch& batch) {
   ImageUpload& images = slot.images[input];
   const int64_t held_before = images.bytes();
   run_named("preprocessing", [&] {
-    images.upload(batch.images, *batch.rule, lowered_.inputs[input].shape[0],
+    images.upload(batch.images, *batch.rule, lowered_.inputs[input].shape,
                   reinterpret_cast<float*>(slot.inputs.data() + input_offsets_[input]), device_->upload);
     if (device_->synchronous) device_->upload.wait();
   });

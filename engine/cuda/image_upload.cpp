@@ -30,15 +30,15 @@ void grow(Buffer& buffer, int64_t bytes) {
 
 }  // namespace
 
-void ImageUpload::upload(std::span<const Image> images, const Preprocessing& rule, int64_t rows, float* input,
-                         const Stream& stream) {
-  const int64_t row_values = int64_t{3} * rule.height * rule.width;
+void ImageUpload::upload(std::span<const Image> images, const Preprocessing& rule, const Shape& shape,
+                         float* input, const Stream& stream) {
+  const int64_t row_values = shape[1] * shape[2] * shape[3];
   float* row = input;
   piece_.clear();
   for (const Image& image : images) {
     const ImageFit fit = fit_image(rule, image.width, image.height);
     if (aligned(static_cast<int64_t>(image.rgb.size())) + table_bytes(fit) > kMaxStaged) {
-      preprocess_on_host(image, rule, row, stream);
+      preprocess_on_host(image, rule, {row, static_cast<size_t>(row_values)}, stream);
       row += row_values;
       continue;
     }
@@ -52,7 +52,7 @@ void ImageUpload::upload(std::span<const Image> images, const Preprocessing& rul
     row += row_values;
   }
   flush(rule, stream);
-  const auto empty = static_cast<size_t>((rows - static_cast<int64_t>(images.size())) * row_values);
+  const auto empty = static_cast<size_t>((shape[0] - static_cast<int64_t>(images.size())) * row_values);
   if (empty > 0)
     check(cudaMemsetAsync(input + static_cast<int64_t>(images.size()) * row_values, 0, empty * sizeof(float),
                           stream),
@@ -82,7 +82,7 @@ void ImageUpload::flush(const Preprocessing& rule, const Stream& stream) {
       static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max(bytes, kMinStaged))));
   grow(host_, staged_bytes);
   grow(device_, staged_bytes);
-  grow(canvas_, int64_t{3} * rule.height * rule.width);
+  grow(canvas_, piece_.back().fit.values());
   int64_t workspace = 0;
   for (const Staged& s : piece_) {
     if (resamples_bytes(rule)) workspace = std::max(workspace, kernels::resize_workspace_bytes(s.fit.resize));
@@ -105,30 +105,29 @@ void ImageUpload::preprocess(const Staged& s, const Preprocessing& rule, cudaStr
   const auto* image = reinterpret_cast<const uint8_t*>(device_.data() + s.pixels);
   const auto* tables = reinterpret_cast<const int32_t*>(device_.data() + s.tables);
   auto* canvas = reinterpret_cast<uint8_t*>(canvas_.data());
-  const int64_t area = int64_t{rule.height} * rule.width;
-  const int64_t corner = int64_t{s.fit.top} * rule.width + s.fit.left;  // of the window
-  const bool covers = s.fit.covers(rule);
+  const int width = s.fit.width;
+  const int64_t area = int64_t{s.fit.height} * width;
+  const int64_t corner = int64_t{s.fit.top} * width + s.fit.left;  // of the window
+  const bool covers = s.fit.covers();
   if (!covers)
     check(cudaMemsetAsync(canvas, s.fit.background, static_cast<size_t>(3 * area), stream),
           "clear a canvas on the GPU");
   if (resamples_bytes(rule)) {
-    kernels::resize(image, canvas + 3 * corner, int64_t{3} * rule.width, p, tables, workspace_.data(),
-                    stream);
+    kernels::resize(image, canvas + 3 * corner, int64_t{3} * width, p, tables, workspace_.data(), stream);
     kernels::normalize(canvas, area, normalization, s.row, stream);
   } else {
     if (!covers) kernels::normalize(canvas, area, normalization, s.row, stream);
-    kernels::resize_torch(image, p, normalization, s.row + corner, area, rule.width, stream);
+    kernels::resize_torch(image, p, normalization, s.row + corner, area, width, stream);
   }
 }
 
-void ImageUpload::preprocess_on_host(const Image& image, const Preprocessing& rule, float* row,
+void ImageUpload::preprocess_on_host(const Image& image, const Preprocessing& rule, std::span<float> row,
                                      const Stream& stream) {
   if (!preprocessor_ || preprocessor_->rule() != rule) preprocessor_.emplace(rule);
-  const size_t values = static_cast<size_t>(3) * rule.height * rule.width;
-  grow(host_, static_cast<int64_t>(values * sizeof(float)));  // nothing of a piece stands there yet
+  grow(host_, static_cast<int64_t>(row.size_bytes()));  // nothing of a piece stands there yet
   auto* const preprocessed = reinterpret_cast<float*>(host_.data());
-  preprocessor_->run(image, {preprocessed, values});
-  check(cudaMemcpyAsync(row, preprocessed, values * sizeof(float), cudaMemcpyHostToDevice, stream),
+  preprocessor_->run(image, {preprocessed, row.size()});
+  check(cudaMemcpyAsync(row.data(), preprocessed, row.size_bytes(), cudaMemcpyHostToDevice, stream),
         "copy an image to the GPU");
   stream.wait();  // before its memory is used again
 }

@@ -9,6 +9,7 @@
 #include "engine/cuda/runtime.h"
 #include "engine/images/image_fit.h"
 #include "engine/images/preprocessing.h"
+#include "tyto/tensor.h"
 
 namespace tyto::cuda {
 
@@ -20,10 +21,10 @@ class ImageUpload {
   // host waits; a single larger image is preprocessed on the host.
   static constexpr int64_t kMaxStaged = int64_t{64} << 20;
 
-  // input: F32 [rows, 3, height, width] on the device; rows beyond the images become zero. The images have
-  // been checked; they may go when the call returns, the work is done in the stream's order. The batch before
-  // must be done.
-  void upload(std::span<const Image> images, const Preprocessing& rule, int64_t rows, float* input,
+  // input: F32, of `shape` [rows, 3, height, width], on the device; rows beyond the images become zero. The
+  // images have been checked, and the rule makes that height and width of each; they may go when the call
+  // returns, the work is done in the stream's order. The batch before must be done.
+  void upload(std::span<const Image> images, const Preprocessing& rule, const Shape& shape, float* input,
               const Stream& stream);
 
   int64_t bytes() const;  // of device memory held
@@ -41,7 +42,8 @@ class ImageUpload {
   Staged staged(const Image& image, const ImageFit& fit, float* row) const;  // behind the piece
   void flush(const Preprocessing& rule, const Stream& stream);
   void preprocess(const Staged& staged, const Preprocessing& rule, cudaStream_t stream) const;
-  void preprocess_on_host(const Image& image, const Preprocessing& rule, float* row, const Stream& stream);
+  void preprocess_on_host(const Image& image, const Preprocessing& rule, std::span<float> row,
+                          const Stream& stream);
 
   PinnedBuffer host_;
   DeviceBuffer device_, canvas_, workspace_;

@@ -1,8 +1,12 @@
 #include "engine/images/image_fit.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
+
+#include "tyto/error.h"
 
 namespace tyto {
 namespace {
@@ -13,8 +17,22 @@ int clamp_size(double size) {
   return static_cast<int>(std::clamp(size, 1.0, static_cast<double>(std::numeric_limits<int>::max() / 4)));
 }
 
-// The resampled size of the axis pair: torchvision's _compute_resized_output_size (shorter side exact, the
-// other truncated), the letterbox sizes of ultralytics (rounded, half to even), or the network's own.
+// torchvision's _compute_resized_output_size: the shorter side exact, the other truncated; where that is more
+// than `longest`, which 0 leaves open, it becomes `longest` and the shorter one is truncated.
+void resize_shorter(int shorter, int longest, kernels::ResizeParams& p) {
+  const bool upright = p.in_width <= p.in_height;
+  const double in_short = upright ? p.in_width : p.in_height, in_long = upright ? p.in_height : p.in_width;
+  int out_short = shorter, out_long = clamp_size(shorter * in_long / in_short);
+  if (longest != 0 && out_long > longest) {
+    out_short = clamp_size(static_cast<double>(longest) * shorter / out_long);
+    out_long = longest;
+  }
+  p.out_width = upright ? out_short : out_long;
+  p.out_height = upright ? out_long : out_short;
+}
+
+// The resampled size of the axis pair: torchvision's, the letterbox sizes of ultralytics (rounded, half to
+// even), or the network's own.
 void choose_size(const Preprocessing& rule, kernels::ResizeParams& p) {
   p.out_width = rule.width;
   p.out_height = rule.height;
@@ -24,10 +42,12 @@ void choose_size(const Preprocessing& rule, kernels::ResizeParams& p) {
     p.out_width = std::clamp(round_half_even(width * ratio), 1, rule.width);
     p.out_height = std::clamp(round_half_even(height * ratio), 1, rule.height);
   }
-  if (rule.fit == Fit::CenterCrop) {
-    const double side = rule.shorter_side;
-    p.out_width = clamp_size(width <= height ? side : side * width / height);
-    p.out_height = clamp_size(width <= height ? side * height / width : side);
+  if (rule.fit == Fit::CenterCrop) resize_shorter(rule.shorter_side, 0, p);
+  if (rule.fit == Fit::ShorterSide) resize_shorter(rule.shorter_side, rule.longest_side, p);
+  if (rule.fit == Fit::LongestSide) {
+    const double side = rule.longest_side;
+    p.out_width = clamp_size(width < height ? side * width / height : side);
+    p.out_height = clamp_size(width < height ? side : side * height / width);
   }
 }
 
@@ -43,18 +63,31 @@ void fit_axis(int resampled, int canvas, int& window_begin, int& window_size, in
 
 ImageFit fit_image(const Preprocessing& rule, int width, int height) {
   ImageFit fit;
-  fit.width = rule.width;
-  fit.height = rule.height;
   kernels::ResizeParams& p = fit.resize;
   p.in_width = width;
   p.in_height = height;
   p.resampling = rule.resampling;
   choose_size(rule, p);
-  fit_axis(p.out_width, rule.width, p.window_x, p.window_width, fit.left);
-  fit_axis(p.out_height, rule.height, p.window_y, p.window_height, fit.top);
+  fit.width = varies(rule) ? p.out_width : rule.width;
+  fit.height = varies(rule) ? p.out_height : rule.height;
+  if (std::max(fit.width, fit.height) > kLargestSide)
+    throw Error(
+        ErrorKind::Shape,
+        fmt::format("an image of {} x {} pixels would be an input of {} x {}, and sides go to {}; give "
+                    "the preprocessing rule a longest_side",
+                    width, height, fit.width, fit.height, kLargestSide));
+  fit_axis(p.out_width, fit.width, p.window_x, p.window_width, fit.left);
+  fit_axis(p.out_height, fit.height, p.window_y, p.window_height, fit.top);
   // Around a letterboxed image stands `fill`; around an image smaller than the crop zero, as in torchvision.
   fit.background = static_cast<uint8_t>(rule.fit == Fit::Letterbox ? rule.fill : 0);
   return fit;
+}
+
+NetworkSize nominal_size(const Preprocessing& rule) {
+  if (!varies(rule)) return {rule.height, rule.width};
+  kernels::ResizeParams p{.in_width = 4, .in_height = 3};
+  choose_size(rule, p);
+  return {std::min(p.out_height, kLargestSide), std::min(p.out_width, kLargestSide)};
 }
 
 Geometry ImageFit::geometry() const {

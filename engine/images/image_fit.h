@@ -1,6 +1,8 @@
 // Where an image goes on a network's input: the geometry of preprocessing, without its pixels.
 #pragma once
 
+#include <compare>
+
 #include "engine/images/preprocessing_rule.h"
 #include "tyto/image.h"
 
@@ -13,12 +15,24 @@ struct ImageFit {
   int left = 0, top = 0;      // of the window, on the input
   uint8_t background = 0;     // around the window: a byte in all three channels
 
-  bool covers(const Preprocessing& rule) const {  // the window leaves no background
-    return resize.window_width == rule.width && resize.window_height == rule.height;
+  bool covers() const {  // the window leaves no background
+    return resize.window_width == width && resize.window_height == height;
   }
+  int64_t values() const { return int64_t{3} * height * width; }  // of the network's input
   Geometry geometry() const;
 };
 
+// Of an image, whose sides are at least 1. Error{Shape} where the rule would make an input of it with a side
+// beyond kLargestSide.
 ImageFit fit_image(const Preprocessing& rule, int width, int height);
+
+struct NetworkSize {
+  int height = 0, width = 0;
+
+  auto operator<=>(const NetworkSize&) const = default;
+};
+
+// The rule's size; where it varies, that of a photograph of 4:3: for all that runs without images.
+NetworkSize nominal_size(const Preprocessing& rule);
 
 }  // namespace tyto

@@ -24,27 +24,27 @@ kernels::NormalizeParams normalization_of(const Preprocessing& rule) {
 Preprocessor::Preprocessor(Preprocessing rule) : rule_(rule) {
   check_rule(rule_);
   table_ = kernels::make_normalize_table(normalization_of(rule_));
-  canvas_.resize(static_cast<size_t>(rule_.height) * rule_.width * 3);
 }
 
 Geometry Preprocessor::run(const Image& image, std::span<float> into) {
   check_image(image);
-  if (into.size() != canvas_.size())
-    throw Error(ErrorKind::Shape, fmt::format("the input of [3, {}, {}] has {} values, not {}", rule_.height,
-                                              rule_.width, canvas_.size(), into.size()));
   const ImageFit fit = fit_image(rule_, image.width, image.height);
+  if (static_cast<int64_t>(into.size()) != fit.values())
+    throw Error(ErrorKind::Shape, fmt::format("the input of [3, {}, {}] has {} values, not {}", fit.height,
+                                              fit.width, fit.values(), into.size()));
   const kernels::ResizeParams& p = fit.resize;
-  const int64_t area = static_cast<int64_t>(rule_.height) * rule_.width;
-  const bool covers = fit.covers(rule_);
+  const int64_t area = int64_t{fit.height} * fit.width;
+  const bool covers = fit.covers();
   if (rule_.resampling == Resampling::TorchBilinear) {
     for (size_t c = 0; c < 3 && !covers; ++c)
       std::fill_n(into.begin() + static_cast<int64_t>(c) * area, area, table_.value[c][fit.background]);
     kernels::resize_torch_cpu(image.rgb.data(), p, table_,
-                              into.data() + int64_t{fit.top} * rule_.width + fit.left, area, rule_.width,
+                              into.data() + int64_t{fit.top} * fit.width + fit.left, area, fit.width,
                               torch_scratch_);
   } else {
+    canvas_.resize(into.size());
     if (!covers) std::fill(canvas_.begin(), canvas_.end(), fit.background);
-    const int64_t row_bytes = int64_t{3} * rule_.width;
+    const int64_t row_bytes = int64_t{3} * fit.width;
     kernels::resize_cpu(image.rgb.data(), canvas_.data() + fit.top * row_bytes + 3 * fit.left, row_bytes, p,
                         scratch_);
     kernels::normalize_cpu(canvas_.data(), area, table_, into.data());

@@ -19,7 +19,7 @@ class Preprocessor {
  public:
   explicit Preprocessor(Preprocessing rule);  // Error{Format} as check_rule
 
-  // into: [3, height, width]. Error{Shape} as check_image.
+  // into: [3, height, width] of fit_image(). Error{Shape} as fit_image and check_image.
   Geometry run(const Image& image, std::span<float> into);
 
   const Preprocessing& rule() const { return rule_; }
@@ -29,7 +29,7 @@ class Preprocessor {
   kernels::NormalizeTable table_;
   kernels::ResizeScratch scratch_;
   kernels::TorchResizeScratch torch_scratch_;
-  std::vector<uint8_t> canvas_;  // [height, width, 3]
+  std::vector<uint8_t> canvas_;  // [height, width, 3], of the image before
 };
 
 }  // namespace tyto

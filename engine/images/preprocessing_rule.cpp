@@ -13,8 +13,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int kLargestSize = 1 << 14;  // of a network's input, per side
-
 constexpr const char* kWhere = "the preprocessing rule";
 
 [[noreturn]] void fail(const std::string& what) {
@@ -26,9 +24,20 @@ constexpr Named<Resampling> kResamplings[] = {{"pil-bilinear", Resampling::PilBi
                                               {"pil-lanczos", Resampling::PilLanczos},
                                               {"opencv-bilinear", Resampling::CvBilinear},
                                               {"torch-bilinear", Resampling::TorchBilinear}};
-constexpr Named<Fit> kFits[] = {
-    {"stretch", Fit::Stretch}, {"letterbox", Fit::Letterbox}, {"center-crop", Fit::CenterCrop}};
+constexpr Named<Fit> kFits[] = {{"stretch", Fit::Stretch},
+                                {"letterbox", Fit::Letterbox},
+                                {"center-crop", Fit::CenterCrop},
+                                {"shorter-side", Fit::ShorterSide},
+                                {"longest-side", Fit::LongestSide}};
 constexpr Named<ChannelOrder> kOrders[] = {{"RGB", ChannelOrder::RGB}, {"BGR", ChannelOrder::BGR}};
+
+bool has_shorter_side(const Preprocessing& rule) {
+  return rule.fit == Fit::CenterCrop || rule.fit == Fit::ShorterSide;
+}
+
+bool has_longest_side(const Preprocessing& rule) {
+  return rule.fit == Fit::LongestSide || (rule.fit == Fit::ShorterSide && rule.longest_side != 0);
+}
 
 float scale_of(const JsonObject& rule) {
   const ordered_json& value = rule.at("scale");
@@ -48,11 +57,12 @@ ordered_json readable(const std::array<float, 3>& values) {
 
 std::string to_json(const Preprocessing& rule) {
   ordered_json object;
-  object["size"] = {rule.height, rule.width};
+  if (!varies(rule)) object["size"] = {rule.height, rule.width};
   object["resize"] = name_in(kResamplings, rule.resampling);
   object["fit"] = name_in(kFits, rule.fit);
   if (rule.fit == Fit::Letterbox) object["fill"] = rule.fill;
-  if (rule.fit == Fit::CenterCrop) object["shorter_side"] = rule.shorter_side;
+  if (has_shorter_side(rule)) object["shorter_side"] = rule.shorter_side;
+  if (has_longest_side(rule)) object["longest_side"] = rule.longest_side;
   object["channels"] = name_in(kOrders, rule.channels);
   if (rule.scale == 1.0f / 255)
     object["scale"] = "1/255";
@@ -64,16 +74,24 @@ std::string to_json(const Preprocessing& rule) {
 }
 
 std::string summary(const Preprocessing& rule) {
-  return fmt::format("{}, {} to {} x {}", name_in(kResamplings, rule.resampling), name_in(kFits, rule.fit),
-                     rule.width, rule.height);
+  std::string size = fmt::format("{} x {}", rule.width, rule.height);
+  if (varies(rule)) size = fmt::format("{}", has_shorter_side(rule) ? rule.shorter_side : rule.longest_side);
+  if (has_shorter_side(rule) && has_longest_side(rule))
+    size += fmt::format(", at most {}", rule.longest_side);
+  return fmt::format("{}, {} to {}", name_in(kResamplings, rule.resampling), name_in(kFits, rule.fit), size);
 }
 
 void check_rule(const Preprocessing& rule) {
-  const auto side = [](int size) { return size >= 1 && size <= kLargestSize; };
-  if (!side(rule.height) || !side(rule.width))
-    fail(fmt::format("\"size\" is [{}, {}]; sizes go from 1 to {}", rule.height, rule.width, kLargestSize));
-  if (rule.fit == Fit::CenterCrop && !side(rule.shorter_side))
-    fail(fmt::format("\"shorter_side\" is {}; sizes go from 1 to {}", rule.shorter_side, kLargestSize));
+  const auto side = [](int size) { return size >= 1 && size <= kLargestSide; };
+  if (!varies(rule) && (!side(rule.height) || !side(rule.width)))
+    fail(fmt::format("\"size\" is [{}, {}]; sizes go from 1 to {}", rule.height, rule.width, kLargestSide));
+  if (has_shorter_side(rule) && !side(rule.shorter_side))
+    fail(fmt::format("\"shorter_side\" is {}; sizes go from 1 to {}", rule.shorter_side, kLargestSide));
+  if (has_longest_side(rule) && !side(rule.longest_side))
+    fail(fmt::format("\"longest_side\" is {}; sizes go from 1 to {}", rule.longest_side, kLargestSide));
+  if (has_shorter_side(rule) && has_longest_side(rule) && rule.longest_side <= rule.shorter_side)
+    fail(fmt::format("\"longest_side\" is {}, which must be more than \"shorter_side\", {}",
+                     rule.longest_side, rule.shorter_side));
   if (rule.fit == Fit::Letterbox && (rule.fill < 0 || rule.fill > 255))
     fail(fmt::format("\"fill\" is {}, not a byte", rule.fill));
   bool usable = std::isfinite(rule.scale) && rule.scale != 0;
@@ -86,13 +104,17 @@ Preprocessing preprocessing_from_json(const std::string& text) {
   const ordered_json json = ordered_json::parse(text, nullptr, false);
   const JsonObject keys(json, kWhere);
   Preprocessing rule;
-  const auto size = keys.get<std::array<int, 2>>("size");
-  rule.height = size[0];
-  rule.width = size[1];
-  rule.resampling = keys.get("resize", kResamplings);
   rule.fit = keys.get("fit", kFits);
+  if (!varies(rule)) {
+    const auto size = keys.get<std::array<int, 2>>("size");
+    rule.height = size[0];
+    rule.width = size[1];
+  }
+  rule.resampling = keys.get("resize", kResamplings);
   if (rule.fit == Fit::Letterbox) rule.fill = keys.get<int>("fill");
-  if (rule.fit == Fit::CenterCrop) rule.shorter_side = keys.get<int>("shorter_side");
+  if (has_shorter_side(rule)) rule.shorter_side = keys.get<int>("shorter_side");
+  if (rule.fit == Fit::LongestSide || (rule.fit == Fit::ShorterSide && keys.has("longest_side")))
+    rule.longest_side = keys.get<int>("longest_side", 1, kLargestSide);
   rule.channels = keys.get("channels", kOrders);
   rule.scale = scale_of(keys);
   rule.mean = keys.get<std::array<float, 3>>("mean");

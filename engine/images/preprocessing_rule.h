@@ -17,13 +17,18 @@ enum class Fit : uint8_t {
   Stretch,     // to height x width, aspect ratio not kept
   Letterbox,   // the largest size of the same aspect ratio that fits, centred on `fill`
   CenterCrop,  // torchvision's Resize(shorter_side), then CenterCrop((height, width))
+  // The network's input is as large as the resized image: torchvision's Resize(shorter_side,
+  // max_size=longest_side); or the longer side becomes longest_side, and the other follows, rounded down.
+  ShorterSide,
+  LongestSide,
 };
 
 struct Preprocessing {
-  int height = 224, width = 224;  // of the network's input
+  int height = 224, width = 224;  // of the network's input; not of ShorterSide and LongestSide
   Resampling resampling = Resampling::PilBilinear;
   Fit fit = Fit::Stretch;
-  int shorter_side = 256;  // CenterCrop only
+  int shorter_side = 256;  // CenterCrop and ShorterSide only
+  int longest_side = 0;    // ShorterSide, at most, 0 for any; LongestSide
   int fill = 0;            // Letterbox only: 0..255, in all three channels
   ChannelOrder channels = ChannelOrder::RGB;
   // value = (pixel * scale - mean) / std, in float; mean and std in the network's channel order. A scale of
@@ -39,15 +44,19 @@ struct Preprocessing {
 //   {"size": [256, 128], "resize": "pil-bicubic", "fit": "stretch", "channels": "RGB", "scale": "1/255",
 //    "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 // "resize": pil-bilinear, pil-bicubic, pil-lanczos, opencv-bilinear, torch-bilinear (of floats, after
-// normalisation); "fit": stretch, letterbox (with "fill"), center-crop (with "shorter_side"); "scale":
-// "1/255" or a number. from_json(to_json(rule)) == rule.
+// normalisation); "fit": stretch, letterbox (with "fill"), center-crop (with "shorter_side"), and without
+// "size" shorter-side (with "shorter_side", and "longest_side" or not), longest-side (with "longest_side");
+// "scale": "1/255" or a number. from_json(to_json(rule)) == rule.
 std::string to_json(const Preprocessing&);
 std::string summary(const Preprocessing&);  // "pil-bicubic, letterbox to 300 x 300"
 // Strict: a missing or unknown key or an impossible value is Error{Format}, which names it.
 Preprocessing preprocessing_from_json(const std::string& json);
 
 // Whether the network's input is as large as each image asks for, not of the rule's size.
-inline bool varies(const Preprocessing&) { return false; }
+inline bool varies(const Preprocessing& rule) {
+  return rule.fit == Fit::ShorterSide || rule.fit == Fit::LongestSide;
+}
+inline constexpr int kLargestSide = 1 << 14;  // of a network's input
 
 void check_rule(const Preprocessing&);  // Error{Format} for an impossible one
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "engine/images/image_fit.h"
+
 namespace tyto {
 namespace {
 
@@ -45,7 +47,8 @@ void check_samples(const std::string& name, int64_t samples, int64_t wanted) {
 }  // namespace
 
 InputInfo image_input(const Preprocessing& rule, const std::string& name, int views) {
-  return {name, DType::F32, {3, rule.height, rule.width}, to_json(rule), views};
+  const NetworkSize size = nominal_size(rule);
+  return {name, DType::F32, {3, size.height, size.width}, to_json(rule), views};
 }
 
 InputInfo tensor_input(const std::string& name, DType type, const Shape& sample, bool counted) {

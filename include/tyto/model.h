@@ -69,8 +69,8 @@ class Model {
 
   const ModelInfo& info() const { return info_; }
   const std::filesystem::path& path() const;
-  // Of N samples, images as large as their preprocessing rules say; the counts of counted inputs are among
-  // them.
+  // Of N samples, images as large as their preprocessing rules say (where sizes vary, as a photograph of 4:3
+  // becomes); the counts of counted inputs are among them.
   InputShapes input_shapes(int64_t batch) const;
   // The one image a sample that pipelines of images give it. Error{Unsupported} where the network takes
   // anything else, or keeps state from run to run.

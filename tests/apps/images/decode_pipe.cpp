@@ -1,13 +1,14 @@
 // Decodes and preprocesses for a Python test. Commands on standard input, each answered with the line
 // "ok WIDTH HEIGHT" and raw bytes, or with "error KIND MESSAGE":
 //   decode EXIF PATH                the RGB bytes; EXIF 1 applies the orientation
-//   preprocess RULE                 the rule for what follows, as JSON; answers "ok HEIGHT WIDTH" of the
-//   input input PATH                      the network's input, 3 x HEIGHT x WIDTH floats
+//   preprocess RULE                 the rule for what follows, as JSON; no bytes, and a nominal size
+//   input PATH                      the network's input, 3 x HEIGHT x WIDTH floats
 #include <iostream>
 #include <optional>
 #include <string>
 
 #include "apps/images/decode.h"
+#include "engine/images/image_fit.h"
 #include "engine/images/preprocessing.h"
 #include "tyto/error.h"
 
@@ -37,13 +38,15 @@ void run(const std::string& command, std::optional<tyto::Preprocessor>& preproce
   }
   if (command == "preprocess") {
     preprocessor.emplace(tyto::preprocessing_from_json(rest_of_line()));
-    std::cout << "ok " << preprocessor->rule().width << ' ' << preprocessor->rule().height << '\n';
+    const tyto::NetworkSize size = nominal_size(preprocessor->rule());
+    std::cout << "ok " << size.width << ' ' << size.height << '\n';
   }
   if (command == "input") {
     const tyto::Image image = decode(rest_of_line());
-    std::vector<float> input(size_t(3) * preprocessor->rule().height * preprocessor->rule().width);
+    const tyto::ImageFit fit = fit_image(preprocessor->rule(), image.width, image.height);
+    std::vector<float> input(static_cast<size_t>(fit.values()));
     preprocessor->run(image, input);
-    std::cout << "ok " << preprocessor->rule().width << ' ' << preprocessor->rule().height << '\n';
+    std::cout << "ok " << fit.width << ' ' << fit.height << '\n';
     write(input);
   }
 }

@@ -496,6 +496,7 @@ class Images(unittest.TestCase):
             path = self.save(Image.fromarray(picture(width, height, i)), "photo.png")
             expected = transform(Image.open(path).convert("RGB")).numpy()
             got = self.pipe.preprocess(rule, path)
+            self.assertEqual(got.shape, expected.shape, f"{rule['fit']} of {width} x {height}")
             self.assertEqual(np.count_nonzero(got != expected), 0, f"{rule['fit']} of {width} x {height}")
 
     def test_stretched_input_equals_torchvision(self):
@@ -513,6 +514,15 @@ class Images(unittest.TestCase):
             rule = {"size": [height, width], "resize": "pil-bilinear", "fit": "center-crop", "shorter_side": shorter}
             rule.update(channels="RGB", scale="1/255", mean=MEAN, std=STD)
             steps = [T.Resize(shorter), T.CenterCrop((height, width)), T.ToTensor(), T.Normalize(MEAN, STD)]
+            self.assert_input_equals_torchvision(rule, T.Compose(steps), sizes)
+
+    def test_input_as_large_as_the_resized_image_equals_torchvision(self):
+        sizes = [(64, 48), (48, 64), (30, 30), (29, 31), (300, 70), (31, 7), (7, 31), (1, 1), (337, 341), (1000, 30)]
+        for shorter, longest in [(30, None), (30, 50), (41, 42), (30, 34)]:
+            rule = {"resize": "pil-bilinear", "fit": "shorter-side", "shorter_side": shorter}
+            rule.update({} if longest is None else {"longest_side": longest})
+            rule.update(channels="RGB", scale="1/255", mean=MEAN, std=STD)
+            steps = [T.Resize(shorter, max_size=longest), T.ToTensor(), T.Normalize(MEAN, STD)]
             self.assert_input_equals_torchvision(rule, T.Compose(steps), sizes)
 
     def test_ssd_rule_subtracts_the_mean_in_bgr(self):

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
+#include "engine/images/image_fit.h"
 #include "tyto/error.h"
 
 namespace tyto {
@@ -38,7 +40,13 @@ TEST(PreprocessingRule, ComesBackFromItsJson) {
   Preprocessing crop = kImageNet;
   crop.fit = Fit::CenterCrop;
   crop.shorter_side = 300;
-  for (const Preprocessing& rule : {kImageNet, letterbox, crop})
+  Preprocessing shorter = kImageNet, at_most = kImageNet, longest = kImageNet;
+  for (Preprocessing* rule : {&shorter, &at_most, &longest})
+    rule->height = rule->width = 224;  // means nothing
+  shorter.fit = at_most.fit = Fit::ShorterSide;
+  longest.fit = Fit::LongestSide;
+  at_most.longest_side = longest.longest_side = 1333;
+  for (const Preprocessing& rule : {kImageNet, letterbox, crop, shorter, at_most, longest})
     EXPECT_EQ(preprocessing_from_json(to_json(rule)), rule);
 }
 
@@ -72,6 +80,91 @@ TEST(PreprocessingRule, NamesTheKeyThatIsWrong) {
   EXPECT_THAT(complaint("scale", "1/256"), HasSubstr("\"scale\""));
   EXPECT_THROW(preprocessing_from_json("[1]"), Error);
   EXPECT_THROW(preprocessing_from_json("{"), Error);
+}
+
+TEST(PreprocessingRule, OfVaryingSizesNamesSidesAndNoSize) {
+  const Preprocessing rule = {.fit = Fit::ShorterSide, .shorter_side = 600, .longest_side = 1000};
+  const auto json = nlohmann::json::parse(to_json(rule));
+  EXPECT_EQ(json["fit"], "shorter-side");
+  EXPECT_EQ(json["shorter_side"], 600);
+  EXPECT_EQ(json["longest_side"], 1000);
+  EXPECT_FALSE(json.contains("size"));
+  EXPECT_EQ(summary(rule), "pil-bilinear, shorter-side to 600, at most 1000");
+  EXPECT_EQ(summary({.fit = Fit::LongestSide, .longest_side = 9}), "pil-bilinear, longest-side to 9");
+
+  const auto with = [&](const char* key, const nlohmann::json& value) {
+    nlohmann::json other = json;
+    other[key] = value;
+    try {
+      preprocessing_from_json(other.dump());
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_THAT(with("size", {600, 800}), HasSubstr("a \"size\", which is not a key"));
+  EXPECT_THAT(with("longest_side", 600), HasSubstr("\"longest_side\" is 600, which must be more than"));
+  EXPECT_THAT(with("longest_side", 0), HasSubstr("a whole number from 1 to 16384"));
+  EXPECT_THAT(with("shorter_side", 16385), HasSubstr("\"shorter_side\" is 16385"));
+}
+
+TEST(ImageFit, IsAsLargeAsTheResizedImageWhereTheRuleSaysSo) {
+  struct Case {
+    Preprocessing rule;
+    int width, height;  // of the image
+    int input_width, input_height;
+  };
+  const Preprocessing any = {.fit = Fit::ShorterSide, .shorter_side = 600},
+                      at_most = {.fit = Fit::ShorterSide, .shorter_side = 600, .longest_side = 1000},
+                      longest = {.fit = Fit::LongestSide, .longest_side = 1333};
+  const Case cases[] = {
+      {any, 640, 480, 800, 600},       {any, 480, 640, 600, 800},
+      {any, 333, 333, 600, 600},       {any, 500, 333, 900, 600},  // 900.9
+      {at_most, 640, 480, 800, 600},   {at_most, 500, 333, 900, 600},
+      {at_most, 1280, 700, 1000, 547},  // 1097 x 600 first; 1000 * 600 / 1097
+      {at_most, 700, 1280, 547, 1000}, {at_most, 100000, 1, 1000, 1},
+      {longest, 640, 480, 1333, 999},  {longest, 480, 640, 999, 1333},
+      {longest, 50, 50, 1333, 1333},   {longest, 1, 100000, 1, 1333},
+  };
+  for (const Case& c : cases) {
+    const ImageFit fit = fit_image(c.rule, c.width, c.height);
+    EXPECT_EQ(fit.width, c.input_width) << c.width << " x " << c.height;
+    EXPECT_EQ(fit.height, c.input_height) << c.width << " x " << c.height;
+    EXPECT_TRUE(fit.covers());
+    EXPECT_EQ(fit.geometry(), (Geometry{double(fit.width) / c.width, double(fit.height) / c.height, 0, 0}));
+  }
+}
+
+TEST(ImageFit, NamesAnImageWhoseInputWouldBeTooLarge) {
+  const Preprocessing rule = {.fit = Fit::ShorterSide, .shorter_side = 600};
+  EXPECT_EQ(fit_image(rule, 163, 6).width, 16300);
+  try {
+    fit_image(rule, 164, 6);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::Shape);
+    EXPECT_THAT(error.what(), HasSubstr("an image of 164 x 6 pixels would be an input of 16400 x 600"));
+  }
+}
+
+TEST(ImageFit, NominalSizeIsTheRulesOrThatOfAPhotograph) {
+  EXPECT_EQ(nominal_size(kImageNet), (NetworkSize{256, 128}));
+  EXPECT_EQ(nominal_size({.fit = Fit::ShorterSide, .shorter_side = 600, .longest_side = 1000}),
+            (NetworkSize{600, 800}));
+  EXPECT_EQ(nominal_size({.fit = Fit::LongestSide, .longest_side = 1333}), (NetworkSize{999, 1333}));
+  EXPECT_EQ(nominal_size({.fit = Fit::ShorterSide, .shorter_side = kLargestSide}),
+            (NetworkSize{kLargestSide, kLargestSide}));
+}
+
+TEST(Preprocessor, TakesImagesOfOtherSizesOneAfterTheOther) {
+  Preprocessor preprocessor({.fit = Fit::ShorterSide, .shorter_side = 4, .scale = 1});
+  for (const auto& [width, height] : {std::pair{16, 8}, {8, 16}, {3, 3}, {16, 8}}) {
+    const ImageFit fit = fit_image(preprocessor.rule(), width, height);
+    std::vector<float> input(static_cast<size_t>(fit.values()));
+    preprocessor.run(uniform(width, height, 9), input);
+    for (const float v : input) ASSERT_EQ(v, 9);
+    EXPECT_THROW(preprocessor.run(uniform(width, height, 9), std::span(input).first(3)), Error);
+  }
 }
 
 TEST(Preprocessor, LetterboxCentresTheImageOnTheFill) {

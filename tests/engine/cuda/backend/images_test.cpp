@@ -6,6 +6,7 @@
 
 #include "engine/cuda/backend/device.h"
 #include "engine/cuda/image_upload.h"
+#include "engine/images/image_fit.h"
 #include "engine/images/preprocessing.h"
 #include "engine/runtime/plan_graph.h"
 #include "support/compare.h"
@@ -23,15 +24,23 @@ void submit_images(Plan& plan, std::span<const Image> images, const Preprocessin
 }
 
 // A plan whose output is its input, so that what images become is seen.
-Plan identity_plan(Context& context, const Preprocessing& rule) {
+Plan identity_plan(Context& context, const NetworkSize& size) {
   Graph graph;
-  graph.output("image", graph.input("input", {kRows, 3, rule.height, rule.width}));
+  graph.output("image", graph.input("input", {kRows, 3, size.height, size.width}));
   return plan_graph(graph, context, Precision::Fp32);
+}
+Plan identity_plan(Context& context, const Preprocessing& rule) {
+  return identity_plan(context, nominal_size(rule));
 }
 
 // What the CPU makes of the images; the other rows zero.
 Tensor on_cpu(const Preprocessing& rule, std::span<const Image> images) {
-  Tensor input = Tensor::zeros(DType::F32, {kRows, 3, rule.height, rule.width});
+  NetworkSize size = nominal_size(rule);
+  if (varies(rule)) {
+    const ImageFit fit = fit_image(rule, images.front().width, images.front().height);
+    size = {fit.height, fit.width};
+  }
+  Tensor input = Tensor::zeros(DType::F32, {kRows, 3, size.height, size.width});
   Preprocessor preprocessor(rule);
   const size_t row = input.as<float>().size() / kRows;
   for (size_t i = 0; i < images.size(); ++i)
@@ -71,6 +80,31 @@ TEST_P(Images, HaveTheCpusBitsByEveryRule) {
           EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, some))) << to_json(rule) << count;
         }
       }
+}
+
+TEST_P(Images, OfOneNetworkSizeHaveTheCpusBitsWhereSizesVary) {
+  Context context(on("cuda:0"));
+  const std::vector<Image> images = {picture(1, 46, 32), picture(2, 92, 64), picture(3, 46, 32)};
+  for (const Resampling resampling :
+       {Resampling::PilBicubic, Resampling::CvBilinear, Resampling::TorchBilinear})
+    for (const Preprocessing& rule :
+         {Preprocessing{.resampling = resampling, .fit = Fit::ShorterSide, .shorter_side = 14},
+          Preprocessing{
+              .resampling = resampling, .fit = Fit::ShorterSide, .shorter_side = 14, .longest_side = 17},
+          Preprocessing{.resampling = resampling, .fit = Fit::LongestSide, .longest_side = 23}}) {
+      const ImageFit fit = fit_image(rule, 46, 32);
+      Plan plan = identity_plan(context, NetworkSize{fit.height, fit.width});
+      for (size_t count : {size_t{3}, size_t{1}}) {
+        const std::span<const Image> some = std::span(images).first(count);
+        submit_images(plan, some, rule);
+        EXPECT_TRUE(same_bits(plan.collect().at("image"), on_cpu(rule, some))) << to_json(rule) << count;
+      }
+      const Image other = picture(4, 32, 46);
+      EXPECT_NE(error_of([&] {
+                  submit_images(plan, {&other, 1}, rule);
+                }).find("do not fit the input"),
+                std::string::npos);
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Images, testing::Values("forward", "reverse", "shuffled:1", "warp-ahead:3"));
