@@ -81,7 +81,7 @@ DetectionRunOptions run_options(const Flags& flags, const Detector& detector) {
 }
 
 void print_summary(const Flags& flags, const DetectionTally& tally, size_t skipped, double seconds,
-                   double rate) {
+                   double rate, const ImagePipeline::Planning& planning) {
   int64_t detections = 0, shown = 0;
   std::map<std::string, int64_t> by_class;  // of those shown
   for (const auto& [named, counts] : tally.classes) {
@@ -90,11 +90,17 @@ void print_summary(const Flags& flags, const DetectionTally& tally, size_t skipp
     if (counts.shown > 0) by_class[named.first] += counts.shown;
   }
   if (flags.json) {
-    const nlohmann::ordered_json j = {{"output", flags.output},   {"images", tally.images},
-                                      {"detections", detections}, {"show_threshold", flags.shown_from()},
-                                      {"shown", shown},           {"shown_by_class", by_class},
-                                      {"skipped", skipped},       {"seconds", seconds},
-                                      {"images_per_second", rate}};
+    const nlohmann::ordered_json j = {{"output", flags.output},
+                                      {"images", tally.images},
+                                      {"detections", detections},
+                                      {"show_threshold", flags.shown_from()},
+                                      {"shown", shown},
+                                      {"shown_by_class", by_class},
+                                      {"skipped", skipped},
+                                      {"seconds", seconds},
+                                      {"images_per_second", rate},
+                                      {"plans", planning.plans},
+                                      {"planning_seconds", planning.seconds}};
     fmt::print("{}\n", dump_json(j));
     return;
   }
@@ -167,7 +173,7 @@ int run(Flags& flags, const ResumableOptions& declared) {
                       flags);
   report_skipped(output / "skipped.txt", skipped, total, "images and videos");
   const double rate = static_cast<double>(done) / std::max(elapsed.count(), 1e-9);
-  print_summary(flags, journal.tally(), skipped.size(), elapsed.count(), rate);
+  print_summary(flags, journal.tally(), skipped.size(), elapsed.count(), rate, detector.planning());
   journal.finish();
   return skipped.empty() ? kDone : kSkipped;
 }
@@ -208,7 +214,7 @@ void add_detect(CLI::App& app, Run& command) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 31))
       ->capture_default_str();
   add_run_flags(*options, *flags);
-  c->get_option("--batch")->description("images a run; fewer where there are fewer and no video");
+  c->get_option("--batch")->description(batch_help("images a run, fewer where there are fewer and no video"));
   c->callback([flags, options, &command] { command = [flags, options] { return run(*flags, *options); }; });
 }
 

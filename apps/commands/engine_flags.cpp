@@ -44,8 +44,15 @@ void add_engine_flags(CLI::App& command, EngineFlags& flags) {
   add(options, flags);
 }
 
+std::string batch_help(const std::string& what) {
+  return fmt::format(
+      "{}; where the model's rule makes inputs of many sizes, of images of one input size, and an image that "
+      "finds too few of its size within {} MiB of images runs alone",
+      what, kReorderWindow >> 20);
+}
+
 void add_run_flags(ResumableOptions& options, RunFlags& flags) {
-  options.deciding("--batch", flags.batch, "images a run")
+  options.deciding("--batch", flags.batch, batch_help("images a run"))
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
   options.free("--decoders", flags.decoders, "threads that decode images; 0: half the cores")

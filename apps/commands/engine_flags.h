@@ -28,6 +28,7 @@ struct RunFlags {
   EngineFlags engine;
 };
 
+std::string batch_help(const std::string& what);  // of --batch
 void add_run_flags(ResumableOptions& options, RunFlags& flags);
 BatchOptions batch_options(const RunFlags& flags);
 

@@ -113,6 +113,8 @@ int run(const Flags& flags, const ResumableOptions& declared) {
     j["skipped"] = skipped.size();
     j["seconds"] = elapsed.count();
     j["images_per_second"] = rate;
+    j["plans"] = extractor.planning().plans;
+    j["planning_seconds"] = extractor.planning().seconds;
     fmt::print("{}\n", dump_json(j));
   } else {
     for (const auto& [set, rows] : features.sets)

@@ -93,7 +93,7 @@ std::vector<DetectionJournal::Line> DetectionJournal::whole_lines() {
     end += text.size() + 1;
     try {
       const ImageDetections image = from_json_line(text, path_, number);
-      lines.push_back({image.image, video_of(image.image), end});
+      lines.push_back({image.image, video_of(image.image), {image.width, image.height}, end});
       tally_.add(image);
     } catch (const Error&) {
       break;
@@ -118,7 +118,7 @@ uint64_t DetectionJournal::read_lines() {
     for (size_t i = 0; i < kept && std::getline(stream, text); ++i)
       tally_.add(from_json_line(text, path_, static_cast<int64_t>(i) + 1));
   }
-  for (const Line& line : lines) images_.insert(line.image);
+  for (const Line& line : lines) images_[line.image] = line.size;
   return lines.empty() ? 0 : lines.back().end;
 }
 
@@ -128,6 +128,11 @@ void DetectionJournal::forget_videos_without(const std::vector<Line>& lines) {
   std::erase_if(videos_, [&](const auto& video) { return frames[video.first] != video.second.frames; });
 }
 
+std::optional<ImageSize> DetectionJournal::size_of(const std::string& image) const {
+  const auto it = images_.find(image);
+  return it == images_.end() ? std::nullopt : std::optional(it->second);
+}
+
 const FinishedVideo* DetectionJournal::finished_video(const std::string& name) const {
   const auto it = videos_.find(name);
   return it == videos_.end() ? nullptr : &it->second;
@@ -135,7 +140,7 @@ const FinishedVideo* DetectionJournal::finished_video(const std::string& name) c
 
 void DetectionJournal::append(const ImageDetections& image) {
   file_->append(to_json_line(image) + '\n');
-  images_.insert(image.image);
+  images_[image.image] = {image.width, image.height};
   tally_.add(image);
 }
 

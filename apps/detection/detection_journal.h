@@ -6,10 +6,11 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "apps/detection/detection_tally.h"
+#include "apps/images/source.h"
 #include "apps/journal.h"
 
 namespace tyto::apps {
@@ -34,7 +35,7 @@ class DetectionJournal {
   const std::filesystem::path& path() const { return path_; }  // of detections.jsonl
   const DetectionTally& tally() const { return tally_; }       // of all its lines
   int64_t size() const { return static_cast<int64_t>(images_.size()); }
-  bool has(const std::string& image) const { return images_.contains(image); }
+  std::optional<ImageSize> size_of(const std::string& image) const;    // nothing: it has no line
   const FinishedVideo* finished_video(const std::string& name) const;  // nullptr: it is not
 
   void append(const ImageDetections&);
@@ -45,7 +46,8 @@ class DetectionJournal {
  private:
   struct Line {
     std::string image, video;  // "clip.avi" for "clip.avi#120", empty for an image
-    uint64_t end = 0;          // byte of the file
+    ImageSize size;
+    uint64_t end = 0;  // byte of the file
   };
 
   std::vector<Line> whole_lines();
@@ -58,7 +60,7 @@ class DetectionJournal {
   std::string identity_;
   bool finished_ = false;
   std::map<std::string, FinishedVideo> videos_;
-  std::unordered_set<std::string> images_;
+  std::unordered_map<std::string, ImageSize> images_;
   DetectionTally tally_;
   std::optional<Journal> file_;
 };

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <future>
+#include <optional>
 #include <utility>
 
 #include "apps/console.h"
@@ -38,7 +40,8 @@ class DetectionRun {
 
  private:
   template <class OutputOf, class TimeOf>
-  void detect(ImageSource& source, const std::string& what, const OutputOf& output_of, const TimeOf& time_of);
+  void detect(ImageSource& source, const std::string& what, int64_t total, const OutputOf& output_of,
+              const TimeOf& time_of);
   std::vector<NamedDetection> named(const std::vector<Detection>& found) const;
   void write(const std::vector<Finished>& batch);
 
@@ -69,16 +72,14 @@ void DetectionRun::write(const std::vector<Finished>& batch) {
 
 // While the network runs, the batches before are drawn and written.
 template <class OutputOf, class TimeOf>
-void DetectionRun::detect(ImageSource& source, const std::string& what, const OutputOf& output_of,
-                          const TimeOf& time_of) {
-  Progress progress(what, source.expected().value_or(0));
+void DetectionRun::detect(ImageSource& source, const std::string& what, int64_t total,
+                          const OutputOf& output_of, const TimeOf& time_of) {
+  Progress progress(what, total);
   std::future<void> writing;  // waits when it is destroyed
-  const auto take = [&](Batch& batch, const std::vector<std::vector<Detection>>& found) {
+  const auto take = [&](std::vector<ImageResult<std::vector<Detection>>> images) {
     std::vector<Finished> finished;
-    for (size_t row = 0; row < batch.indices.size(); ++row) {
-      const int64_t index = batch.indices[row];
-      Image& image = batch.images[row];
-      ImageDetections line = {source.name(index), image.width, image.height, named(found[row])};
+    for (auto& [index, image, found] : images) {
+      ImageDetections line = {source.name(index), image.width, image.height, named(found)};
       finished.push_back({output_of(index), time_of(index), std::move(image), std::move(line)});
     }
     done_ += static_cast<int64_t>(finished.size());
@@ -91,10 +92,16 @@ void DetectionRun::detect(ImageSource& source, const std::string& what, const Ou
 
 void DetectionRun::detect_images(const std::vector<DetectionInput>& images) {
   std::vector<std::filesystem::path> files;
-  for (const DetectionInput& i : images) files.push_back(i.file);
-  FileSource source(std::move(files), options_.images.apply_exif_orientation);
+  std::vector<std::optional<ImageSize>> done_before;
+  for (const DetectionInput& i : images) {
+    files.push_back(i.file);
+    done_before.push_back(journal_.size_of(i.name()));
+  }
+  const auto left = std::ranges::count_if(done_before, [](const auto& size) { return !size; });
+  if (left == 0) return;
+  FileSource source(std::move(files), options_.images.apply_exif_orientation, std::move(done_before));
   detect(
-      source, "detecting", [&](int64_t index) { return images[static_cast<size_t>(index)].output; },
+      source, "detecting", left, [&](int64_t index) { return images[static_cast<size_t>(index)].output; },
       [](int64_t) { return 0; });
 }
 
@@ -109,7 +116,7 @@ void DetectionRun::detect_video(const DetectionInput& video) {
   const int64_t done_before = done_;
   pictures_.start_video(video.output, source->time_base());
   detect(
-      *source, video.file.filename().string(),
+      *source, video.file.filename().string(), source->expected().value_or(0),
       [&](int64_t index) { return frame_output(video.output, index * options_.every); },
       [&](int64_t index) { return source->time(index); });
   pictures_.finish_video(source->end());
@@ -130,7 +137,7 @@ int64_t detect_inputs(const std::vector<DetectionInput>& inputs, const Model& mo
   };
   for (const DetectionInput& input : inputs) {
     if (!input.video) {
-      if (!journal.has(input.name())) images.push_back(input);
+      images.push_back(input);
       continue;
     }
     detect_waiting_images();

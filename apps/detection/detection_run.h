@@ -20,9 +20,9 @@ struct DetectionRunOptions {
   PictureOptions pictures;
 };
 
-// Detects what the journal lacks, in the inputs' order, batch by batch: pictures first, then the lines, so
-// that a line vouches for its pictures. What cannot be read is added to `skipped`. Throws Interrupted between
-// batches. Returns how many images and frames were done.
+// Detects what the journal lacks, and writes in the inputs' order, batch by batch: pictures first, then the
+// lines, so that a line vouches for its pictures. What cannot be read is added to `skipped`. Throws
+// Interrupted between batches. Returns how many images and frames were done.
 int64_t detect_inputs(const std::vector<DetectionInput>& inputs, const Model& model, Detector& detector,
                       const DetectionRunOptions& options, DetectionJournal& journal, SkippedInputs& skipped);
 

@@ -13,12 +13,19 @@
 namespace tyto::apps {
 namespace {
 
-// Of decoded images held ahead; beyond it only the one that next() waits for is decoded.
+// Of images held ahead; beyond it only the one that next() waits for is decoded.
 constexpr size_t kMaxKeptBytes = size_t{512} << 20;
 
 bool is_the_images_fault(ErrorKind kind) {
   return kind == ErrorKind::File || kind == ErrorKind::Format || kind == ErrorKind::Shape ||
          kind == ErrorKind::Unsupported;
+}
+
+// Of a batch of so many rows, of which the first batch.indices.size() stand.
+void append_row(Batch& batch, const Tensor& row, int64_t rows) {
+  if (batch.input.empty()) batch.input = Tensor::zeros(DType::F32, {rows, 3, row.dim(2), row.dim(3)});
+  const std::span<const float> values = row.as<float>();
+  std::ranges::copy(values, batch.input.as<float>().subspan(batch.indices.size() * values.size()).begin());
 }
 
 const LoaderOptions& checked(const LoaderOptions& options) {
@@ -32,10 +39,15 @@ const LoaderOptions& checked(const LoaderOptions& options) {
 }  // namespace
 
 ImageLoader::ImageLoader(ImageSource& source, const Preprocessing& rule, const LoaderOptions& options)
-    : source_(source), rule_(rule), options_(checked(options)), end_(std::numeric_limits<int64_t>::max()) {
+    : source_(source),
+      rule_(rule),
+      options_(checked(options)),
+      sizes_vary_(varies(rule)),
+      groups_(options.batch, options.reorder_window),
+      end_(std::numeric_limits<int64_t>::max()) {
   const int64_t expected = source_.expected().value_or(end_);
   const int64_t slots = std::min(2 * options_.batch + options_.threads, std::max<int64_t>(expected, 1));
-  if (options_.preprocess) decoded_ = Tensor(DType::F32, {slots, 3, rule_.height, rule_.width});
+  if (row_values() > 0) decoded_ = Tensor(DType::F32, {slots, 3, rule_.height, rule_.width});
   slots_.resize(static_cast<size_t>(slots));
   cv::setNumThreads(0);  // images are decoded side by side; none of them needs threads of its own
   for (int i = 0; i < std::min<int64_t>(options_.threads, slots); ++i)
@@ -50,7 +62,7 @@ std::span<float> ImageLoader::pixels(int64_t index) {
 }
 
 size_t ImageLoader::row_values() const {
-  return options_.preprocess ? size_t{3} * rule_.height * rule_.width : 0;
+  return options_.preprocess && !sizes_vary_ ? size_t{3} * rule_.height * rule_.width : 0;
 }
 
 void ImageLoader::decode_all(const std::stop_token& stop, Preprocessor& preprocessor) {
@@ -73,17 +85,27 @@ void ImageLoader::load(int64_t index, Preprocessor& preprocessor) {
   slot.done = true;
   const std::lock_guard lock(mutex_);
   if (slot.past_the_end) end_ = std::min(end_, index);
-  kept_bytes_ += slot.image.rgb.size();
+  kept_bytes_ += slot.bytes();
   slots_[static_cast<size_t>(index) % slots_.size()] = std::move(slot);
 }
 
 ImageLoader::Slot ImageLoader::loaded(int64_t index, Preprocessor& preprocessor) {
   Slot slot;
   try {
+    if (const std::optional<ImageSize> known = source_.done_before(index)) {
+      slot.done_before = true;
+      slot.image = {known->width, known->height, {}};
+      if (sizes_vary_) slot.size = size_of(index, known->width, known->height);
+      return slot;
+    }
     std::optional<Image> image = source_.read(index);
     slot.past_the_end = !image;
     if (!image) return slot;
-    if (options_.preprocess) slot.geometry = preprocessor.run(*image, pixels(index));
+    if (sizes_vary_) slot.size = size_of(index, image->width, image->height);
+    if (sizes_vary_ && options_.preprocess)
+      slot.input = Tensor(DType::F32, {1, 3, slot.size.height, slot.size.width});
+    if (options_.preprocess)
+      slot.geometry = preprocessor.run(*image, sizes_vary_ ? slot.input.as<float>() : pixels(index));
     slot.image = {image->width, image->height, {}};
     if (options_.keep_images || !options_.preprocess) slot.image.rgb = std::move(image->rgb);
   } catch (const Error& error) {
@@ -100,23 +122,34 @@ ImageLoader::Slot ImageLoader::loaded(int64_t index, Preprocessor& preprocessor)
   return slot;
 }
 
-// Waits for the image, copies its pixels to `row` if there are any, and frees its slot.
+NetworkSize ImageLoader::size_of(int64_t index, int width, int height) const {
+  try {
+    const ImageFit fit = fit_image(rule_, width, height);
+    return {fit.height, fit.width};
+  } catch (const Error& error) {
+    throw Error(error.kind(), fmt::format("{}: {}", source_.name(index), error.what()));
+  }
+}
+
+// Waits for the image, copies its pixels to `row` where sizes do not vary, and frees its slot.
 ImageLoader::Slot ImageLoader::take(int64_t index, std::span<float> row) {
   Slot& slot = slots_[static_cast<size_t>(index) % slots_.size()];
   std::unique_lock lock(mutex_);
   slot_done_.wait(lock, [&] { return slot.done; });
   lock.unlock();
-  if (slot.holds_image() && options_.preprocess) std::ranges::copy(pixels(index), row.begin());
+  if (slot.holds_image() && !row.empty()) std::ranges::copy(pixels(index), row.begin());
   lock.lock();
   Slot taken = std::exchange(slot, Slot{});
-  kept_bytes_ -= taken.image.rgb.size();
+  kept_bytes_ -= taken.bytes();
   ++taken_;
   lock.unlock();
   slot_free_.notify_all();  // a large image may have kept several threads waiting
   return taken;
 }
 
-std::optional<Batch> ImageLoader::next() {
+std::optional<Batch> ImageLoader::next() { return sizes_vary_ ? next_of_one_size() : next_in_order(); }
+
+std::optional<Batch> ImageLoader::next_in_order() {
   if (over_) return std::nullopt;
   Batch batch{.input = empty_input()};
   const std::span<float> rows = batch.input.as<float>();
@@ -127,6 +160,7 @@ std::optional<Batch> ImageLoader::next() {
     if (slot.failed) std::rethrow_exception(slot.failed);
     over_ = slot.past_the_end;
     if (over_) break;
+    if (slot.done_before) continue;
     if (!slot.skipped.empty()) {
       batch.skipped.push_back({index, slot.skipped});
       continue;
@@ -137,7 +171,65 @@ std::optional<Batch> ImageLoader::next() {
   }
   if (batch.indices.empty() && batch.skipped.empty()) return std::nullopt;
   std::ranges::fill(rows.subspan(batch.indices.size() * size), 0.0f);
+  batch.all_before = taken_;
   return batch;
+}
+
+std::optional<Batch> ImageLoader::next_of_one_size() {
+  Batch batch;
+  for (;;) {
+    while (const std::optional<std::vector<int64_t>> indices = groups_.next())
+      if (gather(*indices, batch)) return batch;
+    if (over_) break;
+    take_one(batch.skipped);
+  }
+  if (batch.skipped.empty()) return std::nullopt;
+  batch.all_before = taken_;
+  return batch;
+}
+
+void ImageLoader::take_one(std::vector<Skipped>& skipped) {
+  const int64_t index = taken_;
+  Slot slot = take(index);
+  if (slot.failed) std::rethrow_exception(slot.failed);
+  if (slot.past_the_end) {
+    over_ = true;
+    groups_.finish();
+  } else if (!slot.skipped.empty()) {
+    skipped.push_back({index, slot.skipped});
+  } else {
+    int64_t bytes = 0;  // of sizes, not of what is there: an image that was done before counts as it did then
+    if (options_.preprocess)
+      bytes += int64_t{3} * slot.size.height * slot.size.width * static_cast<int64_t>(sizeof(float));
+    if (options_.keep_images || !options_.preprocess)
+      bytes += int64_t{3} * slot.image.height * slot.image.width;
+    groups_.add(index, slot.size, bytes);
+    waiting_.emplace(index, std::move(slot));
+  }
+}
+
+// Whether an image of these is still to be done.
+bool ImageLoader::gather(const std::vector<int64_t>& indices, Batch& batch) {
+  const auto rows = static_cast<int64_t>(indices.size());
+  batch.done_before = 0;
+  for (const int64_t index : indices) {
+    Slot slot = std::move(waiting_.extract(index).mapped());
+    if (slot.done_before) {
+      ++batch.done_before;
+      continue;
+    }
+    if (options_.preprocess) {
+      if (rows == 1)
+        batch.input = std::move(slot.input);
+      else
+        append_row(batch, slot.input, rows);
+      batch.geometries.push_back(slot.geometry);
+    }
+    batch.indices.push_back(index);
+    batch.images.push_back(std::move(slot.image));
+  }
+  batch.all_before = waiting_.empty() ? taken_ : waiting_.begin()->first;
+  return !batch.indices.empty();
 }
 
 Tensor ImageLoader::empty_input() {
@@ -149,7 +241,7 @@ Tensor ImageLoader::empty_input() {
 }
 
 void ImageLoader::recycle(Batch batch) {
-  if (options_.preprocess && batch.input.shape() == Shape{options_.batch, 3, rule_.height, rule_.width})
+  if (row_values() > 0 && batch.input.shape() == Shape{options_.batch, 3, rule_.height, rule_.width})
     recycled_.push_back(std::move(batch.input));
 }
 

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <deque>
+#include <limits>
+#include <map>
 #include <utility>
+#include <vector>
 
 #include "apps/console.h"
 #include "apps/images/loader.h"
 #include "apps/outputs.h"
+#include "tyto/detector.h"
 
 namespace tyto::apps {
 
@@ -16,14 +20,33 @@ struct BatchOptions {
   bool apply_exif_orientation = false;  // of FileSource
 };
 
-// Runs every readable image of `source` through `pipeline` (an ImagePipeline), as many batches at once as
-// it takes, and calls on_rows(Batch& batch, results) for each batch in order. The batch is on_rows' to take
-// things out of; its images have pixels if `keep_images`. What cannot be read is added to `skipped`. Throws
-// Interrupted between batches.
+// What the network made of one image: a row of what a pipeline's collect() gives.
+inline std::vector<float> take_row(const Tensor& features, size_t row) {
+  const auto width = static_cast<size_t>(features.dim(1));
+  const std::span<const float> values = features.as<float>().subspan(row * width, width);
+  return {values.begin(), values.end()};
+}
+inline std::vector<Detection> take_row(std::vector<std::vector<Detection>>& found, size_t row) {
+  return std::move(found[row]);
+}
+
+template <class Row>
+struct ImageResult {
+  int64_t index = 0;  // in the source
+  Image image;        // its pixels only where they are kept
+  Row row;
+};
+
+// Runs every readable image of `source` that no run before has done through `pipeline` (an ImagePipeline), as
+// many batches at once as it takes, and calls on_rows(std::vector<ImageResult<...>>), each image once, in the
+// order of the source. Where sizes vary, results wait here for those of images before them: of no more images
+// than the loader's window holds. Images have pixels if `keep_images`. What cannot be read is added to
+// `skipped`. Throws Interrupted between batches.
 template <class Pipeline, class OnRows>
 void run_batches(ImageSource& source, const Preprocessing& rule, Pipeline& pipeline,
                  const BatchOptions& options, bool keep_images, Progress& progress, SkippedInputs& skipped,
                  const OnRows& on_rows) {
+  using Row = decltype(take_row(std::declval<decltype(pipeline.collect())&>(), 0));
   const bool on_device = pipeline.preprocesses();
   ImageLoader loader(source, rule,
                      {.batch = options.batch,
@@ -31,22 +54,36 @@ void run_batches(ImageSource& source, const Preprocessing& rule, Pipeline& pipel
                       .preprocess = !on_device,
                       .keep_images = keep_images});
   std::deque<Batch> running;  // an input stays where it was submitted until its results are collected
+  std::map<int64_t, ImageResult<Row>> ahead;  // of an image before them that is not done
   const auto submit = [&](Batch& batch) {
-    if (on_device) {
-      pipeline.submit(batch.images);
-      if (keep_images) return;
-      for (Image& image : batch.images) image.rgb = {};  // their sizes are still asked for
-    } else {
+    if (!on_device) {
       pipeline.submit(batch.input, batch.geometries);
+      return;
     }
+    for (int64_t i = 0; i < batch.done_before; ++i)  // a batch is full; what stands there does not matter
+      batch.images.push_back(batch.images.front());
+    pipeline.submit(batch.images);
+    batch.images.resize(batch.indices.size());
+    if (keep_images) return;
+    for (Image& image : batch.images) image.rgb = {};  // their sizes are still asked for
+  };
+  const auto hand_over = [&](int64_t all_before) {
+    std::vector<ImageResult<Row>> rows;
+    while (!ahead.empty() && ahead.begin()->first < all_before)
+      rows.push_back(std::move(ahead.extract(ahead.begin()).mapped()));
+    const auto count = static_cast<int64_t>(rows.size());
+    if (count > 0) on_rows(std::move(rows));
+    progress.advance(count);
   };
   const auto finish_first = [&] {
-    const auto& results = pipeline.collect();
+    auto&& results = pipeline.collect();
     Batch batch = std::move(running.front());
     running.pop_front();
-    const auto rows = static_cast<int64_t>(batch.indices.size());
-    on_rows(batch, results);
-    progress.advance(rows);
+    for (size_t row = 0; row < batch.indices.size(); ++row) {
+      const int64_t index = batch.indices[row];
+      ahead.emplace(index, ImageResult<Row>{index, std::move(batch.images[row]), take_row(results, row)});
+    }
+    hand_over(batch.all_before);
     loader.recycle(std::move(batch));
     check_interrupted();
   };
@@ -59,6 +96,7 @@ void run_batches(ImageSource& source, const Preprocessing& rule, Pipeline& pipel
     submit(running.back());
   }
   while (!running.empty()) finish_first();
+  hand_over(std::numeric_limits<int64_t>::max());
 }
 
 }  // namespace tyto::apps

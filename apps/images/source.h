@@ -11,6 +11,10 @@
 
 namespace tyto::apps {
 
+struct ImageSize {
+  int width = 0, height = 0;
+};
+
 class ImageSource {
  public:
   virtual ~ImageSource() = default;
@@ -21,6 +25,10 @@ class ImageSource {
 
   virtual std::string name(int64_t index) const = 0;  // for people and results, e.g. "clip.avi#120"
 
+  // How large an image is that a run before this one has done; nothing: it has not. Such an image is not
+  // read, but counts where the sizes of images decide what makes a batch. Thread-safe.
+  virtual std::optional<ImageSize> done_before(int64_t) const { return std::nullopt; }
+
   // How many images there will be, as far as can be told beforehand: a video's header may be wrong.
   virtual std::optional<int64_t> expected() const = 0;
 };
@@ -28,14 +36,18 @@ class ImageSource {
 // Image files, in the order given.
 class FileSource : public ImageSource {
  public:
-  explicit FileSource(std::vector<std::filesystem::path> paths, bool apply_exif_orientation = false);
+  // done_before: for each path, or empty.
+  explicit FileSource(std::vector<std::filesystem::path> paths, bool apply_exif_orientation = false,
+                      std::vector<std::optional<ImageSize>> done_before = {});
 
   std::optional<Image> read(int64_t index) override;  // Error: see decode()
   std::string name(int64_t index) const override;
+  std::optional<ImageSize> done_before(int64_t index) const override;
   std::optional<int64_t> expected() const override;
 
  private:
   const std::vector<std::filesystem::path> paths_;
+  const std::vector<std::optional<ImageSize>> done_before_;
   const bool apply_exif_orientation_;
 };
 

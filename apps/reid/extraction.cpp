@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "apps/console.h"
@@ -43,22 +44,19 @@ void extract_folders(const std::vector<ImageFolder>& folders, const Model& model
   for (const ImageFolder& f : folders) total += static_cast<int64_t>(f.files.size());
   Progress progress("extracting", total - journal.size());
   const Preprocessing rule = preprocessing_from_json(model.image_input().preprocessing);
-  const auto width = static_cast<size_t>(extractor.dimensions());
 
   for (const ImageFolder& folder : folders) {
-    std::vector<std::filesystem::path> files;
-    std::vector<const std::string*> names;
-    for (size_t i = 0; i < folder.files.size(); ++i) {
-      if (journal.find(folder.set, folder.names[i])) continue;
-      files.push_back(folder.files[i]);
-      names.push_back(&folder.names[i]);
+    std::vector<std::optional<ImageSize>> done_before;
+    for (const std::string& name : folder.names) {
+      const ExtractedImage* const extracted = journal.find(folder.set, name);
+      done_before.push_back(extracted ? std::optional(extracted->size) : std::nullopt);
     }
-    FileSource source(std::move(files), options.apply_exif_orientation);
+    FileSource source(folder.files, options.apply_exif_orientation, std::move(done_before));
     run_batches(source, rule, extractor, options, false, progress, skipped,
-                [&](const Batch& batch, const Tensor& features) {
-                  for (size_t row = 0; row < batch.indices.size(); ++row)
-                    journal.append(folder.set, *names[static_cast<size_t>(batch.indices[row])],
-                                   features.as<float>().subspan(row * width, width));
+                [&](std::vector<ImageResult<std::vector<float>>> images) {
+                  for (ImageResult<std::vector<float>>& image : images)
+                    journal.append(folder.set, folder.names[static_cast<size_t>(image.index)],
+                                   {{image.image.width, image.image.height}, std::move(image.row)});
                   journal.flush();
                 });
   }
@@ -69,9 +67,9 @@ FeatureSet collect(const ImageFolder& folder, const ExtractionJournal& journal, 
   set.root = folder.root.string();
   std::vector<const float*> rows;
   for (size_t i = 0; i < folder.names.size(); ++i) {
-    const float* row = journal.find(folder.set, folder.names[i]);
-    if (!row) continue;
-    rows.push_back(row);
+    const ExtractedImage* const extracted = journal.find(folder.set, folder.names[i]);
+    if (!extracted) continue;
+    rows.push_back(extracted->feature.data());
     set.paths.push_back(folder.names[i]);
     set.ids.push_back(folder.labels[i].id);
     set.cameras.push_back(folder.labels[i].camera);

@@ -6,15 +6,20 @@
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "apps/images/source.h"
 #include "apps/journal.h"
 #include "apps/reid/features_file.h"
 
 namespace tyto::apps {
+
+struct ExtractedImage {
+  ImageSize size;  // of the image
+  std::vector<float> feature;
+};
 
 class ExtractionJournal {
  public:
@@ -24,10 +29,10 @@ class ExtractionJournal {
   // cannot be written.
   ExtractionJournal(std::filesystem::path path, const std::string& identity, int64_t width, bool resume);
 
-  const float* find(SetKind set, const std::string& image) const;  // [width], or nullptr
+  const ExtractedImage* find(SetKind set, const std::string& image) const;  // or nullptr
   int64_t size() const { return static_cast<int64_t>(rows_.size()); }
 
-  void append(SetKind set, const std::string& image, std::span<const float> feature);
+  void append(SetKind set, const std::string& image, const ExtractedImage& extracted);
   void flush() { file_->flush(); }
   void remove();  // the output is written
 
@@ -38,7 +43,7 @@ class ExtractionJournal {
   uint64_t read(const std::filesystem::path& path, const std::string& head);
 
   int64_t width_;
-  std::map<Key, std::vector<float>> rows_;
+  std::map<Key, ExtractedImage> rows_;
   std::optional<Journal> file_;
 };
 

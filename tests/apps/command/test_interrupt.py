@@ -40,7 +40,7 @@ class LongExtraction(Workplace):
         process = subprocess.Popen([TYTO, "extract", self.model, "-o", self.at(name), "--threads", "1", *self.arguments],
                                    stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         journal, begun, until = self.at(name + ".journal"), None, time.monotonic() + self.DEADLINE
-        while begun is None or os.path.getsize(journal) < begun + self.RECORDS_BEFORE_THE_SIGNAL * 64:
+        while begun is None or os.path.getsize(journal) < begun + self.RECORDS_BEFORE_THE_SIGNAL * 96:
             self.assertIsNone(process.poll(), "it ended before the signal")
             self.assertLess(time.monotonic(), until)
             time.sleep(0.001)

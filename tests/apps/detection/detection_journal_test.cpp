@@ -54,11 +54,15 @@ TEST_F(Journal, GoesOnAfterItsWholeLines) {
   for (size_t cut = 0; cut <= whole.size(); ++cut) {
     folder_.write("detections.jsonl", whole.substr(0, cut));
     DetectionJournal journal(folder_.path(), kIdentity, true, 0.5f);
-    EXPECT_EQ(journal.has("a.png"), cut >= first);
-    EXPECT_EQ(journal.has("b.png"), cut == whole.size());
+    EXPECT_EQ(journal.size_of("a.png").has_value(), cut >= first);
+    EXPECT_EQ(journal.size_of("b.png").has_value(), cut == whole.size());
+    if (cut >= first) {
+      EXPECT_EQ(journal.size_of("a.png")->width, 2);
+      EXPECT_EQ(journal.size_of("a.png")->height, 3);
+    }
     EXPECT_EQ(journal.tally().images, journal.size());
     for (const char* name : {"a.png", "b.png"})
-      if (!journal.has(name)) journal.append(image(name));
+      if (!journal.size_of(name)) journal.append(image(name));
     journal.flush();
     EXPECT_EQ(text_of(lines_), whole) << cut;
   }
@@ -69,8 +73,8 @@ TEST_F(Journal, DropsTheLinesOfAVideoThatWasUnderWay) {
   const DetectionJournal journal(folder_.path(), kIdentity, true, 0.5f);
   EXPECT_EQ(journal.size(), 4);
   EXPECT_EQ(journal.tally().classes.at({"person", 1}).shown, 4);
-  EXPECT_TRUE(journal.has("one.avi#5"));
-  EXPECT_FALSE(journal.has("two.avi#0"));
+  EXPECT_TRUE(journal.size_of("one.avi#5"));
+  EXPECT_FALSE(journal.size_of("two.avi#0"));
   ASSERT_TRUE(journal.finished_video("one.avi"));
   EXPECT_EQ(journal.finished_video("one.avi")->problem, "one.avi breaks off");
   EXPECT_FALSE(journal.finished_video("two.avi"));
@@ -81,7 +85,7 @@ TEST_F(Journal, DropsAVideoThatLacksLines) {
   const DetectionJournal journal(folder_.path(), kIdentity, true, 0.5f);
   EXPECT_EQ(journal.size(), 1);
   EXPECT_EQ(journal.tally().images, 1);
-  EXPECT_TRUE(journal.has("a.png"));
+  EXPECT_TRUE(journal.size_of("a.png"));
   EXPECT_FALSE(journal.finished_video("one.avi"));
   EXPECT_FALSE(journal.finished_video("two.avi"));  // its lines went with those before
 }

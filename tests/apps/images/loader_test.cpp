@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <new>
+#include <tuple>
 
 #include "apps/images/decode.h"
 #include "apps/images/folder.h"
+#include "apps/images/sized_images.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {
@@ -198,6 +200,95 @@ TEST(ImageLoader, LeavesPreprocessingToTheDeviceIfAsked) {
     loader.recycle(std::move(*batch));
   }
   EXPECT_EQ(given, 33u);
+}
+
+const Preprocessing kSized = {.fit = Fit::ShorterSide, .shorter_side = kSizedHeight};
+
+std::vector<std::vector<int64_t>> batches_of(SizedImages source, const LoaderOptions& options) {
+  ImageLoader loader(source, kSized, options);
+  std::vector<std::vector<int64_t>> indices;
+  for (const Batch& batch : load_all(loader)) indices.push_back(batch.indices);
+  return indices;
+}
+
+TEST(ImageLoader, GivesImagesOfOneNetworkSizeTogetherWhereSizesVary) {
+  SizedImages source({9, 5, 9, 0, 5, 9, 7});
+  for (const int threads : {1, 3}) {
+    ImageLoader loader(source, kSized, {.batch = 3, .threads = threads});
+    const std::vector<Batch> batches = load_all(loader);
+    ASSERT_EQ(batches.size(), 4u);
+    EXPECT_EQ(batches[0].indices, (std::vector<int64_t>{0, 2, 5}));
+    EXPECT_EQ(batches[0].input.shape(), (Shape{3, 3, kSizedHeight, 9}));
+    EXPECT_EQ(batches[0].geometries.size(), 3u);
+    EXPECT_EQ(batches[0].all_before, 1);
+    ASSERT_EQ(batches[0].skipped.size(), 1u);
+    EXPECT_EQ(batches[0].skipped[0].index, 3);
+    for (const auto& [which, index, width, all_before] :
+         {std::tuple{1, 1, 5, 4}, {2, 4, 5, 6}, {3, 6, 7, 8}}) {
+      const Batch& alone = batches[static_cast<size_t>(which)];
+      EXPECT_EQ(alone.indices, std::vector<int64_t>{index});
+      EXPECT_EQ(alone.input.shape(), (Shape{1, 3, kSizedHeight, width}));
+      EXPECT_EQ(alone.input.as<float>()[0], static_cast<float>(index) / 255);
+      EXPECT_EQ(alone.all_before, all_before);
+    }
+    const auto values = batches[0].input.as<float>();
+    EXPECT_EQ(values[2 * 3 * kSizedHeight * 9], 5.0f / 255);
+  }
+}
+
+TEST(ImageLoader, CountsWhatIsHeldOfAnImageTowardsItsWindow) {
+  const std::vector<int> widths = {9, 5, 5, 5, 5, 9};
+  const LoaderOptions inputs = {.batch = 2, .threads = 3, .reorder_window = 4 * 3 * 4 * (9 + 4 * 5)};
+  EXPECT_EQ(batches_of(SizedImages(widths), inputs),
+            (std::vector<std::vector<int64_t>>{{1, 2}, {3, 4}, {0, 5}}));  // 0 to 4 are a full window
+  LoaderOptions less = inputs;
+  --less.reorder_window;
+  EXPECT_EQ(batches_of(SizedImages(widths), less),
+            (std::vector<std::vector<int64_t>>{{1, 2}, {3, 4}, {0}, {5}}));
+  LoaderOptions both = inputs;
+  both.keep_images = true;
+  EXPECT_EQ(batches_of(SizedImages(widths), both),
+            (std::vector<std::vector<int64_t>>{{1, 2}, {0}, {3, 4}, {5}}));
+  LoaderOptions pixels = inputs;
+  pixels.preprocess = false;
+  pixels.reorder_window = 3 * 4 * (9 + 4 * 5);
+  EXPECT_EQ(batches_of(SizedImages(widths), pixels),
+            (std::vector<std::vector<int64_t>>{{1, 2}, {3, 4}, {0, 5}}));
+}
+
+TEST(ImageLoader, ImagesThatWereDoneBeforeKeepTheirPlacesInBatches) {
+  SizedImages source({9, 5, 9, 9, 9, 5}, {true, true, false, true, false, true});
+  ImageLoader loader(source, kSized, {.batch = 2, .threads = 3});
+  const std::vector<Batch> batches = load_all(loader);
+  ASSERT_EQ(batches.size(), 2u);
+  for (const Batch& batch : batches) {
+    EXPECT_EQ(batch.indices.size(), 1u);
+    EXPECT_EQ(batch.done_before, 1);
+    EXPECT_EQ(batch.input.shape(), (Shape{2, 3, kSizedHeight, 9}));
+    const auto values = batch.input.as<float>();
+    EXPECT_EQ(values[0], static_cast<float>(batch.indices[0]) / 255);
+    EXPECT_EQ(values[values.size() / 2], 0);
+  }
+}
+
+TEST(ImageLoader, NamesAnImageWhoseInputWouldBeTooLarge) {
+  SizedImages source({9, kLargestSide + 1, 9});
+  ImageLoader loader(source, kSized, {.batch = 2, .threads = 2, .preprocess = false});
+  const std::vector<Batch> batches = load_all(loader);
+  ASSERT_EQ(batches.size(), 1u);
+  EXPECT_EQ(batches[0].indices, (std::vector<int64_t>{0, 2}));
+  ASSERT_EQ(batches[0].skipped.size(), 1u);
+  EXPECT_THAT(batches[0].skipped[0].message, testing::StartsWith("image 1: an image of 16385 x 4 pixels"));
+}
+
+TEST(ImageLoader, PassesOverImagesThatWereDoneBefore) {
+  SizedImages source({9, 5, 9, 0, 7}, {true, false, true, false, false});
+  ImageLoader loader(source, kSmall, {.batch = 4, .threads = 2});
+  const std::vector<Batch> batches = load_all(loader);
+  ASSERT_EQ(batches.size(), 1u);
+  EXPECT_EQ(batches[0].indices, (std::vector<int64_t>{1, 4}));
+  EXPECT_EQ(batches[0].all_before, 6);
+  EXPECT_EQ(batches[0].skipped.size(), 1u);
 }
 
 TEST(ImageLoader, ThrowsWhatIsNoImagesFault) {
