@@ -6,7 +6,6 @@
 #include <set>
 
 #include "engine/graph/weights.h"
-#include "engine/images/image_fit.h"
 #include "files/memory_source.h"
 #include "weights_converter/nearest.h"
 
