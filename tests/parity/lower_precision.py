@@ -4,7 +4,7 @@ fp16 and bf16: weights and biases are rounded once, and so is what one layer han
 convolutions and linear layers are rounded, but for depthwise ones, which no tensor core computes; all else is fp32.
 
 bf16 on the CPU: weights of convolutions, what they read, and the maps that they make behind their activation; biases, linear
-layers and what pooling makes stay fp32.
+layers and what pooling makes stay fp32; what leaves the network is rounded.
 """
 import copy
 
@@ -17,6 +17,7 @@ import reference_networks as ref
 STORE = {"fp16": lambda x: x.half().float(), "bf16": lambda x: x.bfloat16().float()}
 PRECISIONS = ("tf32", *STORE)
 CHANGES_NOTHING = (nn.Identity, nn.Dropout)
+ROWS = (nn.Linear, nn.GELU, ref.Product, ref.Stored)  # which on the CPU are fp32, whatever their dimensions
 CPU_FUSES = (nn.Hardswish, nn.Hardsigmoid)  # into the convolution before; ReLU and ReLU6 commute with rounding
 
 
@@ -46,6 +47,8 @@ def multiply_in_tf32(model):
         if isinstance(layer, nn.Linear) or isinstance(layer, nn.Conv2d) and layer.groups == 1:
             layer.weight.data = round_to_tf32(layer.weight.data)
             layer.register_forward_pre_hook(lambda _, inputs: round_to_tf32(inputs[0]))
+        elif isinstance(layer, ref.Product):
+            layer.register_forward_pre_hook(lambda _, inputs: tuple(map(round_to_tf32, inputs)))
 
 
 def store_in(model, rounded):
@@ -54,10 +57,13 @@ def store_in(model, rounded):
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             for parameter in module.parameters():
                 parameter.data = rounded(parameter.data)
-        if type(module) in ref.LAST_NORM:  # a sum, which the next block adds to without a layer between
+        if type(module) in ref.RESIDUAL_BLOCKS:  # a sum, which the next block adds to without a layer between
             module.register_forward_hook(lambda _, __, total: rounded(total))
-        elif not list(module.children()) and not isinstance(module, CHANGES_NOTHING):
+        elif not list(module.children()) and not isinstance(module, (*CHANGES_NOTHING, ref.Product)):
             module.register_forward_pre_hook(lambda _, inputs: rounded(inputs[0]))
+        for name in ("class_token", "pos_embedding", "layer_scale"):
+            if name in dict(module.named_parameters(recurse=False)):
+                getattr(module, name).data = rounded(getattr(module, name).data)
     model.register_forward_hook(lambda _, __, outputs: {name: rounded(x) for name, x in outputs.items()})
 
 
@@ -73,11 +79,9 @@ def store_maps_in(model, rounded):
             module.register_forward_hook(lambda _, __, total: rounded(total))
         elif isinstance(module, CPU_FUSES):
             module.register_forward_hook(lambda _, __, result: rounded_map(result))
-        elif not list(module.children()) and not isinstance(module, CHANGES_NOTHING):
+        elif not list(module.children()) and not isinstance(module, (*CHANGES_NOTHING, *ROWS)):
             module.register_forward_pre_hook(lambda _, inputs: rounded_map(inputs[0]))
-    # Maps, and heads that convolutions made; features come from pooling or linear layers.
-    model.register_forward_hook(
-        lambda _, __, outputs: {name: x if x.dim() == 2 else rounded(x) for name, x in outputs.items()})
+    model.register_forward_hook(lambda _, __, outputs: {name: rounded(x) for name, x in outputs.items()})
 
 
 def in_precision(model, precision, on_cpu=False):

@@ -13,9 +13,10 @@ def narrow(model):
     """In place: the first channels of every layer. What heads predict, and the image, stay."""
     for name, module in model.named_modules():
         first = 1 if PREDICTS.search(name) else 0
-        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+        for key, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
             shape = list(tensor.shape)
-            shape[first:2] = [size // 8 if size % 8 == 0 else size for size in shape[first:2]]
+            channels = slice(2, 3) if key in ("class_token", "pos_embedding") else slice(first, 2)
+            shape[channels] = [size // 8 if size % 8 == 0 else size for size in shape[channels]]
             tensor.data = tensor.data[tuple(map(slice, shape))].clone()
         if isinstance(module, nn.Conv2d):
             if module.groups > 1:  # depthwise
@@ -23,8 +24,12 @@ def narrow(model):
             module.out_channels, module.in_channels = len(module.weight), module.weight.shape[1] * module.groups
         elif isinstance(module, nn.Linear):
             module.out_features, module.in_features = module.weight.shape
+        elif isinstance(module, nn.LayerNorm):
+            module.normalized_shape = tuple(module.weight.shape)
         elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d)):
             module.num_features = len(module.weight)
         if isinstance(module, ref.IBN):
             module.half //= 8
+        if hasattr(module, "hidden_dim"):  # of a vision transformer
+            module.hidden_dim //= 8
     return model

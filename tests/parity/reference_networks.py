@@ -1,10 +1,14 @@
 """The reference networks, in PyTorch, with random weights and batch-norm statistics that are not trivial."""
+import re
+
 import torch
 import torchvision
 from torch import nn
+from torchvision.models.convnext import CNBlock
 from torchvision.models.mobilenetv2 import InvertedResidual
 from torchvision.models.mobilenetv3 import InvertedResidual as InvertedResidualV3
 from torchvision.models.resnet import BasicBlock, Bottleneck
+from torchvision.models.vision_transformer import EncoderBlock, VisionTransformer
 
 LAST_NORM = {  # the batch norm that ends a residual branch
     BasicBlock: lambda block: block.bn2,
@@ -12,6 +16,8 @@ LAST_NORM = {  # the batch norm that ends a residual branch
     InvertedResidual: lambda block: block.conv[-1],
     InvertedResidualV3: lambda block: block.block[-1][1],
 }
+
+RESIDUAL_BLOCKS = (*LAST_NORM, CNBlock, EncoderBlock)  # which end in a sum
 
 
 def randomise(model, seed, images=None, scales=(0.3, 0.8), loud=1.0):
@@ -41,9 +47,12 @@ def randomise(model, seed, images=None, scales=(0.3, 0.8), loud=1.0):
                 module.weight[::4] *= loud
                 uniform(module.bias, 0.0, 1.0)
                 module.momentum = None  # running statistics become plain averages
-            elif isinstance(module, nn.InstanceNorm2d):
+            elif isinstance(module, (nn.InstanceNorm2d, nn.LayerNorm)):
                 uniform(module.weight, 0.5, 1.5)
                 normal(module.bias, 0.2)
+            for name in ("class_token", "pos_embedding", "layer_scale"):
+                if name in dict(module.named_parameters(recurse=False)):
+                    uniform(getattr(module, name), 0.2, 0.6)
         for module in model.modules():
             if type(module) in LAST_NORM:
                 uniform(LAST_NORM[type(module)](module).weight, 0.1, 0.3)
@@ -119,6 +128,103 @@ def resnet_outputs(model, x):
     if isinstance(model.fc, nn.Linear):
         out["logits"] = model.fc(features)
     return out
+
+
+class Stored(nn.Module):
+    """A place where tyto stores what passes."""
+
+    def forward(self, x):
+        return x
+
+
+class Product(nn.Module):
+    def forward(self, a, b):
+        return a @ b
+
+
+class SelfAttention(nn.Module):
+    """nn.MultiheadAttention of one input in steps that the lower precisions see; its packed projection is a layer."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.in_proj = nn.Linear(width, 3 * width)
+        self.out_proj = nn.Linear(width, width)
+        self.stored, self.weights = Stored(), Stored()
+        self.scores, self.values = Product(), Product()
+
+    def forward(self, query, **_):
+        batch, tokens, width = query.shape
+        q, k, v = (part.view(batch, tokens, self.heads, -1).transpose(1, 2).flatten(0, 1)
+                   for part in self.stored(self.in_proj(query)).chunk(3, -1))
+        scores = self.scores(q, k.transpose(1, 2)) / q.shape[-1] ** 0.5
+        out = self.values(self.weights(scores.softmax(-1)), v)
+        return self.out_proj(out.view(batch, self.heads, tokens, -1).transpose(1, 2).flatten(2)), None
+
+
+def vision_transformer(layers, image, in_steps=False, classifier=True):
+    """vit_b_16 but for its depth and image; in_steps: with SelfAttention, renamed by packed_names()."""
+    model = VisionTransformer(image_size=image, patch_size=16, num_layers=layers, num_heads=12, hidden_dim=768, mlp_dim=3072)
+    if in_steps:
+        for block in model.encoder.layers:
+            block.self_attention = SelfAttention(768, 12)
+    if not classifier:
+        model.heads = nn.Identity()
+    return Outputs(model, vision_transformer_outputs)
+
+
+def vision_transformer_outputs(model, x):
+    x = model._process_input(x)
+    tokens = model.encoder(torch.cat([model.class_token.expand(len(x), -1, -1), x], 1))
+    out = {"tokens": tokens, "features": tokens[:, 0]}
+    if not isinstance(model.heads, nn.Identity):
+        out["logits"] = model.heads(tokens[:, 0])
+    return out
+
+
+def packed_names(state):
+    return {name.replace("in_proj.", "in_proj_"): tensor for name, tensor in state.items()}
+
+
+def mlp_names_before_0_14(state):
+    return {name.replace("mlp.0.", "mlp.linear_1.").replace("mlp.3.", "mlp.linear_2."): tensor for name, tensor in state.items()}
+
+
+def convnext_tiny(classifier=True):
+    model = torchvision.models.convnext_tiny()
+    if not classifier:
+        del model.classifier
+    return Outputs(model, convnext_outputs)
+
+
+def convnext_outputs(model, x):
+    map_ = model.features(x)
+    pooled = model.avgpool(map_)
+    if not hasattr(model, "classifier"):
+        return {"map": map_, "features": pooled.flatten(1)}
+    features = model.classifier[:2](pooled)  # norm and flatten
+    return {"map": map_, "features": features, "logits": model.classifier[2](features)}
+
+
+def densenet121(classifier=True):
+    model = torchvision.models.densenet121()
+    if not classifier:
+        del model.classifier
+    return Outputs(model, densenet_outputs)
+
+
+def densenet_outputs(model, x):
+    map_ = torch.relu(model.features(x))
+    features = map_.mean((2, 3))
+    out = {"map": map_, "features": features}
+    if hasattr(model, "classifier"):
+        out["logits"] = model.classifier(features)
+    return out
+
+
+def densenet_names_of_old(state):
+    """As in the files that torchvision still distributes: denselayer1.norm.1."""
+    return {re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", name): tensor for name, tensor in state.items()}
 
 
 def mobilenet_outputs(model, x):

@@ -9,7 +9,7 @@ import torch
 import reference_networks as ref
 from lower_precision import PRECISIONS
 from narrow import narrow
-from parity_case import FP32_DIRECT, ParityCase, errors_alike, in_float64, is_compared, lower_precisions, run_in_precision
+from parity_case import FP32_DIRECT, LARGE, ParityCase, errors_alike, in_float64, is_compared, lower_precisions, run_in_precision
 from tyto_process import DEVICE
 
 
@@ -18,7 +18,7 @@ NARROW_INPUT = 4, 3, 97, 65
 
 
 class Networks(ParityCase):
-    def check(self, build, *options, shapes=(), legacy=False, rename=None):
+    def check(self, build, *options, shapes=(), legacy=False, rename=None, narrow_build=None, narrow_input=NARROW_INPUT):
         """With an eighth of its channels, in every precision; at its full width on inputs of these shapes, on the CPU."""
         def convert(model):
             state = ref.randomise(model, seed=3).state_dict()
@@ -36,7 +36,7 @@ class Networks(ParityCase):
                 self.compare(got, want)
             plan = self.plan("--batch", max(shape[0] for shape in shapes))
             self.assertLessEqual(plan["activation_bytes"], 1.25 * plan["activation_bound"])
-        model, x = convert(narrow(build())), self.input(NARROW_INPUT)
+        model, x = convert(narrow((narrow_build or build)())), self.input(narrow_input)
         exact = in_float64(model, x)
         with torch.no_grad():
             want = model(x)
@@ -95,6 +95,29 @@ class Networks(ParityCase):
 
     def test_vgg16_bn_trunk(self):
         self.check(partial(ref.vgg, "vgg16_bn", classifier=False), shapes=[(2, 3, 150, 130)])
+
+    def test_convnext_tiny(self):
+        self.check(ref.convnext_tiny, shapes=[(1, 3, 224, 224)])
+
+    def test_convnext_tiny_trunk(self):
+        self.check(partial(ref.convnext_tiny, classifier=False))
+
+    def test_densenet121(self):
+        self.check(ref.densenet121, shapes=[(1, 3, 224, 224)])
+
+    def test_densenet121_trunk_with_names_of_old(self):
+        self.check(partial(ref.densenet121, classifier=False), legacy=True, rename=ref.densenet_names_of_old)
+
+    def test_vit_b_16(self):
+        """In the suite with 2 of its 12 layers, which are equal."""
+        for layers in (12, 2) if LARGE else (2,):
+            self.check(partial(ref.vision_transformer, layers, 224), "--set", "heads=12", shapes=[(1, 3, 224, 224)],
+                       narrow_build=partial(ref.vision_transformer, 2, 64, in_steps=True), narrow_input=(4, 3, 64, 64),
+                       rename=ref.packed_names)
+
+    def test_vit_b_16_trunk_with_names_of_old(self):
+        self.check(partial(ref.vision_transformer, 2, 64, in_steps=True, classifier=False), "--set", "heads=12",
+                   narrow_input=(4, 3, 64, 64), rename=lambda state: ref.mlp_names_before_0_14(ref.packed_names(state)))
 
     def test_neighbours_in_the_batch_change_nothing(self):
         batch, width = (2, narrow) if DEVICE else (4, lambda model: model)

@@ -122,7 +122,11 @@ TEST(Broadcast, AppliesEveryActivation) {
     broadcast<float>(a.read().data, b.read().data, broadcast_box(Sizes{5}, Sizes{}), BinaryOp::Mul,
                      activation, y.data(), nullptr);
     const std::vector<float> got = y.download();
-    for (size_t i = 0; i < values.size(); ++i) EXPECT_FLOAT_EQ(got[i], activate(values[i], activation));
+    for (size_t i = 0; i < values.size(); ++i) {
+      float want[] = {values[i]};
+      activate(want, activation);
+      EXPECT_FLOAT_EQ(got[i], want[0]);
+    }
   }
 }
 
