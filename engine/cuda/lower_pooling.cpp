@@ -3,6 +3,7 @@
 
 #include "engine/cuda/lowering.h"
 #include "kernels/pooling/adaptive_average_pool.h"
+#include "kernels/pooling/average_pool.h"
 #include "kernels/pooling/gem_pool.h"
 #include "kernels/pooling/max_pool.h"
 
@@ -14,6 +15,24 @@ void Lowering::lower(const MaxPool& op, const Node& node, int id) {
   add_step(node, "tyto", std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
     with_element_type(
         x.type, [&]<class T>() { kernels::max_pool<T>(m->images<const T>(x), window, m->images<T>(y), s); });
+  });
+  store(id, y);
+}
+
+void Lowering::lower(const AveragePool& op, const Node& node, int id) {
+  const TensorRef x = stored(node.inputs[0]), y = new_tensor(node);
+  const kernels::AveragePoolWindow window = {.height = op.kernel,
+                                             .width = op.kernel,
+                                             .stride_height = op.stride,
+                                             .stride_width = op.stride,
+                                             .padding_height = op.padding,
+                                             .padding_width = op.padding,
+                                             .count_padding = op.count_padding,
+                                             .divisor = op.divisor};
+  add_step(node, "tyto", std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
+    with_element_type(x.type, [&]<class T>() {
+      kernels::average_pool<T>(m->images<const T>(x), window, m->images<T>(y), s);
+    });
   });
   store(id, y);
 }

@@ -87,4 +87,14 @@ void Lowering::lower(const Flatten&, const Node& node, int id) {
                                               : planes(x, node.shape(), "flatten", node.name));
 }
 
+void Lowering::lower(const Reshape&, const Node& node, int id) {
+  store(id, seen_as(stored(node.inputs[0]), node.result()));
+}
+
+// The weight itself is the value: nothing is copied when the plan runs.
+void Lowering::lower(const Constant& op, const Node& node, int id) {
+  const DType type = type_of(op.elements);
+  store(id, {.type = type, .shape = node.shape(), .weight = pack(node.weights[0], type)});
+}
+
 }  // namespace tyto::cuda

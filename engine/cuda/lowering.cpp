@@ -87,7 +87,7 @@ void Lowering::lower_output(size_t index) {
   const TensorRef from = stored(value);
   watch(from, name);
   const TensorRef result = from.kind == Kind::Map ? planes(from, from.shape, "output", name) : from;
-  buffers_[static_cast<size_t>(result.buffer)].last = std::numeric_limits<int>::max();
+  keep_until(result, std::numeric_limits<int>::max());
   result_.outputs.emplace_back(name, result);
 }
 
@@ -98,7 +98,14 @@ TensorRef Lowering::new_buffer(const TensorRef& of) {
   life.first = life.last = static_cast<int>(result_.steps.size());
   buffers_.push_back(life);
   s.buffer = static_cast<int>(buffers_.size()) - 1;
+  s.weight = nullptr;
   return s;
+}
+
+void Lowering::keep_until(const TensorRef& s, int step) {
+  if (s.weight) return;  // which the plan keeps
+  Lifetime& life = buffers_[static_cast<size_t>(s.buffer)];
+  life.last = std::max(life.last, step);
 }
 
 TensorRef Lowering::new_padded(const Shape& map, DType type, int64_t channels) {
@@ -161,8 +168,7 @@ void Lowering::add_step(PlanReport::Step report, std::span<const TensorRef> used
                         std::function<void(cudaStream_t)> run) {
   const int step = static_cast<int>(result_.steps.size());
   for (const TensorRef& s : used) {
-    Lifetime& life = buffers_[static_cast<size_t>(s.buffer)];
-    life.last = std::max(life.last, step);
+    keep_until(s, step);
     report.bytes_read += bytes_of(s);
   }
   report.bytes_written = bytes_of(used.back());

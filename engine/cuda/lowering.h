@@ -20,6 +20,7 @@
 #include "engine/runtime/arena.h"
 #include "kernels/common/nhwc.h"
 #include "kernels/common/strided_box.h"
+#include "kernels/elementwise/broadcast.h"
 #include "tyto/plan.h"
 
 namespace tyto::cuda {
@@ -31,6 +32,8 @@ struct TensorRef {
   Shape shape;  // logical
   Kind kind = Kind::Rows;
   int64_t channels = 0;  // of a map: in memory, at least shape[1]; those beyond it are zero
+  const DeviceBuffer* weight =
+      nullptr;  // where the values stand, if they are the network's own; no buffer then
 };
 
 inline const char* layout_name(const TensorRef& s) { return s.kind == Kind::Map ? "nhwc" : "rows"; }
@@ -40,6 +43,7 @@ class Addresses {
  public:
   template <class T = void>
   T* at(const TensorRef& s) const {
+    if (s.weight) return reinterpret_cast<T*>(s.weight->data());
     return reinterpret_cast<T*>(arena + offsets[static_cast<size_t>(s.buffer)]);
   }
   // A map; rows as images of one pixel, whose channels are their last dimension.
@@ -124,6 +128,8 @@ class Lowering {
   // Copies values into rows of their own as `to` has elements.
   void convert(const TensorRef& from, const TensorRef& to, const PlanReport::Step& report);
 
+  void keep_until(const TensorRef& s, int step);  // its buffer is not reused before
+
   // --- steps ---
   // Reports the last of `used` as the result.
   void add_step(const Node& node, const std::string& algorithm, std::span<const TensorRef> used,
@@ -137,6 +143,15 @@ class Lowering {
   // x [batch, tokens, heads, size] with its heads before its tokens, or back; as `shape`.
   TensorRef swap_heads(const TensorRef& x, const kernels::StridedBox<2>& box, const Shape& shape,
                        const Node& node);
+  // activation(first input op second input), repeated to the first one's shape.
+  TensorRef combine(const Node& node, kernels::BinaryOp op, Activation activation);
+  // The result, copied together; positions in elements.
+  struct Part {
+    TensorRef x;
+    int64_t first = 0, to = 0;  // where the box begins in x and in the result
+    kernels::StridedBox<2> box;
+  };
+  TensorRef copy(const Node& node, const std::vector<Part>& parts);
   // y = activation(y), which the library before it could not apply.
   void add_activation(const Node& node, Activation activation, const TensorRef& y);
   void reserve_workspace(int64_t bytes) { workspace_ = std::max(workspace_, bytes); }

@@ -43,6 +43,24 @@ Value residual_tower(Graph& g, const Weights& w, Value x) {
   return g.linear(g.flatten(g.global_average_pool(x)), w.scope("fc"));
 }
 
+// A product and a sum with a value a channel, then with a value a channel of an image, then with a value a
+// pixel.
+Value arithmetic_of_maps(Graph& g, const Weights& w, Value x) {
+  x = g.mul(x, g.constant(w("factors", {24})));
+  x = g.relu(g.add(x, g.constant(w("shifts", {24}))));
+  x = g.sub(x, g.global_average_pool(x));
+  return g.sub(g.mul(x, g.slice(x, 1, 3, 1)), x);
+}
+
+// A token before those of x [2, 5, 12], which change places.
+Value rows_moved(Graph& g, const Weights& w, Value x) {
+  const Value token = g.expand(g.constant(w("token", {1, 1, 12})), {2, 1, 12});
+  x = g.reshape(g.concat({token, x}, 1), {2, 6, 3, -1});
+  x = g.permute(x, {0, 3, 1, 2});  // [2, 4, 6, 3]
+  x = g.concat({x, g.slice(x, -2, 2, 3)}, 2);
+  return g.expand(g.reshape(x, {2, 4, 1, 27}), {2, 4, 2, 27});
+}
+
 }  // namespace
 
 Graph graph_of(const OperatorCase& c, const Weights& w) {
@@ -310,6 +328,62 @@ std::vector<OperatorCase> operator_cases() {
          return g.attention("attention", {x, k, x, bias, mask},
                             {.heads = 2, .scale = 0.5f, .bias = true, .mask = true});
        }},
+      {"arithmetic of a map with values a channel, an image and a pixel",
+       {2, 24, 5, 3},
+       15,
+       6,
+       {{"factors", {24}}, {"shifts", {24}}},
+       arithmetic_of_maps},
+      {"arithmetic of rows with values a row and a column",
+       {2, 5, 12},
+       1,
+       4,
+       {{"rows", {5, 1}}, {"columns", {12}}},
+       [](Graph& g, const Weights& w, Value x) {
+         const Value rows = g.constant(w("rows", {5, 1})), columns = g.constant(w("columns", {12}));
+         return g.relu(g.sub(g.add(g.mul(x, columns), rows), x));
+       }},
+      {"average pool with a last partial window",
+       {2, 24, 7, 10},
+       9,
+       1,
+       {},
+       [](Graph& g, const Weights&, Value x) {
+         return g.average_pool(
+             x, {.kernel = 3, .stride = 2, .padding = 1, .ceil = true, .count_padding = false});
+       }},
+      {"upsampling, nearest and bilinear",
+       {2, 24, 4, 3},
+       4,
+       3,
+       {},
+       [](Graph& g, const Weights&, Value x) {
+         x = g.apply(Upsample{.height = 6, .width = 5, .scale = 1.7f}, {x});
+         x = g.apply(Upsample{.height = 9, .width = 8, .mode = kernels::Upsampling::Bilinear}, {x});
+         return g.apply(Upsample{.height = 5, .width = 11, .mode = kernels::Upsampling::BilinearCorners},
+                        {x});
+       }},
+      {"borders of zeros, reflected and repeated",
+       {2, 24, 4, 3},
+       1,
+       1,
+       {},
+       [](Graph& g, const Weights&, Value x) {
+         x = g.apply(Pad{{1, 0, 2, 3}, kernels::PadMode::Replicate}, {x});
+         x = g.apply(Pad{{3, 2, 0, 1}, kernels::PadMode::Reflect}, {x});
+         return g.apply(Pad{{0, 1, 1, 2}}, {x});
+       }},
+      {"maps joined and cut along their channels",
+       {2, 16, 5, 3},
+       16,
+       2,
+       {{"a.weight", {7, 16, 1, 1}}, {"b.weight", {24, 16, 1, 1}}},
+       [](Graph& g, const Weights& w, Value x) {
+         const Value a = g.conv2d(x, w.scope("a"), {.kernel = 1});
+         const Value b = g.conv2d(x, w.scope("b"), {.kernel = 1});
+         return g.slice(g.concat({a, x, b}, 1), 1, 5, 29);
+       }},
+      {"rows permuted, joined, cut and repeated", {2, 5, 12}, 1, 1, {{"token", {1, 1, 12}}}, rows_moved},
   };
 }
 

@@ -45,13 +45,18 @@ inline TypedGraph rank_three() {
 
 // F32 through layers of a plan whose activations are narrower.
 inline TypedGraph exact_rows() {
-  const Weights w = weights(Layout{{"fc.weight", {6, 6}}, {"fc.bias", {6}}} + batch_norm_at("bn", 6));
+  const Weights w = weights(Layout{{"fc.weight", {6, 6}}, {"fc.bias", {6}}} + batch_norm_at("bn", 6) +
+                            Layout{{"shift", {6}}});
   TypedGraph typed{"exact rows", {}, 6, 3};
   Graph& g = typed.graph;
   const Value x = g.input("x", {5, 6});
   g.output("sum", g.add(x, x));
   g.output("norm", g.batch_norm(x, w.scope("bn")));
   g.output("linear", g.relu(g.linear(x, w.scope("fc"))));
+  const Value shift = g.constant(w("shift", {6}), Elements::F32);
+  g.output("shifted", g.add(x, shift));
+  g.output("shift", shift);
+  g.output("shift, rounded", g.cast(shift, Elements::Activation));
   g.output("rounded", g.cast(g.cast(x, Elements::Activation), Elements::F32));
   return typed;
 }
@@ -65,14 +70,28 @@ inline TypedGraph calibration() {
   return typed;
 }
 
+// Indices beyond 2^24 that change places.
+inline TypedGraph moved_indices() {
+  TypedGraph typed{"moved indices", {}, 1, 1};
+  Graph& g = typed.graph;
+  const Value x = g.input("indices", {2, 3, 4}, Elements::I32);
+  g.output("permuted", g.permute(x, {2, 0, 1}));
+  g.output("joined", g.concat({x, g.slice(x, 0, 1, 1)}, 0));
+  g.output("joined columns", g.concat({g.slice(x, 2, 1, 2), x}, -1));
+  g.output("repeated", g.expand(g.reshape(x, {2, 1, 12, 1}), {2, 2, 12, 3}));
+  return typed;
+}
+
 inline std::vector<TypedGraph> typed_graphs() {
-  return {two_inputs(), rank_three(), exact_rows(), calibration()};
+  return {two_inputs(), rank_three(), exact_rows(), calibration(), moved_indices()};
 }
 
 inline std::map<std::string, Tensor> typed_inputs(const Graph& graph) {
   auto inputs = noise_for(graph);
   if (inputs.contains("intrinsics")) inputs.at("intrinsics").as<float>()[0] = 1266.417f;
   if (inputs.contains("table")) inputs.at("table").as<int32_t>()[1] = (1 << 24) + 1;
+  if (inputs.contains("indices"))
+    for (int32_t i = 0; int32_t & v : inputs.at("indices").as<int32_t>()) v = (1 << 24) + 1 + i++;
   return inputs;
 }
 
@@ -88,7 +107,8 @@ inline void expect_typed_equals_reference(const TypedGraph& typed, Context& cont
   ASSERT_EQ(got.size(), want.size());
   for (const auto& [name, value] : graph.outputs()) {
     const Result& result = graph.result(value);
-    const bool exact = std::holds_alternative<Input>(graph.node(value).op);
+    const bool exact =
+        std::holds_alternative<Input>(graph.node(value).op) || result.elements == Elements::I32;
     EXPECT_EQ(got.at(name).shape(), result.shape) << name;
     if (exact) {
       EXPECT_TRUE(same_bits(got.at(name), want.at(name))) << name;

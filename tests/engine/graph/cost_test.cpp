@@ -202,6 +202,47 @@ TEST(Cost, OfEachOperatorIsWhatAHandWorksOut) {
        8 + 3 * 8 + 2,
        16,
        8},
+      {"12 averages of four",
+       {1, 2, 3, 4},
+       {},
+       [](Graph& g, const Weights&, Value x) { return g.average_pool(x, {.kernel = 2, .stride = 1}); },
+       12 * 5,
+       24,
+       12},
+      {"12 blends, three of two values each",
+       {1, 2, 1, 2},
+       {},
+       [](Graph& g, const Weights&, Value x) {
+         return g.apply(Upsample{2, 3, kernels::Upsampling::Bilinear}, {x});
+       },
+       12 * 9,
+       4,
+       12},
+      {"copies of a nearest pixel",
+       {1, 2, 1, 2},
+       {},
+       [](Graph& g, const Weights&, Value x) {
+         return g.apply(Upsample{2, 3}, {x});
+       },
+       0,
+       4,
+       12},
+      {"a value a channel, added to each pixel",
+       {1, 2, 3, 4},
+       {},
+       [](Graph& g, const Weights&, Value x) { return g.sub(x, g.global_average_pool(x)); },
+       24,
+       24 + 2,
+       24},
+      {"rows joined",
+       {3, 4},
+       {},
+       [](Graph& g, const Weights&, Value x) {
+         return g.concat({x, x}, 0);
+       },
+       0,
+       24,
+       24},
   };
   for (const Worked& c : cases) {
     const Cost cost = cost_of(c, DType::F32);

@@ -192,5 +192,69 @@ TEST(GraphShapes, FlattenAndAdaptivePoolingOfAMap) {
   expect_error([&] { empty.graph.global_average_pool(empty.x); }, ErrorKind::Shape, {"[2, 6, 0, 3]"});
 }
 
+TEST(GraphShapes, ASecondInputIsRepeatedToTheFirst) {
+  OneInput g({2, 6, 4, 4});
+  Graph& graph = g.graph;
+  const Value channels = graph.input("channels", {6}), five = graph.input("five", {5});
+  const Value x = graph.cast(g.x, Elements::F32), pooled = graph.global_average_pool(x);
+  for (const Value b : {x, channels, pooled, graph.slice(x, 1, 2, 1)})
+    EXPECT_EQ(graph.shape(graph.sub(x, b)), (Shape{2, 6, 4, 4}));
+  expect_error([&] { graph.mul(x, five); }, ErrorKind::Shape, {"multiply", "[2, 6, 4, 4]", "[5]"});
+  expect_error([&] { graph.sub(pooled, x); }, ErrorKind::Shape, {"subtract", "[2, 6, 1, 1]"});
+  expect_error([&] { graph.add(g.x, channels); }, ErrorKind::Shape, {"activations", "F32", "cast one"});
+  const Value rows = graph.input("rows", {2, 5, 3});
+  EXPECT_EQ(graph.shape(graph.add(rows, graph.reshape(five, {5, 1}))), (Shape{2, 5, 3}));
+  expect_error([&] { graph.add(rows, five); }, ErrorKind::Shape, {"add", "[2, 5, 3]", "[5]"});
+}
+
+TEST(GraphShapes, RowsMoveWithinTheirSizes) {
+  OneInput g({2, 5, 12});
+  Graph& graph = g.graph;
+  const Value x = g.x;
+  EXPECT_EQ(graph.shape(graph.reshape(x, {-1, 4, 3})), (Shape{10, 4, 3}));
+  EXPECT_EQ(graph.shape(graph.permute(x, {2, 0, 1})), (Shape{12, 2, 5}));
+  EXPECT_EQ(graph.shape(graph.slice(x, -1, 3, 9)), (Shape{2, 5, 9}));
+  EXPECT_EQ(graph.shape(graph.concat({x, graph.slice(x, 1, 0, 2)}, 1)), (Shape{2, 7, 12}));
+  EXPECT_EQ(graph.shape(graph.expand(graph.slice(x, 1, 0, 1), {2, 4, 12})), (Shape{2, 4, 12}));
+  expect_error([&] { graph.reshape(x, {-1, 7}); }, ErrorKind::Shape, {"[2, 5, 12]", "[-1, 7]"});
+  expect_error([&] { graph.reshape(x, {-1, -1}); }, ErrorKind::Shape, {"[2, 5, 12]", "[-1, -1]"});
+  expect_error([&] { graph.permute(x, {0, 1, 1}); }, ErrorKind::Shape, {"[0, 1, 1]", "[2, 5, 12]"});
+  expect_error([&] { graph.permute(x, {0, 1}); }, ErrorKind::Shape, {"[0, 1]", "[2, 5, 12]"});
+  expect_error([&] { graph.slice(x, 1, 4, 2); }, ErrorKind::Shape, {"2 from 4", "[2, 5, 12]"});
+  expect_error([&] { graph.slice(x, 3, 0, 1); }, ErrorKind::Shape, {"no axis 3", "[2, 5, 12]"});
+  expect_error(
+      [&] {
+        graph.concat({x, graph.slice(x, 1, 0, 2)}, 2);
+      },
+      ErrorKind::Shape, {"join", "[2, 5, 12]", "[2, 2, 12]"});
+  expect_error([&] { graph.expand(x, {2, 10, 12}); }, ErrorKind::Shape, {"[2, 5, 12]", "[2, 10, 12]"});
+}
+
+TEST(GraphShapes, MapsAreJoinedAndCutAlongTheirChannels) {
+  OneInput g({2, 6, 4, 5});
+  Graph& graph = g.graph;
+  EXPECT_EQ(graph.shape(graph.slice(graph.concat({g.x, g.x}, 1), 1, 2, 7)), (Shape{2, 7, 4, 5}));
+  expect_error([&] { graph.slice(g.x, 2, 0, 1); }, ErrorKind::Shape, {"no axis 2", "a map"});
+  expect_error([&] { graph.concat({g.x, graph.to_rows(g.x)}, 1); }, ErrorKind::Shape, {"a map", "rows"});
+  expect_error([&] { graph.permute(g.x, {0, 2, 3, 1}); }, ErrorKind::Shape, {"needs rows", "a map"});
+}
+
+TEST(GraphShapes, ResampledAndPaddedMaps) {
+  OneInput g({2, 6, 4, 5});
+  Graph& graph = g.graph;
+  EXPECT_EQ(graph.shape(graph.apply(Upsample{9, 2}, {g.x})), (Shape{2, 6, 9, 2}));
+  EXPECT_EQ(graph.shape(graph.apply(Pad{{3, 1, 0, 2}}, {g.x})), (Shape{2, 6, 7, 8}));
+  EXPECT_EQ(graph.shape(graph.average_pool(g.x, {.kernel = 3, .stride = 2, .ceil = true})),
+            (Shape{2, 6, 2, 2}));
+  expect_error([&] { graph.apply(Upsample{0, 2}, {g.x}); }, ErrorKind::Shape, {"[2, 6, 4, 5]", "0 x 2"});
+  expect_error(
+      [&] {
+        graph.apply(Pad{{4, 0, 0, 0}, kernels::PadMode::Reflect}, {g.x});
+      },
+      ErrorKind::Shape, {"border of 4, 0, 0 and 0", "[2, 6, 4, 5]"});
+  expect_error([&] { graph.average_pool(g.x, {.kernel = 3, .padding = 2}); }, ErrorKind::Shape,
+               {"padding of 2", "window of 3"});
+}
+
 }  // namespace
 }  // namespace tyto
