@@ -77,6 +77,10 @@ NetworkOutputs append_network(Graph& graph, const Model& model, const Inputs& in
                               const std::map<std::string, std::string>& set) {
   return of_file(model, set, [&](const Network& network, const Weights& weights, const Options& options) {
     NetworkOutputs built = network.build(graph, weights, options, inputs);
+    if (model.info().task && *model.info().task != built.task)
+      throw Error(ErrorKind::Format,
+                  fmt::format("its task is '{}', but that of this {} is '{}'", name_of(*model.info().task),
+                              network.name, name_of(built.task)));
     check_outputs(model.info(), graph, built.values);
     check_state(model.info(), network, graph, built.values, inputs);
     return built;

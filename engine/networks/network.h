@@ -34,8 +34,8 @@ struct Network {
   // Its layers on values that stand for its inputs: images as they are given, F32 rows [N * views, 3, H, W],
   // of which to_map() makes what layers read. A graph may have several copies.
   NetworkOutputs (*build)(Graph& graph, const Weights& weights, const Options& options, const Inputs& in);
-  std::map<std::string, std::string> state =
-      {};  // inputs that are an output of the run before: input, output
+  // Inputs that are an output of the run before: input, output.
+  std::map<std::string, std::string> state = {};
 };
 
 // A graph of the network alone: declares the inputs, as declare_inputs() does, builds on them and names the

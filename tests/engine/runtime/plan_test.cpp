@@ -151,6 +151,25 @@ TEST_F(PlanTest, RefusesANetworkAndOptionsThatAreNotThere) {
   }
 }
 
+TEST_F(PlanTest, RefusesADescriptionThatIsNotTheNetworks) {
+  const ModelInfo good = small_resnet_info();
+  const auto refused = [&](ModelInfo info, const char* what) {
+    expect_error([&] { plan_described(info); }, ErrorKind::Format, {"other.safetensors", "resnet", what});
+  };
+  ModelInfo info = good;
+  info.task = Task::Detect;
+  refused(info, "'detect'");
+  info = good;
+  info.inputs[0].views = 2;
+  refused(info, "'input'");
+  info = good;
+  info.outputs.push_back({"boxes", DType::F32, {}});
+  refused(info, "'boxes'");
+  info = good;
+  info.outputs[0].type = DType::F32;
+  refused(info, "'map'");
+}
+
 TEST_F(PlanTest, NamesATensorThatIsMissing) {
   ModelInfo info = small_resnet_info();
   info.network = "vgg";
