@@ -47,7 +47,9 @@ NetworkOutputs build_whole(Graph& graph, const Network& network, const Weights& 
 // What a model file says of an output.
 OutputInfo describe_output(const Graph& graph, const NamedValues::value_type& output);
 
-const std::vector<Network>& networks();                // registry.cpp; tests link another
+std::vector<Network> shipped_networks();  // registry.cpp, the one list
+// Those that this program knows: the shipped ones, and in tests others besides.
+const std::vector<Network>& networks();
 const Network& find_network(const std::string& name);  // Error{Unsupported} lists the names
 
 // Values for a network's options; those not given have their defaults.

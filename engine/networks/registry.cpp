@@ -1,22 +1,21 @@
-// The networks that tyto knows, apart from what finds them, so that tests can link others.
+// The networks that tyto ships.
 #include "engine/networks/network.h"
 
 namespace tyto {
 
-const std::vector<Network>& networks() {
-  static const std::vector<Network> all = {ft_net(),
-                                           resnet(),
-                                           mobilenet_v2(),
-                                           mobilenet_v2_flat(),
-                                           vgg(),
-                                           convnext(),
-                                           densenet(),
-                                           vision_transformer(),
-                                           ssd300(),
-                                           ssd300_vgg16(),
-                                           ssdlite320_mobilenet_v3_large(),
-                                           ssdlite_mobilenet_v2()};
-  return all;
+std::vector<Network> shipped_networks() {
+  return {ft_net(),
+          resnet(),
+          mobilenet_v2(),
+          mobilenet_v2_flat(),
+          vgg(),
+          convnext(),
+          densenet(),
+          vision_transformer(),
+          ssd300(),
+          ssd300_vgg16(),
+          ssdlite320_mobilenet_v3_large(),
+          ssdlite_mobilenet_v2()};
 }
 
 }  // namespace tyto

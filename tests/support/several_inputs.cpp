@@ -37,16 +37,11 @@ Network several_inputs() {
 }  // namespace
 
 const std::vector<Network>& networks() {
-  static const std::vector<Network> all = {ft_net(),
-                                           resnet(),
-                                           mobilenet_v2(),
-                                           mobilenet_v2_flat(),
-                                           vgg(),
-                                           ssd300(),
-                                           ssd300_vgg16(),
-                                           ssdlite320_mobilenet_v3_large(),
-                                           ssdlite_mobilenet_v2(),
-                                           several_inputs()};
+  static const std::vector<Network> all = [] {
+    std::vector<Network> shipped = shipped_networks();
+    shipped.push_back(several_inputs());
+    return shipped;
+  }();
   return all;
 }
 
