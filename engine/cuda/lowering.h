@@ -31,9 +31,8 @@ struct TensorRef {
   DType type = DType::F32;
   Shape shape;  // logical
   Kind kind = Kind::Rows;
-  int64_t channels = 0;  // of a map: in memory, at least shape[1]; those beyond it are zero
-  const DeviceBuffer* weight =
-      nullptr;  // where the values stand, if they are the network's own; no buffer then
+  int64_t channels = 0;                  // of a map: in memory, at least shape[1]; those beyond it are zero
+  const DeviceBuffer* weight = nullptr;  // a weight that is a value stands here, and in no buffer of the plan
 };
 
 inline const char* layout_name(const TensorRef& s) { return s.kind == Kind::Map ? "nhwc" : "rows"; }
