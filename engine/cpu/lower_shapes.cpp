@@ -62,15 +62,15 @@ void Lowering::lower(const Permute& op, const Node& node, int id) {
   store(id, result);
 }
 
-// Rows piece by piece into the result; maps by oneDNN, whatever their channel blocks.
+// Maps by oneDNN, where their channel blocks fit together; else piece by piece into a row-major result.
 void Lowering::lower(const Concat& op, const Node& node, int id) {
-  if (node.result().kind == Kind::Map) return lower_concat_of_maps(node, id);
+  if (node.result().kind == Kind::Map && join_maps(node, id)) return;
   const TensorRef result = new_tensor(plain(node.result()));
   const size_t axis =
       static_cast<size_t>(op.axis < 0 ? op.axis + static_cast<int>(node.shape().rank()) : op.axis);
   memory::dims first(node.shape().rank(), 0);
   for (const Value v : node.inputs) {
-    const TensorRef x = rows(v);
+    const TensorRef x = stored(v);
     TensorRef part = result;
     part.layout = result.layout.submemory_desc(graph_.shape(v).dims(), first);
     add_reorder({node.name, "concat", "reorder", layout_name(result.layout), node.shape()}, x, part.layout,
@@ -80,15 +80,19 @@ void Lowering::lower(const Concat& op, const Node& node, int id) {
   store(id, result);
 }
 
-void Lowering::lower_concat_of_maps(const Node& node, int id) {
-  const memory::data_type type = stored(node.inputs[0]).layout.data_type();
+bool Lowering::join_maps(const Node& node, int id) {
   std::vector<TensorRef> used;
-  std::vector<memory::desc> layouts;
+  std::vector<dnnl_memory_desc_t> layouts;
   for (const Value v : node.inputs) {
-    used.push_back(stored(v).layout.data_type() == type ? stored(v) : rows(v));
-    layouts.push_back(used.back().layout);
+    used.push_back(stored(v));
+    layouts.push_back(used.back().layout.data);
+    if (layouts.back().data_type != layouts.front().data_type) return false;
   }
-  const dnnl::concat::primitive_desc pd(1, layouts, engine_, attributes({}));
+  dnnl_primitive_desc_t made = nullptr;
+  if (dnnl_concat_primitive_desc_create(&made, nullptr, static_cast<int>(layouts.size()), 1, layouts.data(),
+                                        attributes({}).get(), engine_.get()) != dnnl_success)
+    return false;
+  const dnnl::concat::primitive_desc pd(made);
   Arguments arguments;
   for (size_t i = 0; i < used.size(); ++i)
     arguments.emplace_back(DNNL_ARG_MULTIPLE_SRC + static_cast<int>(i), bind(used[i]));
@@ -97,6 +101,7 @@ void Lowering::lower_concat_of_maps(const Node& node, int id) {
   used.push_back(result);
   add_primitive(node, pd.impl_info_str(), dnnl::concat(pd), pd.scratchpad_desc(), std::move(arguments), used);
   store(id, result);
+  return true;
 }
 
 void Lowering::lower(const Slice& op, const Node& node, int id) {

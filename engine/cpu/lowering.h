@@ -93,7 +93,7 @@ class Lowering {
   // --- families ---
   void lower_binary(dnnl::algorithm algorithm, Activation activation, const Node& node, int id);
   void lower_scale_channels(const Node& node, int id);
-  void lower_concat_of_maps(const Node& node, int id);
+  bool join_maps(const Node& node, int id);  // false where oneDNN cannot
 
   // --- steps ---
   // The last of `used` is the result.
