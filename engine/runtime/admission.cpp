@@ -35,11 +35,16 @@ bool may_be_view(const Graph& graph, const Node& node) {
          (activate && activate->activation == Activation::None);
 }
 
-// The layer, inputs and views apart, that makes most; nullptr where there is none.
+// What stands elsewhere than in the arena: with the caller, and among the weights.
+bool is_given(const Node& node) {
+  return std::holds_alternative<Input>(node.op) || std::holds_alternative<Constant>(node.op);
+}
+
+// The layer, inputs, constants and views apart, that makes most; nullptr where there is none.
 const Node* largest_layer(const Graph& graph, Precision precision) {
   const Node* largest = nullptr;
   for (const Node& node : graph.nodes())
-    if (!std::holds_alternative<Input>(node.op) && !may_be_view(graph, node) &&
+    if (!is_given(node) && !may_be_view(graph, node) &&
         (!largest || bytes_of(node, precision) > bytes_of(*largest, precision)))
       largest = &node;
   return largest;
@@ -91,7 +96,7 @@ int64_t least_activation_bytes(const Graph& graph, Precision precision) {
     const Node& node = graph.nodes()[id];
     const int now = static_cast<int>(id);
     for (const Value in : node.inputs) read(in, now);
-    if (std::holds_alternative<Input>(node.op)) continue;
+    if (is_given(node)) continue;
     const bool view = may_be_view(graph, node);
     if (view || may_overwrite_second(node))
       life_of[id] = life_of[static_cast<size_t>(node.inputs[view ? 0 : 1].node)];
