@@ -1,10 +1,9 @@
-// Additions, activations and normalisation that no convolution took over.
+// Arithmetic and activations that no layer took over.
 #include <algorithm>
 #include <array>
 #include <optional>
 
 #include "engine/cpu/lowering.h"
-#include "engine/graph/batch_norm_affine.h"
 
 namespace tyto::cpu {
 
@@ -96,41 +95,6 @@ void Lowering::lower(const Activate& op, const Node& node, int id) {
   store(id, result);
 }
 
-void Lowering::lower(const BatchNorm& op, const Node& node, int id) {
-  const ChannelAffine affine = channel_affine_of(node, graph_.channels(node.inputs[0]));
-  const TensorRef x = as_blocks(node.inputs[0]), result = new_tensor(x.layout);
-  add_step(
-      {node.name, "batch_norm", "tyto", layout_name(x.layout), node.shape()},
-      [from = bind(x), to = bind(result), view = blocks(x), affine,
-       activation = op.activation](dnnl::stream&) mutable {
-        kernels::ChannelBlocks<float> y = view;
-        y.data = floats(to);
-        view.data = floats(from);
-        kernels::channel_affine_cpu(as_const(view), affine.scale.data(), affine.shift.data(), activation, y);
-      },
-      std::array{x, result});
-  store(id, result);
-}
-
-void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
-  const Tensor scale = node.weights[0].load(), shift = node.weights[1].load();
-  const TensorRef x = as_blocks(node.inputs[0]), result = new_tensor(x.layout);
-  const int64_t count = scale.elements();
-  const kernels::GroupNorm params = {count, count, op.epsilon, op.activation};
-  add_step(
-      {node.name, "instance_norm", "tyto", layout_name(x.layout), node.shape()},
-      [from = bind(x), to = bind(result), view = blocks(x), scale, shift, params,
-       moments = std::vector<double>(static_cast<size_t>(2 * blocks(x).n * count))](dnnl::stream&) mutable {
-        kernels::ChannelBlocks<float> y = view;
-        y.data = floats(to);
-        view.data = floats(from);
-        kernels::group_norm_cpu(as_const(view), scale.as<float>().data(), shift.as<float>().data(), params, y,
-                                moments.data());
-      },
-      std::array{x, result});
-  store(id, result);
-}
-
 void Lowering::lower_scale_channels(const Node& node, int id) {
   const TensorRef x = as_blocks(node.inputs[0]), scales = as_blocks(node.inputs[1]),
                   result = new_tensor(x.layout);
@@ -144,21 +108,6 @@ void Lowering::lower_scale_channels(const Node& node, int id) {
         kernels::scale_channels_cpu(as_const(x_view), as_const(scales_view), y_view);
       },
       std::array{x, scales, result});
-  store(id, result);
-}
-
-void Lowering::lower(const L2Normalize& op, const Node& node, int id) {
-  const TensorRef x = as_blocks(node.inputs[0]), result = new_tensor(x.layout);
-  add_step(
-      {node.name, "l2_normalize", "tyto", layout_name(x.layout), node.shape()},
-      [op, from = bind(x), to = bind(result), view = blocks(x),
-       scale = node.weights[0].load()](dnnl::stream&) mutable {
-        kernels::ChannelBlocks<float> y = view;
-        y.data = floats(to);
-        view.data = floats(from);
-        kernels::l2_normalize_cpu(as_const(view), scale.as<float>().data(), op, y);
-      },
-      std::array{x, result});
   store(id, result);
 }
 

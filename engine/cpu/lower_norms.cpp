@@ -1,8 +1,8 @@
-// Normalisations of rows, and of groups of a map's channels.
+// Normalisations that no convolution took over, and the softmax.
 #include <array>
 
 #include "engine/cpu/lowering.h"
-#include "kernels/norm/norm.h"
+#include "engine/graph/batch_norm_affine.h"
 
 namespace tyto::cpu {
 
@@ -40,25 +40,44 @@ void Lowering::lower(const LayerNorm& op, const Node& node, int id) {
 }
 
 void Lowering::lower(const GroupNorm& op, const Node& node, int id) {
-  const TensorRef x = as_blocks(node.inputs[0]), result = new_tensor(x.layout);
   const int64_t channels = node.shape()[1];
-  const kernels::GroupNorm params = {channels, op.groups, op.epsilon, op.activation};
-  Tensor scale, shift;
+  normalize_groups({channels, op.groups, op.epsilon, op.activation}, node, id);
+}
+
+void Lowering::lower(const InstanceNorm& op, const Node& node, int id) {
+  const int64_t count = node.weights[0].dim(0);
+  normalize_groups({count, count, op.epsilon, op.activation}, node, id);
+}
+
+void Lowering::normalize_groups(const kernels::GroupNorm& params, const Node& node, int id) {
+  const TensorRef x = as_blocks(node.inputs[0]);
+  Tensor scale, shift;  // empty where there are none
   if (!node.weights.empty()) scale = node.weights[0].load(), shift = node.weights[1].load();
-  add_step(
-      {node.name, "group_norm", "tyto", layout_name(x.layout), node.shape()},
-      [from = bind(x), to = bind(result), view = blocks(x), scale, shift, params,
-       moments =
-           std::vector<double>(static_cast<size_t>(2 * blocks(x).n * channels))](dnnl::stream&) mutable {
-        kernels::ChannelBlocks<float> y = view;
-        y.data = floats(to);
-        view.data = floats(from);
-        const bool affine = !scale.empty();
-        kernels::group_norm_cpu(as_const(view), affine ? scale.as<float>().data() : nullptr,
-                                affine ? shift.as<float>().data() : nullptr, params, y, moments.data());
-      },
-      std::array{x, result});
-  store(id, result);
+  std::vector<double> moments(static_cast<size_t>(2 * node.shape()[0] * params.channels));
+  add_map_step(node, id, x, new_tensor(x.layout),
+               [scale, shift, params, moments](const auto& from, const auto& to) mutable {
+                 const auto values = [](const Tensor& t) {
+                   return t.empty() ? nullptr : t.as<float>().data();
+                 };
+                 kernels::group_norm_cpu(from, values(scale), values(shift), params, to, moments.data());
+               });
+}
+
+void Lowering::lower(const BatchNorm& op, const Node& node, int id) {
+  const TensorRef x = as_blocks(node.inputs[0]);
+  add_map_step(node, id, x, new_tensor(x.layout),
+               [affine = channel_affine_of(node, graph_.channels(node.inputs[0])),
+                activation = op.activation](const auto& from, const auto& to) {
+                 kernels::channel_affine_cpu(from, affine.scale.data(), affine.shift.data(), activation, to);
+               });
+}
+
+void Lowering::lower(const L2Normalize& op, const Node& node, int id) {
+  const TensorRef x = as_blocks(node.inputs[0]);
+  add_map_step(node, id, x, new_tensor(x.layout),
+               [op, scale = node.weights[0].load()](const auto& from, const auto& to) {
+                 kernels::l2_normalize_cpu(from, scale.template as<float>().data(), op, to);
+               });
 }
 
 }  // namespace tyto::cpu

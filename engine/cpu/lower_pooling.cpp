@@ -36,49 +36,24 @@ void Lowering::lower(const AdaptiveAveragePool& op, const Node& node, int id) {
   const Value in = node.inputs[0];
   if (graph_.shape(in)[2] == op.height && graph_.shape(in)[3] == op.width) return store(id, stored(in));
   const TensorRef x = as_blocks(in);
-  const TensorRef result = new_tensor(with_area(x.layout, op.height, op.width));
-  add_step(
-      {node.name, "adaptive_average_pool", "tyto", layout_name(result.layout), node.shape()},
-      [source = bind(x), target = bind(result), from = blocks(x),
-       to = blocks(result)](dnnl::stream&) mutable {
-        from.data = floats(source);
-        to.data = floats(target);
-        kernels::adaptive_average_pool_cpu(as_const(from), to);
-      },
-      std::array{x, result});
-  store(id, result);
+  add_map_step(node, id, x, new_tensor(with_area(x.layout, op.height, op.width)),
+               kernels::adaptive_average_pool_cpu);
 }
 
 void Lowering::lower(const GemPool& op, const Node& node, int id) {
   const TensorRef x = as_blocks(node.inputs[0]);
-  const TensorRef result = new_tensor(with_area(x.layout, 1, 1));
-  add_step(
-      {node.name, "gem_pool", "tyto", layout_name(result.layout), node.shape()},
-      [source = bind(x), target = bind(result), from = blocks(x), to = blocks(result), op,
-       power = positive_number(node.weights[0])](dnnl::stream&) mutable {
-        from.data = floats(source);
-        to.data = floats(target);
-        kernels::gem_pool_cpu(as_const(from), power, op, to);
-      },
-      std::array{x, result});
-  store(id, result);
+  add_map_step(node, id, x, new_tensor(with_area(x.layout, 1, 1)),
+               [op, power = positive_number(node.weights[0])](const auto& from, const auto& to) {
+                 kernels::gem_pool_cpu(from, power, op, to);
+               });
 }
 
 void Lowering::lower(const AveragePool& op, const Node& node, int id) {
   const TensorRef x = as_blocks(node.inputs[0]);
-  const TensorRef result = new_tensor(with_area(x.layout, node.shape()[2], node.shape()[3]));
   const kernels::AveragePoolWindow window = {op.kernel,  op.kernel,  op.stride,        op.stride,
                                              op.padding, op.padding, op.count_padding, op.divisor};
-  add_step(
-      {node.name, "average_pool", "tyto", layout_name(result.layout), node.shape()},
-      [source = bind(x), target = bind(result), from = blocks(x), to = blocks(result),
-       window](dnnl::stream&) mutable {
-        from.data = floats(source);
-        to.data = floats(target);
-        kernels::average_pool_cpu(as_const(from), window, to);
-      },
-      std::array{x, result});
-  store(id, result);
+  add_map_step(node, id, x, new_tensor(with_area(x.layout, node.shape()[2], node.shape()[3])),
+               [window](const auto& from, const auto& to) { kernels::average_pool_cpu(from, window, to); });
 }
 
 void Lowering::lower(const Reduce& op, const Node& node, int id) {

@@ -213,6 +213,20 @@ void Lowering::add_step(PlanReport::Step report, std::function<void(dnnl::stream
   result_.steps.push_back({std::move(report), std::move(run)});
 }
 
+void Lowering::add_map_step(const Node& node, int id, const TensorRef& x, const TensorRef& y,
+                            MapKernel kernel) {
+  add_step(
+      {node.name, std::string(name_of(node.op)), "tyto", layout_name(y.layout), node.shape()},
+      [source = bind(x), target = bind(y), from = blocks(x), to = blocks(y),
+       kernel = std::move(kernel)](dnnl::stream&) mutable {
+        from.data = floats(source);
+        to.data = floats(target);
+        kernel(as_const(from), to);
+      },
+      std::array{x, y});
+  store(id, y);
+}
+
 void Lowering::add_primitive(const Node& node, const std::string& algorithm, const dnnl::primitive& primitive,
                              const memory::desc& scratchpad, Arguments arguments,
                              std::span<const TensorRef> used) {

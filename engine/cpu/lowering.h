@@ -93,6 +93,7 @@ class Lowering {
   // --- families ---
   void lower_binary(dnnl::algorithm algorithm, Activation activation, const Node& node, int id);
   void lower_scale_channels(const Node& node, int id);
+  void normalize_groups(const kernels::GroupNorm& params, const Node& node, int id);
   bool join_maps(const Node& node, int id);  // false where oneDNN cannot
 
   // --- steps ---
@@ -103,6 +104,10 @@ class Lowering {
                    const memory& to, std::span<const TensorRef> used);
   void add_step(PlanReport::Step report, std::function<void(dnnl::stream&)> run,
                 std::span<const TensorRef> used);
+  // A kernel of ours from the channel blocks of one map to those of another, which becomes the node's result.
+  using MapKernel = std::function<void(const kernels::ChannelBlocks<const float>& x,
+                                       const kernels::ChannelBlocks<float>& y)>;
+  void add_map_step(const Node& node, int id, const TensorRef& x, const TensorRef& y, MapKernel kernel);
   memory bind(const TensorRef& s);  // a memory that gets its address when the arena has one
   memory pack(const Weight& weight, const memory::desc& plain_layout, const memory::desc& wanted);
   kernels::ChannelBlocks<float> blocks(const TensorRef& s) const;  // data is null: fill in at run time

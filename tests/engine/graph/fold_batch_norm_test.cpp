@@ -126,6 +126,21 @@ TEST(FoldBatchNorm, FoldsTheFirstOfTwoNorms) {
   expect_same_meaning(g, folded, noise(kInput, 1), kTerms, 2);
 }
 
+// Two plans of one context share weights by their keys.
+TEST(FoldBatchNorm, AnotherFoldOfTheSameTensorsIsAnotherWeight) {
+  const Weights w = weights(conv_and_norm(true));
+  const auto keys = [&](float epsilon) {
+    Graph g;
+    g.output("y", g.batch_norm(conv(g, w), w.scope("bn"), {.epsilon = epsilon}));
+    const Graph folded_graph = fold_batch_norm(g);
+    const Node& folded = only<Conv2d>(folded_graph);
+    return std::pair(folded.weights[0].key(), folded.weights[1].key());
+  };
+  EXPECT_EQ(keys(1e-5f), keys(1e-5f));
+  EXPECT_NE(keys(1e-5f).first, keys(1e-3f).first);
+  EXPECT_NE(keys(1e-5f).second, keys(1e-3f).second);
+}
+
 TEST(FoldBatchNorm, NamesANormWhoseVarianceIsNegative) {
   Graph g;
   std::vector<std::pair<std::string, Tensor>> tensors = {{"conv.weight", noise({2, 6, 1, 1}, 1)}};
