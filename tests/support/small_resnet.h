@@ -52,6 +52,17 @@ inline ModelInfo small_resnet_info() {
   return info;
 }
 
+// Of which inputs are as large as the resized images.
+inline ModelInfo small_resnet_info_of_many_sizes() {
+  Preprocessing rule = imagenet_preprocessing();
+  rule.fit = Fit::ShorterSide;
+  rule.shorter_side = 32;
+  rule.longest_side = 64;
+  ModelInfo info = small_resnet_info();
+  info.inputs = {image_input(rule)};
+  return info;
+}
+
 // The model file of small_resnet_graph(), or of the same tensors under another description.
 inline std::filesystem::path write_small_resnet(const std::filesystem::path& path,
                                                 const ModelInfo& info = small_resnet_info()) {

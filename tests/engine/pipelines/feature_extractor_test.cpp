@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "kernels/image/bicubic.h"
 #include "kernels/image/flip.h"
@@ -139,6 +141,32 @@ TEST_F(FeatureExtractorTest, RefusesAnImageThatIsNone) {
   Image broken = picture(1);
   broken.rgb.pop_back();
   expect_error([&] { extractor.extract({&broken, 1}); }, ErrorKind::Shape, {"40 x 50"});
+}
+
+TEST_F(FeatureExtractorTest, ImagesOfManySizesComeBackInTheirOrder) {
+  const Model sized(write_small_resnet(folder / "sized", small_resnet_info_of_many_sizes()));
+  FeatureExtractor extractor(sized, context, {.batch = 2}), single(sized, context, {.batch = 1});
+  std::vector<Image> images;
+  for (const auto& [width, height] :
+       {std::pair{40, 50}, {50, 40}, {40, 50}, {9, 200}, {80, 100}, {50, 40}, {41, 50}})
+    images.push_back(picture(static_cast<uint32_t>(images.size() + 1), width, height));
+  const Tensor got = extractor.extract(images), alone = single.extract(images);
+  EXPECT_LE(relative_error(got, alone),
+            sum_tolerance(Precision::Fp32, kSmallResnetTerms, kSmallResnetLayers));
+  const size_t width = static_cast<size_t>(extractor.dimensions());
+  for (const size_t i : {size_t{3}, size_t{4}, size_t{6}})  // those without a partner
+    EXPECT_TRUE(std::ranges::equal(got.as<float>().subspan(i * width, width),
+                                   alone.as<float>().subspan(i * width, width)));
+  EXPECT_EQ(extractor.planning().plans, 5u);  // 40 x 50 together and alone, 50 x 40, and two sizes more
+}
+
+TEST_F(FeatureExtractorTest, ABatchOfManySizesIsRefused) {
+  const Model sized(write_small_resnet(folder / "sized", small_resnet_info_of_many_sizes()));
+  FeatureExtractor extractor(sized, context, {.batch = 3});
+  const std::vector<Image> images = {picture(1, 40, 50), picture(2, 40, 50), picture(3, 50, 40)};
+  expect_error([&] { extractor.submit(images); }, ErrorKind::Shape, {"of other sizes in one batch"});
+  expect_error([&] { extractor.submit(std::span(images).first(2)); }, ErrorKind::Shape,
+               {"a batch is of 3 or of one"});
 }
 
 }  // namespace

@@ -165,6 +165,34 @@ TEST_F(Emulated, AWarmBatchOfImagesAllocatesNothingAndWaitsOnce) {
   EXPECT_EQ(after.host_synchronisations, before.host_synchronisations + 1);
 }
 
+TEST_F(Emulated, ImagesOfManySizesHaveTheFeaturesOfTheirPreprocessedInputs) {
+  const Model model(write_small_resnet(folder / "net.safetensors", small_resnet_info_of_many_sizes()));
+  const Preprocessing rule = preprocessing_from_json(model.image_input().preprocessing);
+  Context context(on("cuda:0"));
+  FeatureExtractor extractor(model, context, {.batch = kRows, .flip = false});
+  const std::vector<Image> images = {picture(1, 40, 50), picture(2, 50, 40), picture(3, 40, 50),
+                                     picture(4, 80, 100), picture(5, 40, 50)};
+  const Tensor got = extractor.extract(images);
+  const auto width = static_cast<size_t>(extractor.dimensions());
+  const auto expect = [&](std::span<const Image> batch, const Tensor& input,
+                          const std::vector<size_t>& indices) {
+    const Tensor want = extractor.run(input).clone();
+    for (size_t row = 0; row < batch.size(); ++row)
+      EXPECT_TRUE(std::ranges::equal(got.as<float>().subspan(indices[row] * width, width),
+                                     want.as<float>().subspan(row * width, width)))
+          << indices[row];
+  };
+  const std::vector<Image> together = {images[0], images[2], images[3]};
+  expect(together, on_cpu(rule, together), {0, 2, 3});
+  for (const size_t alone : {size_t{1}, size_t{4}}) {
+    const std::span<const Image> image(&images[alone], 1);
+    const ImageFit fit = fit_image(rule, image[0].width, image[0].height);
+    Tensor input(DType::F32, {1, 3, fit.height, fit.width});
+    Preprocessor(rule).run(image[0], input.as<float>());
+    expect(image, input, {alone});
+  }
+}
+
 TEST_F(Emulated, AnImageThatIsNoneIsRefusedAndTheNextBatchRuns) {
   Context context(on("cuda:0"));
   const Preprocessing rule = {.height = 9, .width = 8};
