@@ -45,6 +45,9 @@ NETWORKS = {
     "ssd300_vgg16": Network(lambda: detector("ssd300_vgg16"), (300, 300), "locations,logits"),
     "resnet50": Network(headless_resnet50, (256, 128), "features"),
     "mobilenet_v2": Network(lambda: torchvision.models.mobilenet_v2(weights=None), (224, 224), "logits"),
+    "vit_b_16": Network(lambda: torchvision.models.vit_b_16(weights=None), (224, 224), "logits"),
+    "convnext_tiny": Network(lambda: torchvision.models.convnext_tiny(weights=None), (224, 224), "logits"),
+    "densenet121": Network(lambda: torchvision.models.densenet121(weights=None), (224, 224), "logits"),
     "ssdlite320_mobilenet_v3_large": Network(lambda: detector("ssdlite320_mobilenet_v3_large"), (320, 320), "locations,logits"),
 }
 

@@ -15,9 +15,12 @@ NetworkOutputs build_convnext(Graph& g, const Weights& w, const Options&, const 
                         g.linear(features, w.scope("classifier.2")));
 }
 
-std::vector<InputInfo> convnext_inputs(const Weights&, const Options&) {
+// torchvision's for each size. Tiny and small start with 96 channels, base and large with more; small has 27
+// blocks in its third stage, tiny 9.
+std::vector<InputInfo> convnext_inputs(const Weights& w, const Options&) {
+  const bool wide = w("features.0.0.weight", {any, 3, 4, 4}).dim(0) > 96;
   Preprocessing rule = imagenet_preprocessing();
-  rule.shorter_side = 236;  // torchvision's for convnext_tiny; small takes 230, base and large 232
+  rule.shorter_side = wide ? 232 : w.has("features.5.9.layer_scale") ? 230 : 236;
   return {image_input(rule)};
 }
 

@@ -43,6 +43,12 @@ Value encoder_block(Graph& g, const Weights& w, Value x, int heads) {
 }  // namespace
 
 Value vision_transformer_tokens(Graph& g, const Weights& w, Value image, int heads) {
+  const int size = vision_transformer_image_size(w);
+  const Shape& given = g.shape(image);
+  if (w.has("encoder.pos_embedding") && (given[2] != size || given[3] != size))
+    throw Error(ErrorKind::Shape, fmt::format("the network's position embedding is for images of {0} x {0}, "
+                                              "not {1} x {2}",
+                                              size, given[2], given[3]));
   const int patch = static_cast<int>(patch_weight(w).dim(2));
   const Value map =
       g.conv2d(image, w.scope("conv_proj"), {.kernel = patch, .stride = patch}, Graph::Bias::Required);
