@@ -162,9 +162,11 @@ class SelfAttention(nn.Module):
         return self.out_proj(out.view(batch, self.heads, tokens, -1).transpose(1, 2).flatten(2)), None
 
 
-def vision_transformer(layers, image, in_steps=False, classifier=True):
-    """vit_b_16 but for its depth and image; in_steps: with SelfAttention, renamed by packed_names()."""
-    model = VisionTransformer(image_size=image, patch_size=16, num_layers=layers, num_heads=12, hidden_dim=768, mlp_dim=3072)
+def vision_transformer(layers, image, in_steps=False, classifier=True, representation=None):
+    """vit_b_16 but for its depth and image; in_steps: with SelfAttention, renamed by packed_names(); representation: the
+    width of a layer before the classifier."""
+    model = VisionTransformer(image_size=image, patch_size=16, num_layers=layers, num_heads=12, hidden_dim=768, mlp_dim=3072,
+                              representation_size=representation)
     if in_steps:
         for block in model.encoder.layers:
             block.self_attention = SelfAttention(768, 12)
@@ -176,10 +178,10 @@ def vision_transformer(layers, image, in_steps=False, classifier=True):
 def vision_transformer_outputs(model, x):
     x = model._process_input(x)
     tokens = model.encoder(torch.cat([model.class_token.expand(len(x), -1, -1), x], 1))
-    out = {"tokens": tokens, "features": tokens[:, 0]}
-    if not isinstance(model.heads, nn.Identity):
-        out["logits"] = model.heads(tokens[:, 0])
-    return out
+    if isinstance(model.heads, nn.Identity):
+        return {"tokens": tokens, "features": tokens[:, 0]}
+    features = model.heads[:-1](tokens[:, 0])
+    return {"tokens": tokens, "features": features, "logits": model.heads[-1](features)}
 
 
 def packed_names(state):

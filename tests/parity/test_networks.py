@@ -119,6 +119,10 @@ class Networks(ParityCase):
         self.check(partial(ref.vision_transformer, 2, 64, in_steps=True, classifier=False), "--set", "heads=12",
                    narrow_input=(4, 3, 64, 64), rename=lambda state: ref.mlp_names_before_0_14(ref.packed_names(state)))
 
+    def test_vit_b_16_with_a_layer_before_its_classifier(self):
+        self.check(partial(ref.vision_transformer, 1, 64, in_steps=True, representation=512), "--set", "heads=12",
+                   narrow_input=(4, 3, 64, 64), rename=ref.packed_names)
+
     def test_neighbours_in_the_batch_change_nothing(self):
         batch, width = (2, narrow) if DEVICE else (4, lambda model: model)
         order = torch.arange(batch).roll(3)

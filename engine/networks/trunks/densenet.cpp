@@ -19,8 +19,10 @@ Value dense_layer(Graph& g, const Weights& w, Value x) {
 // Each layer reads what all before it have made.
 Value dense_block(Graph& g, const Weights& w, Value x) {
   const auto layer = [](int i) { return fmt::format("denselayer{}", i); };
-  for (int i = 1; i == 1 || w.has(layer(i) + ".norm1.weight") || w.has(layer(i) + ".norm.1.weight"); ++i)
-    x = g.concat({x, dense_layer(g, w.scope(layer(i)), x)}, 1);
+  for (int i = 1; i == 1 || w.has(layer(i) + ".norm1.weight") || w.has(layer(i) + ".norm.1.weight"); ++i) {
+    const Value made = dense_layer(g, w.scope(layer(i)), x);
+    x = g.append({.op = Concat{1}, .inputs = {x, made}, .name = w.path() + layer(i)});
+  }
   return x;
 }
 

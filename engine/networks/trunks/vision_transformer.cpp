@@ -20,7 +20,10 @@ Weight patch_weight(const Weights& w) { return w("conv_proj.weight", {any, 3, an
 Value self_attention(Graph& g, const Weights& w, Value x, int heads) {
   const int64_t width = g.shape(x)[2];
   const Value packed =
-      g.apply(Linear{}, {x}, {w("in_proj_weight", {3 * width, width}), w("in_proj_bias", {3 * width})});
+      g.append({.op = Linear{},
+                .inputs = {x},
+                .weights = {w("in_proj_weight", {3 * width, width}), w("in_proj_bias", {3 * width})},
+                .name = w.path() + "in_proj"});
   std::vector<Value> qkv;
   for (int64_t i = 0; i < 3; ++i) qkv.push_back(g.slice(packed, 2, i * width, width));
   const auto depth = static_cast<float>(width / heads);
