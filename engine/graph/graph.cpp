@@ -81,7 +81,11 @@ Value Graph::append(Node node) {
 }
 
 Value Graph::apply(const Operator& op, std::vector<Value> inputs, std::vector<Weight> weights) {
-  const std::string name = fmt::format("{} after {}", name_of(op), node(inputs[0]).name);
+  // After the layer that stands before all that is not named after one: "slice after conv1".
+  std::string layer = node(inputs[0]).name;
+  constexpr std::string_view kAfter = " after ";
+  if (const size_t at = layer.rfind(kAfter); at != std::string::npos) layer.erase(0, at + kAfter.size());
+  const std::string name = fmt::format("{}{}{}", name_of(op), kAfter, layer);
   return append({.op = op, .inputs = std::move(inputs), .weights = std::move(weights), .name = name});
 }
 
