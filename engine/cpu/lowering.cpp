@@ -179,7 +179,7 @@ memory::desc Lowering::described(const Shape& shape, memory::data_type type, mem
                    type == memory::data_type::u8     ? DType::U8
                    : type == memory::data_type::bf16 ? DType::BF16
                                                      : DType::F32,
-                   shape.rank() == 4 ? Kind::Map : Kind::Rows);
+                   shape.rank() == 4 ? Kind::Map : Kind::Rows);  // as oneDNN sees it: images, even if of rows
   return {shape.dims(), type, tag};
 }
 
