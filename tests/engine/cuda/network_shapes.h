@@ -42,7 +42,10 @@ inline FullSizeNetwork narrow(const FullSizeNetwork& network) {
   result.shapes = std::make_shared<ShapesOnly>();
   for (const std::string& name : network.shapes->names()) {
     Shape shape = network.shapes->find(name)->shape;
-    for (size_t i = std::regex_search(name, predicts) ? 1 : 0; i < std::min<size_t>(shape.rank(), 2); ++i)
+    const bool tokens =
+        std::regex_search(name, std::regex("class_token|pos_embedding"));  // channels are last
+    const size_t first = tokens ? 2 : std::regex_search(name, predicts) ? 1 : 0;
+    for (size_t i = first; i < std::min<size_t>(shape.rank(), tokens ? 3 : 2); ++i)
       if (shape[i] % 8 == 0) shape[i] /= 8;
     result.shapes->add(name, shape);
   }
