@@ -20,6 +20,15 @@ struct Array {
   }
 };
 
+// Calls f(n, c, i, j) for every element of [N, C, H, W].
+template <class F>
+void for_each_element(const Shape& shape, const F& f) {
+  for (int64_t n = 0; n < shape[0]; ++n)
+    for (int64_t c = 0; c < shape[1]; ++c)
+      for (int64_t i = 0; i < shape[2]; ++i)
+        for (int64_t j = 0; j < shape[3]; ++j) f(n, c, i, j);
+}
+
 inline Array zeros(const Shape& shape) {
   return {shape, std::vector<double>(static_cast<size_t>(shape.elements()))};
 }

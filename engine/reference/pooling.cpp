@@ -66,23 +66,20 @@ Results reference(const AveragePool& op, const Call& call) {
   Array y = call.result();
   const Array& x = call.x();
   const int64_t height = x.shape[2], width = x.shape[3];
-  for (int64_t n = 0; n < y.shape[0]; ++n)
-    for (int64_t c = 0; c < y.shape[1]; ++c)
-      for (int64_t i = 0; i < y.shape[2]; ++i)
-        for (int64_t j = 0; j < y.shape[3]; ++j) {
-          double sum = 0, padded = 0, inside = 0;
-          for (int64_t r = 0; r < op.kernel; ++r)
-            for (int64_t s = 0; s < op.kernel; ++s) {
-              const int64_t row = i * op.stride - op.padding + r, column = j * op.stride - op.padding + s;
-              if (row >= height + op.padding || column >= width + op.padding) continue;
-              ++padded;
-              if (row < 0 || column < 0 || row >= height || column >= width) continue;
-              ++inside;
-              sum += x.at(n, c, row, column);
-            }
-          const double cells = op.divisor != 0 ? op.divisor : op.count_padding ? padded : inside;
-          y.at(n, c, i, j) = sum == 0 ? 0 : sum / cells;
-        }
+  for_each_element(y.shape, [&](int64_t n, int64_t c, int64_t i, int64_t j) {
+    double sum = 0, padded = 0, inside = 0;
+    for (int64_t r = 0; r < op.kernel; ++r)
+      for (int64_t s = 0; s < op.kernel; ++s) {
+        const int64_t row = i * op.stride - op.padding + r, column = j * op.stride - op.padding + s;
+        if (row >= height + op.padding || column >= width + op.padding) continue;
+        ++padded;
+        if (row < 0 || column < 0 || row >= height || column >= width) continue;
+        ++inside;
+        sum += x.at(n, c, row, column);
+      }
+    const double cells = op.divisor != 0 ? op.divisor : op.count_padding ? padded : inside;
+    y.at(n, c, i, j) = sum == 0 ? 0 : sum / cells;
+  });
   return y;
 }
 

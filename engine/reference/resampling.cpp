@@ -35,17 +35,13 @@ int64_t reflected(int64_t at, int64_t size) { return at < 0 ? -at : at >= size ?
 Results reference(const Upsample& op, const Call& call) {
   Array y = call.result();
   const Array& x = call.x();
-  for (int64_t n = 0; n < y.shape[0]; ++n)
-    for (int64_t c = 0; c < y.shape[1]; ++c)
-      for (int64_t i = 0; i < y.shape[2]; ++i)
-        for (int64_t j = 0; j < y.shape[3]; ++j) {
-          const Between r = between(i, x.shape[2], y.shape[2], op),
-                        s = between(j, x.shape[3], y.shape[3], op);
-          const auto row = [&](int64_t at) {
-            return x.at(n, c, at, s.first) * (1 - s.blend) + x.at(n, c, at, s.second) * s.blend;
-          };
-          y.at(n, c, i, j) = row(r.first) * (1 - r.blend) + row(r.second) * r.blend;
-        }
+  for_each_element(y.shape, [&](int64_t n, int64_t c, int64_t i, int64_t j) {
+    const Between r = between(i, x.shape[2], y.shape[2], op), s = between(j, x.shape[3], y.shape[3], op);
+    const auto row = [&](int64_t at) {
+      return x.at(n, c, at, s.first) * (1 - s.blend) + x.at(n, c, at, s.second) * s.blend;
+    };
+    y.at(n, c, i, j) = row(r.first) * (1 - r.blend) + row(r.second) * r.blend;
+  });
   return y;
 }
 
@@ -53,18 +49,14 @@ Results reference(const Pad& op, const Call& call) {
   Array y = call.result();
   const Array& x = call.x();
   const int64_t height = x.shape[2], width = x.shape[3];
-  for (int64_t n = 0; n < y.shape[0]; ++n)
-    for (int64_t c = 0; c < y.shape[1]; ++c)
-      for (int64_t i = 0; i < y.shape[2]; ++i)
-        for (int64_t j = 0; j < y.shape[3]; ++j) {
-          int64_t row = i - op.padding.top, column = j - op.padding.left;
-          const bool inside = row >= 0 && column >= 0 && row < height && column < width;
-          if (!inside && op.mode == kernels::PadMode::Zeros) continue;
-          if (op.mode == kernels::PadMode::Reflect)
-            row = reflected(row, height), column = reflected(column, width);
-          y.at(n, c, i, j) =
-              x.at(n, c, std::clamp<int64_t>(row, 0, height - 1), std::clamp<int64_t>(column, 0, width - 1));
-        }
+  for_each_element(y.shape, [&](int64_t n, int64_t c, int64_t i, int64_t j) {
+    int64_t row = i - op.padding.top, column = j - op.padding.left;
+    const bool inside = row >= 0 && column >= 0 && row < height && column < width;
+    if (!inside && op.mode == kernels::PadMode::Zeros) return;
+    if (op.mode == kernels::PadMode::Reflect) row = reflected(row, height), column = reflected(column, width);
+    y.at(n, c, i, j) =
+        x.at(n, c, std::clamp<int64_t>(row, 0, height - 1), std::clamp<int64_t>(column, 0, width - 1));
+  });
   return y;
 }
 

@@ -16,15 +16,6 @@ double keys(double distance) {
   return 0;
 }
 
-// Calls f(n, c, i, j) for every element.
-template <class F>
-void for_each_element(const Shape& shape, const F& f) {
-  for (int64_t n = 0; n < shape[0]; ++n)
-    for (int64_t c = 0; c < shape[1]; ++c)
-      for (int64_t i = 0; i < shape[2]; ++i)
-        for (int64_t j = 0; j < shape[3]; ++j) f(n, c, i, j);
-}
-
 }  // namespace
 
 Results reference(const FlipHorizontal&, const Call& call) {
