@@ -4,6 +4,22 @@
 #include "engine/cpu/lowering.h"
 
 namespace tyto::cpu {
+namespace {
+
+// Whether oneDNN can put the channels of b behind those of a: both in full blocks of one size, or both in
+// none and in the same order. (It is not asked: where it cannot, it loses memory.)
+bool joinable(const memory::desc& a, const memory::desc& b) {
+  const auto &x = a.data.format_desc.blocking, &y = b.data.format_desc.blocking;
+  if (a.data_type() != b.data_type() || a.data.format_kind != dnnl_blocked ||
+      b.data.format_kind != dnnl_blocked || x.inner_nblks != y.inner_nblks)
+    return false;
+  if (x.inner_nblks == 0) return (x.strides[1] == 1) == (y.strides[1] == 1);
+  const auto full = [&](const memory::desc& layout) { return layout.data.dims[1] % x.inner_blks[0] == 0; };
+  return x.inner_nblks == 1 && x.inner_idxs[0] == 1 && y.inner_idxs[0] == 1 &&
+         x.inner_blks[0] == y.inner_blks[0] && full(a) && full(b);
+}
+
+}  // namespace
 
 // Rows are kept in F32 whatever their elements, and layers read maps in the type that they need; but what
 // computes in the type that it finds must find no bf16 where F32 is meant.
@@ -62,7 +78,7 @@ void Lowering::lower(const Permute& op, const Node& node, int id) {
   store(id, result);
 }
 
-// Maps by oneDNN, where their channel blocks fit together; else piece by piece into a row-major result.
+// Maps by oneDNN where their layouts fit together; else piece by piece into a row-major result.
 void Lowering::lower(const Concat& op, const Node& node, int id) {
   if (node.result().kind == Kind::Map && join_maps(node, id)) return;
   const TensorRef result = new_tensor(plain(node.result()));
@@ -82,17 +98,13 @@ void Lowering::lower(const Concat& op, const Node& node, int id) {
 
 bool Lowering::join_maps(const Node& node, int id) {
   std::vector<TensorRef> used;
-  std::vector<dnnl_memory_desc_t> layouts;
+  std::vector<memory::desc> layouts;
   for (const Value v : node.inputs) {
     used.push_back(stored(v));
-    layouts.push_back(used.back().layout.data);
-    if (layouts.back().data_type != layouts.front().data_type) return false;
+    layouts.push_back(used.back().layout);
+    if (!joinable(layouts.front(), layouts.back())) return false;
   }
-  dnnl_primitive_desc_t made = nullptr;
-  if (dnnl_concat_primitive_desc_create(&made, nullptr, static_cast<int>(layouts.size()), 1, layouts.data(),
-                                        attributes({}).get(), engine_.get()) != dnnl_success)
-    return false;
-  const dnnl::concat::primitive_desc pd(made);
+  const dnnl::concat::primitive_desc pd(1, layouts, engine_, attributes({}));
   Arguments arguments;
   for (size_t i = 0; i < used.size(); ++i)
     arguments.emplace_back(DNNL_ARG_MULTIPLE_SRC + static_cast<int>(i), bind(used[i]));

@@ -94,7 +94,7 @@ class Lowering {
   void lower_binary(dnnl::algorithm algorithm, Activation activation, const Node& node, int id);
   void lower_scale_channels(const Node& node, int id);
   void normalize_groups(const kernels::GroupNorm& params, const Node& node, int id);
-  bool join_maps(const Node& node, int id);  // false where oneDNN cannot
+  bool join_maps(const Node& node, int id);  // false where their layouts do not fit together
 
   // --- steps ---
   // The last of `used` is the result.
