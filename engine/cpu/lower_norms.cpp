@@ -8,7 +8,7 @@ namespace tyto::cpu {
 
 void Lowering::lower(const Softmax& op, const Node& node, int id) {
   const TensorRef x = rows(node.inputs[0]), result = new_tensor(x.layout);
-  const int axis = op.axis < 0 ? op.axis + static_cast<int>(node.shape().rank()) : op.axis;
+  const auto axis = static_cast<int>(axis_index(op.axis, node.shape().rank()));
   const dnnl::softmax_forward::primitive_desc pd({dnnl::prop_kind::forward_inference, x.layout, axis},
                                                  attributes({}), engine_);
   add_primitive(node, pd.impl_info_str(), dnnl::softmax_forward(pd), pd.scratchpad_desc(),

@@ -60,7 +60,7 @@ void Lowering::lower(const Reduce& op, const Node& node, int id) {
   using Algorithm = dnnl::algorithm;
   const TensorRef x = rows(node.inputs[0]);
   Shape kept = graph_.shape(node.inputs[0]);  // the axis, of size 1
-  kept[static_cast<size_t>(op.axis < 0 ? op.axis + static_cast<int>(kept.rank()) : op.axis)] = 1;
+  kept[axis_index(op.axis, kept.rank())] = 1;
   TensorRef result = new_tensor(plain(kept));
   const Algorithm algorithm = op.reduction == kernels::Reduction::Mean  ? Algorithm::reduction_mean
                               : op.reduction == kernels::Reduction::Max ? Algorithm::reduction_max

@@ -82,8 +82,7 @@ void Lowering::lower(const Permute& op, const Node& node, int id) {
 void Lowering::lower(const Concat& op, const Node& node, int id) {
   if (node.result().kind == Kind::Map && join_maps(node, id)) return;
   const TensorRef result = new_tensor(plain(node.result()));
-  const size_t axis =
-      static_cast<size_t>(op.axis < 0 ? op.axis + static_cast<int>(node.shape().rank()) : op.axis);
+  const size_t axis = axis_index(op.axis, node.shape().rank());
   memory::dims first(node.shape().rank(), 0);
   for (const Value v : node.inputs) {
     const TensorRef x = stored(v);
@@ -122,8 +121,7 @@ void Lowering::lower(const Slice& op, const Node& node, int id) {
   const memory::desc layout = node.result().kind == Kind::Map ? plain(node.shape()) : plain(node.result());
   const TensorRef result = new_tensor(layout);
   memory::dims first(node.shape().rank(), 0);
-  first[static_cast<size_t>(op.axis < 0 ? op.axis + static_cast<int>(node.shape().rank()) : op.axis)] =
-      op.first;
+  first[axis_index(op.axis, node.shape().rank())] = op.first;
   TensorRef part = x;
   part.layout = x.layout.submemory_desc(node.shape().dims(), first);
   add_reorder({node.name, "slice", "reorder", layout_name(layout), node.shape()}, part, layout, bind(result),

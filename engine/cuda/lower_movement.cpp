@@ -19,8 +19,7 @@ struct Pieces {
 
 Pieces pieces_of(const TensorRef& s, int axis) {
   if (s.kind == Kind::Map) return {s.shape[0] * s.shape[2] * s.shape[3], s.channels};
-  const auto rank = static_cast<int>(s.shape.rank());
-  const auto first = static_cast<size_t>(axis < 0 ? axis + rank : axis);
+  const size_t first = axis_index(axis, s.shape.rank());
   Pieces pieces;
   for (size_t d = 0; d < s.shape.rank(); ++d) (d < first ? pieces.count : pieces.width) *= s.shape[d];
   return pieces;
@@ -93,7 +92,7 @@ void Lowering::lower(const Expand&, const Node& node, int id) {
 void Lowering::lower(const Slice& op, const Node& node, int id) {
   const TensorRef x = stored(node.inputs[0]);
   const Pieces from = pieces_of(x, op.axis);
-  const auto axis = static_cast<size_t>(op.axis < 0 ? op.axis + static_cast<int>(x.shape.rank()) : op.axis);
+  const size_t axis = axis_index(op.axis, x.shape.rank());
   const int64_t inner = from.width / x.shape[axis], width = op.count * inner;
   store(id,
         copy(node, {{.x = x, .first = op.first * inner, .box = box_of(from, {from.count, width}, width)}}));

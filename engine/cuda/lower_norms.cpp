@@ -12,7 +12,7 @@ namespace {
 // As the value lies in memory; of a map, channels come last.
 kernels::Axis axis_of(const TensorRef& s, int axis) {
   std::vector<int64_t> sizes = s.shape.dims();
-  auto at = static_cast<size_t>(axis < 0 ? axis + static_cast<int>(sizes.size()) : axis);
+  size_t at = axis_index(axis, sizes.size());
   if (s.kind == Kind::Map) {
     sizes = {s.shape[0], s.shape[2], s.shape[3], s.channels};
     at = at == 0 ? 0 : at == 1 ? 3 : at - 1;

@@ -2,6 +2,7 @@
 // each backend. Where a kernel of ours does the work, the operator is the kernel's own parameter struct.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <variant>
@@ -42,6 +43,11 @@ struct Input {
 struct Cast {
   Elements elements = Elements::Activation;
 };
+
+// An operator's axis as an index from 0: a negative one is counted from the last.
+inline size_t axis_index(int axis, size_t rank) {
+  return static_cast<size_t>(axis < 0 ? axis + static_cast<int>(rank) : axis);
+}
 
 enum class Channels : uint8_t { First, Last };
 

@@ -250,11 +250,10 @@ struct Inference {
 
   // As an index from 0; of a map, where only channels are wanted, 1.
   size_t axis_of(int axis, bool channels_of_maps = false) const {
-    const auto rank = static_cast<int>(in(0).rank());
-    const int at = axis < 0 ? axis + rank : axis;
-    if (at < 0 || at >= rank || (channels_of_maps && input(0).kind == Kind::Map && at != 1))
+    const size_t at = axis_index(axis, in(0).rank());  // huge where it stays negative
+    if (at >= in(0).rank() || (channels_of_maps && input(0).kind == Kind::Map && at != 1))
       fail(fmt::format("has no axis {} of {}", axis, described(0)));
-    return static_cast<size_t>(at);
+    return at;
   }
 
   Result operator()(const Reshape& op) const {

@@ -24,9 +24,7 @@ struct Call {
   Array result(size_t i = 0) const { return zeros(node.results[i].shape); }
   Array weight(size_t i) const { return array_of(node.weights[i].load()); }
   // Of the first input, counted from 0.
-  size_t axis(int axis) const {
-    return static_cast<size_t>(axis < 0 ? axis + static_cast<int>(x().shape.rank()) : axis);
-  }
+  size_t axis(int axis) const { return axis_index(axis, x().shape.rank()); }
   // Whether input i is a value a channel of a map, which is the first.
   bool channels_of_map(size_t i) const { return x().shape.rank() == 4 && in[i]->shape.rank() == 1 && is_map; }
   // Those of a weight that the node need not have: none.

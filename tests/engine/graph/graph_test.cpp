@@ -104,6 +104,7 @@ TEST(GraphTypes, AreNotMixed) {
   expect_error([&] { g.add(x, exact); }, ErrorKind::Shape, {"activations", "F32", "cast one"});
   expect_error([&] { g.relu(table); }, ErrorKind::Shape, {"cannot compute", "I32"});
   expect_error([&] { g.cast(table, Elements::F32); }, ErrorKind::Shape, {"I32"});
+  expect_error([&] { g.concat({x, exact}, 1); }, ErrorKind::Shape, {"join", "activations", "F32"});
   const Value map = g.image_input("image", {2, 3, 4, 5});
   expect_error([&] { g.add(map, g.to_rows(map)); }, ErrorKind::Shape, {"a map", "rows"});
   expect_error([&] { g.flip_horizontal(map); }, ErrorKind::Shape, {"images", "a map"});

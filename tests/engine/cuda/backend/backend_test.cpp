@@ -68,6 +68,15 @@ TEST_F(Emulated, ASampleHasTheSameBitsWhateverStandsBesideIt) {
     expect_samples_hang_on_nothing_else(context, precision);
 }
 
+TEST_F(Emulated, RowsOfMoreDimensionsThanKernelsHaveAreRefusedInWords) {
+  Context context(on("cuda:0"));
+  Graph graph;
+  const Value x = graph.rows_input("x", {1, 2, 1, 2, 1, 2, 2});
+  graph.output("y", graph.permute(x, {6, 5, 4, 3, 2, 1, 0}));
+  const std::string message = error_of([&] { plan_graph(graph, context, Precision::Fp32); });
+  EXPECT_NE(message.find("has more than 6 dimensions"), std::string::npos) << message;
+}
+
 TEST_P(EmulatedSchedules, ADetectorFindsWhatTheCpuFindsInTheSameHeads) {
   const Model model(write_small_ssd(folder / "ssd.safetensors"));
   Context gpu(on("cuda:0"));
