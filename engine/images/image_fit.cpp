@@ -94,7 +94,11 @@ Geometry ImageFit::geometry() const {
   return {.scale_x = static_cast<double>(resize.out_width) / resize.in_width,
           .scale_y = static_cast<double>(resize.out_height) / resize.in_height,
           .offset_x = static_cast<double>(left - resize.window_x),
-          .offset_y = static_cast<double>(top - resize.window_y)};
+          .offset_y = static_cast<double>(top - resize.window_y),
+          .width = resize.in_width,
+          .height = resize.in_height,
+          .resized_width = resize.out_width,
+          .resized_height = resize.out_height};
 }
 
 }  // namespace tyto

@@ -16,6 +16,8 @@ struct Image {
 struct Geometry {
   double scale_x = 1, scale_y = 1;
   double offset_x = 0, offset_y = 0;
+  int width = 0, height = 0;                  // of the original
+  int resized_width = 0, resized_height = 0;  // of all of it, of which the network's input may show a part
 
   bool operator==(const Geometry&) const = default;
 };
