@@ -179,7 +179,7 @@ TEST(ImageLoader, TellsWhereImagesWentAndKeepsThemIfAsked) {
         EXPECT_EQ(batch.images[row].height, 1);
         EXPECT_EQ(batch.images[row].rgb,
                   std::vector<uint8_t>(keep ? 3 * static_cast<size_t>(width) : 0, 200));
-        EXPECT_EQ(batch.geometries[row], (Geometry{6.0 / width, 8, 0, 0}));
+        EXPECT_EQ(batch.geometries[row], (Geometry{6.0 / width, 8, 0, 0, width, 1, 6, 8}));
       }
     }
   }

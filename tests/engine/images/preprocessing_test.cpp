@@ -131,7 +131,8 @@ TEST(ImageFit, IsAsLargeAsTheResizedImageWhereTheRuleSaysSo) {
     EXPECT_EQ(fit.width, c.input_width) << c.width << " x " << c.height;
     EXPECT_EQ(fit.height, c.input_height) << c.width << " x " << c.height;
     EXPECT_TRUE(fit.covers());
-    EXPECT_EQ(fit.geometry(), (Geometry{double(fit.width) / c.width, double(fit.height) / c.height, 0, 0}));
+    EXPECT_EQ(fit.geometry(), (Geometry{double(fit.width) / c.width, double(fit.height) / c.height, 0, 0,
+                                        c.width, c.height, fit.width, fit.height}));
   }
 }
 
@@ -172,7 +173,7 @@ TEST(Preprocessor, LetterboxCentresTheImageOnTheFill) {
   std::vector<float> input(3 * 8 * 8);
   const Geometry geometry =
       preprocessor.run(uniform(16, 9, 200), input);  // 8 x 4.5, rounded half to even: 8 x 4
-  EXPECT_EQ(geometry, (Geometry{0.5, 4.0 / 9, 0, 2}));
+  EXPECT_EQ(geometry, (Geometry{0.5, 4.0 / 9, 0, 2, 16, 9, 8, 4}));
   for (int i = 0; i < 3 * 8 * 8; ++i) {
     const int y = i / 8 % 8;
     ASSERT_EQ(input[i], y >= 2 && y < 6 ? 200 : 7) << i;
@@ -194,7 +195,7 @@ TEST(Preprocessor, GeometryMapsCroppedPixels) {
   for (int y = 8; y < 16; ++y)
     for (int x = 16; x < 32; ++x) image.rgb[(y * 32 + x) * 3] = 255;
   std::vector<float> input(3 * 4 * 4);
-  EXPECT_EQ(preprocessor.run(image, input), (Geometry{0.5, 0.5, -6, -2}));
+  EXPECT_EQ(preprocessor.run(image, input), (Geometry{0.5, 0.5, -6, -2, 32, 16, 16, 8}));
   EXPECT_GT(input[2 * 4 + 2], 127);  // original corner (16, 8) is at network (2, 2)
   EXPECT_LT(input[1 * 4 + 1], 128);
 }
