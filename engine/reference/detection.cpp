@@ -71,9 +71,9 @@ Results reference(const DecodeBoxes& op, const Call& call) {
   for (size_t i = 0; i < boxes.values.size(); i += 4) {
     const double *d = &offsets.values[i], *a = &anchors[i % anchors.size()];
     for (size_t axis = 0; axis < 2; ++axis) {
-      const double centre = a[axis] + d[axis] * op.variance[axis] * a[axis + 2];
-      const double size =
-          a[axis + 2] * std::exp(std::min<double>(d[axis + 2] * op.variance[axis + 2], op.max_log_size));
+      const double centre = a[axis] + d[axis] * op.coding.variance[axis] * a[axis + 2];
+      const double size = a[axis + 2] * std::exp(std::min<double>(d[axis + 2] * op.coding.variance[axis + 2],
+                                                                  op.coding.max_log_size));
       const double corners[2] = {centre - size / 2, centre + size / 2};
       for (size_t end = 0; end < 2; ++end)
         boxes.values[i + axis + 2 * end] =

@@ -3,7 +3,7 @@
 
 #include <array>
 #include <cstdint>
-#include <span>
+#include <vector>
 
 #include "kernels/common/stream.h"
 #include "kernels/detection/iou.h"
@@ -29,17 +29,19 @@ struct AnchorGrid {
   int64_t anchors() const;
 };
 
-// The anchors of cell (0, 0), ratios (height / width) slowest.
-// simple-faster-rcnn-pytorch and chainercv: around (base / 2, base / 2), sides base * scale * sqrt(ratio).
-std::span<const Box> centred_anchors(double base, std::span<const double> ratios,
-                                     std::span<const double> scales, AnchorLevel& level);
-// torchvision: around (0, 0), corners rounded half to even.
-std::span<const Box> rounded_anchors(std::span<const double> ratios, std::span<const double> sizes,
-                                     AnchorLevel& level);
+// These two set a level's `cell` and `per_cell`, ratios (height / width) slowest, with the bits of their
+// source. std::invalid_argument for more than kMaxCellAnchors.
+// simple-faster-rcnn-pytorch and chainercv: around (base / 2, base / 2), sides base * scale * sqrt(ratio) and
+// its inverse; in double, corners rounded to float.
+void centred_anchors(double base, const std::vector<double>& ratios, const std::vector<double>& scales,
+                     AnchorLevel& level);
+// torchvision's AnchorGenerator: around (0, 0), sides size * sqrt(ratio) and its inverse; in float, corners
+// rounded to whole pixels, half to even.
+void rounded_anchors(const std::vector<double>& ratios, const std::vector<double>& sizes, AnchorLevel& level);
 
-// anchors  [grid.anchors(), 4]   x1, y1, x2, y2
+// anchors  [grid.anchors(), 4]   x1, y1, x2, y2: those of cell (0, 0) moved by whole strides
 void anchor_grid_cpu(const AnchorGrid& grid, float* anchors);
-// The same bits. Device pointer, aligned to 16 bytes.
+// The same bits. Device pointer, aligned to 16 bytes; grid.anchors() < 2^31.
 void anchor_grid(const AnchorGrid& grid, float* anchors, Stream stream);
 
 }  // namespace tyto::kernels

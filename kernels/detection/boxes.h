@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <limits>
 
 namespace tyto::kernels {
@@ -16,7 +15,7 @@ struct BoxCoding {
 };
 
 // A row of `sizes` [n, kSizesRow], F32, an image: height and width of the resized image, which stands at the
-// top left of the network's input, and of the original.
+// top left of the network's input, and of the original. A row of zeros is no image.
 inline constexpr int kSizesRow = 4;
 
 }  // namespace tyto::kernels

@@ -3,9 +3,8 @@
 #include "kernels/detection/decode_boxes.h"
 
 #include "kernels/common/elements.cuh"
-#include "kernels/common/exponential.h"
 #include "kernels/common/launch.h"
-#include "kernels/detection/decode_boxes_math.h"
+#include "kernels/detection/boxes.cuh"
 
 namespace tyto::kernels {
 namespace {
@@ -17,13 +16,12 @@ __global__ void __launch_bounds__(kBlock)
                         unsigned count, DecodeBoxes params, float* __restrict__ boxes) {
   const unsigned i = blockIdx.x * kBlock + threadIdx.x;
   if (i >= total) return;
-  float offset[4], anchor[4], sizes[2], box[4];
+  float offset[4], anchor[4];
   load(offsets + int64_t{4} * i, offset);
   load(anchors + int64_t{4} * (i % count), anchor);
-  log_sizes(offset, params, sizes);
-  for (float& size : sizes) size = exponential(size);
-  place_box(offset, anchor, sizes, params, box);
-  store(box, boxes + int64_t{4} * i);
+  const Box box =
+      decode(in_order(offset, params.coding), {anchor[0], anchor[1], anchor[2], anchor[3]}, params.coding);
+  store(params.clip ? clipped(box, params.width, params.height) : box, boxes + int64_t{4} * i);
 }
 
 }  // namespace

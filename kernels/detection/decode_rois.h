@@ -15,12 +15,13 @@ struct DecodeRois {
 };
 
 // Class 0 is the background and has no boxes in the result. Rows from rois.counts[b] on are zero.
-// offsets  [n, capacity, classes, 4]
+// offsets  [n, capacity, classes, 4]       classes >= 2
 // sizes    [n, kSizesRow]
 // boxes    [n, capacity, classes - 1, 4]   x1, y1, x2, y2, in pixels of the network's input
 void decode_rois_cpu(const float* offsets, const Rois& rois, const float* sizes, int64_t classes,
                      const DecodeRois&, float* boxes);
-// The same bits. Device pointers, boxes and offsets aligned to 16 bytes.
+// The same bits. Device pointers, boxes, offsets and sizes aligned to 16 bytes; n * capacity * classes <
+// 2^31.
 void decode_rois(const float* offsets, const Rois& rois, const float* sizes, int64_t classes,
                  const DecodeRois&, float* boxes, Stream stream);
 

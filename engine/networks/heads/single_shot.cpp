@@ -89,7 +89,7 @@ NetworkOutputs finish_detector(Graph& g, const HeadMaps& head, const Tensor& anc
   const auto height = static_cast<float>(g.shape(image)[2]), width = static_cast<float>(g.shape(image)[3]);
   const std::string clip = options.choice("clip", {"none", "before", "after"});
   DecodeBoxes decode;
-  decode.max_log_size = coding.max_log_size;
+  decode.coding.max_log_size = coding.max_log_size;
   decode.clip = clip == "before";
   decode.width = coding.pixels ? width : 1;
   decode.height = coding.pixels ? height : 1;

@@ -37,7 +37,7 @@ TEST(DecodeBoxes, HasTheBitsOfTheCpu) {
       compare(n, count, {});
       compare(n, count, {.clip = true});
       compare(n, count, {.clip = true, .width = 0.7f, .height = 0.4f});
-      compare(n, count, {.variance = {0.1f, 0.2f, 0.15f, 0.05f}, .max_log_size = 0.25f, .width = 2});
+      compare(n, count, {.coding = {{0.1f, 0.2f, 0.15f, 0.05f}, 0.25f}, .width = 2});
     }
 }
 
@@ -52,7 +52,7 @@ TEST(DecodeBoxes, TreatsNaNAndInfinityAsTheCpuDoes) {
       anchors.insert(anchors.end(), values + 4, values + 8);
     }
   expect_same_as_cpu(offsets, anchors, 1, {});
-  expect_same_as_cpu(offsets, anchors, 1, {.max_log_size = 4, .clip = true});
+  expect_same_as_cpu(offsets, anchors, 1, {.coding = {.max_log_size = 4}, .clip = true});
 }
 
 TEST(Profile, DecodeBoxes) { compare(2 * profile_batch(), 8732, {.clip = true}); }

@@ -16,9 +16,9 @@ std::vector<double> reference(const std::vector<float>& offsets, const std::vect
   for (size_t i = 0; i < offsets.size(); i += 4)
     for (size_t axis = 0; axis < 2; ++axis) {
       const float* a = &anchors[i % anchors.size()];
-      const double centre = a[axis] + double{offsets[i + axis]} * p.variance[axis] * a[axis + 2];
-      const double exponent = double{offsets[i + axis + 2]} * p.variance[axis + 2];
-      const double half = a[axis + 2] * std::exp(std::min<double>(exponent, p.max_log_size)) / 2;
+      const double centre = a[axis] + double{offsets[i + axis]} * p.coding.variance[axis] * a[axis + 2];
+      const double exponent = double{offsets[i + axis + 2]} * p.coding.variance[axis + 2];
+      const double half = a[axis + 2] * std::exp(std::min<double>(exponent, p.coding.max_log_size)) / 2;
       const double extent = axis == 0 ? p.width : p.height;
       boxes[i + axis] = p.clip ? std::clamp(centre - half, 0.0, extent) : centre - half;
       boxes[i + axis + 2] = p.clip ? std::clamp(centre + half, 0.0, extent) : centre + half;
@@ -45,7 +45,7 @@ TEST(DecodeBoxes, EqualsTheReference) {
       compare(n, count, {});
       compare(n, count, {.clip = true});
       compare(n, count, {.clip = true, .width = 0.7f, .height = 0.4f});
-      compare(n, count, {.variance = {0.1f, 0.2f, 0.15f, 0.05f}, .max_log_size = 0.25f, .width = 2});
+      compare(n, count, {.coding = {{0.1f, 0.2f, 0.15f, 0.05f}, 0.25f}, .width = 2});
     }
 }
 
@@ -59,7 +59,7 @@ TEST(DecodeBoxes, TheAnchorItselfForZeroOffsets) {
 TEST(DecodeBoxes, KeepsNaNAndLimitsTheSize) {
   const float huge[4] = {0, 0, 1e6f, std::nanf("")}, anchor[4] = {0, 0, 1, 1};
   float box[4];
-  decode_boxes_cpu(huge, anchor, 1, 1, {.max_log_size = std::log(62.5f)}, box);
+  decode_boxes_cpu(huge, anchor, 1, 1, {.coding = {.max_log_size = std::log(62.5f)}}, box);
   EXPECT_NEAR(box[2] - box[0], 62.5, 1e-4);
   EXPECT_TRUE(std::isnan(box[1]) && std::isnan(box[3]));
   decode_boxes_cpu(huge, anchor, 1, 1, {.clip = true}, box);
