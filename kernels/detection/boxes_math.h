@@ -24,10 +24,9 @@ struct Offsets {
   float x, y, log_width, log_height;
 };
 
-// As a BoxCoding has them.
-TYTO_HOST_DEVICE inline Offsets in_order(const float (&offsets)[4], const BoxCoding& coding) {
-  return coding.y_first ? Offsets{offsets[1], offsets[0], offsets[3], offsets[2]}
-                        : Offsets{offsets[0], offsets[1], offsets[2], offsets[3]};
+// From the order of a BoxCoding to that of the fields, and back.
+[[gnu::always_inline]] TYTO_HOST_DEVICE inline Offsets in_order(const Offsets& o, const BoxCoding& coding) {
+  return coding.y_first ? Offsets{o.y, o.x, o.log_height, o.log_width} : o;
 }
 
 // The box that offsets to `reference` mean.

@@ -19,8 +19,8 @@ __global__ void __launch_bounds__(kBlock)
   float offset[4], anchor[4];
   load(offsets + int64_t{4} * i, offset);
   load(anchors + int64_t{4} * (i % count), anchor);
-  const Box box =
-      decode(in_order(offset, params.coding), {anchor[0], anchor[1], anchor[2], anchor[3]}, params.coding);
+  const Box box = decode(in_order({offset[0], offset[1], offset[2], offset[3]}, params.coding),
+                         {anchor[0], anchor[1], anchor[2], anchor[3]}, params.coding);
   store(params.clip ? clipped(box, params.width, params.height) : box, boxes + int64_t{4} * i);
 }
 

@@ -26,8 +26,9 @@ __global__ void __launch_bounds__(kBlock)
   load(offsets + int64_t{4} * i, offset);
   load(logits + int64_t{Values} * i, logit);
   const Box anchor = anchor_at(params.grid, anchor_place(params.grid, i - image * count));
-  const Box box = clipped(decode(in_order(offset, params.coding), centred(anchor), params.coding), size.width,
-                          size.height);
+  const Box box = clipped(decode(in_order({offset[0], offset[1], offset[2], offset[3]}, params.coding),
+                                 centred(anchor), params.coding),
+                          size.width, size.height);
   store(box, boxes + int64_t{4} * i);
   const float score = Values == 2 ? logit[Values - 1] - logit[0] : logit[0];
   scores[i] = proposal_score(box, score, smallest_side(size, params));

@@ -23,9 +23,9 @@ __global__ void __launch_bounds__(kBlock)
     load(offsets + int64_t{4} * (roi * classes + label), offset);
     const float* row = rois.rows + int64_t{rois.stride} * roi;
     const Extent extent = extent_of(load_sizes(sizes, image), params);
-    box = clipped(
-        decode(in_order(offset, params.coding), centred({row[0], row[1], row[2], row[3]}), params.coding),
-        extent.width, extent.height);
+    box = clipped(decode(in_order({offset[0], offset[1], offset[2], offset[3]}, params.coding),
+                         centred({row[0], row[1], row[2], row[3]}), params.coding),
+                  extent.width, extent.height);
   }
   store(box, boxes + int64_t{4} * i);
 }
