@@ -10,18 +10,20 @@ namespace {
 
 constexpr int kColumns = 128, kRows = 32;  // a block's
 
+using Corners = Pack<float, 4>;
+
 __global__ void __launch_bounds__(kColumns)
     pairwise_iou_kernel(const float* __restrict__ a, unsigned n, const float* __restrict__ b, unsigned k,
                         unsigned column_blocks, float* __restrict__ ious) {
-  TYTO_SHARED_ARRAY(Box, rows, kRows);
+  TYTO_SHARED_ARRAY(Corners, rows, kRows);
   const unsigned first = blockIdx.x / column_blocks * kRows, t = threadIdx.x;
-  if (t < kRows && first + t < n) rows[t] = load_box(a + int64_t{4} * (first + t));
+  if (t < kRows && first + t < n) copy_pack(reinterpret_cast<const Corners*>(a)[first + t], rows[t]);
   __syncthreads();
   const unsigned column = blockIdx.x % column_blocks * kColumns + t;
   if (column >= k) return;
   const Box box = load_box(b + int64_t{4} * column);
   for (unsigned r = 0; r < kRows && first + r < n; ++r)
-    ious[int64_t{first + r} * k + column] = iou(rows[r], box);
+    ious[int64_t{first + r} * k + column] = iou(load_box(rows[r].values), box);
 }
 
 }  // namespace
