@@ -41,3 +41,10 @@ function(tyto_cuda_kernels)
     endif()
   endforeach()
 endfunction()
+
+# Goes to another machine (scripts/gpu-check): the libraries in the folder `lib` beside the program's own come first, for
+# what they need themselves, too.
+function(tyto_travels target)
+  set_target_properties(${target} PROPERTIES BUILD_RPATH "$ORIGIN/../lib")
+  target_link_options(${target} PRIVATE LINKER:--disable-new-dtags)
+endfunction()

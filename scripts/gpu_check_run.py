@@ -4,8 +4,8 @@
 Usage: ./gpu-check [--results FOLDER] [--offline]
 
 Tests the kernels, the calls of cuDNN and cuBLASLt, and whole networks; runs the kernels' tests under the four tools of
-compute-sanitizer; measures every kernel's launch and prints it beside what bench/predict said. What each step printed
-is in a file of the results' folder. Exits with 0 where all that ran passed and nothing but the sanitizer was missing, else with 1.
+compute-sanitizer; measures every kernel's launch and prints it beside what bench/predict said, and beside the bound
+that the GPU's measured bandwidth and arithmetic set. What each step printed is in a file of the results' folder. Exits with 0 where all that ran passed and nothing but the sanitizer was missing, else with 1.
 
 cuDNN 9 and cuBLASLt 13 are taken from the bundle's folder `cuda`, from TYTO_CUDA_LIBRARIES, from the system, or from
 this Python's packages; what is in none is fetched from PyPI by pip (to the results' folder), unless --offline forbids
@@ -147,13 +147,27 @@ def find_sanitizer(fetched, offline):
 
 # --- steps ---
 
+def tests_passed(text):
+    """How many, in words; none where no test ran."""
+    passed = re.search(r"\[  PASSED  \] (\d+) test", text)
+    skipped = re.search(r"\[  SKIPPED \] (\d+) test", text)
+    if not passed or int(passed.group(1)) == 0:
+        return None
+    return f"{passed.group(1)} tests" + (f", {skipped.group(1)} skipped" if skipped else "")
+
+
+def cases_measured(text):
+    found = len(re.findall(r"/cuda/.* bind$", text, re.MULTILINE))
+    return f"{found} cases" if found else None
+
+
 class Steps:
     def __init__(self, results, environment):
         self.results, self.environment = results, environment
         self.failed, self.passed = [], 0
 
-    def run(self, name, command, limit, **variables):
-        """Whether it passed. A line on the screen, everything else in NAME.log."""
+    def run(self, name, command, limit, ran=tests_passed, **variables):
+        """Whether it passed, and by its output ran something. A line on the screen, everything else in NAME.log."""
         print(f"  {name:24}", end="", flush=True)
         log = self.results / f"{name.replace(' ', '-')}.log"
         with open(log, "wb") as out:
@@ -166,13 +180,11 @@ class Steps:
                 process.wait()
                 status = None
         text = log.read_text(errors="replace")
-        tests = re.search(r"\[  PASSED  \] (\d+) test", text)
-        skipped = re.search(r"\[  SKIPPED \] (\d+) test", text)
-        if status == 0 and tests and int(tests.group(1)) > 0:
+        if status == 0 and (what := ran(text)):
             self.passed += 1
-            print(f"passed, {tests.group(1)} tests" + (f", {skipped.group(1)} skipped" if skipped else ""))
+            print(f"passed, {what}")
             return True
-        why = {None: f"stopped after {limit // MINUTE} minutes", 0: "FAILED: it ran no test",
+        why = {None: f"stopped after {limit // MINUTE} minutes", 0: "FAILED: it ran nothing",
                SANITIZER_FAILED: "FAILED: the sanitizer has findings"}.get(status, f"FAILED, exit status {status}")
         self.fail(name, f"{why}; see {log}")
         return False
@@ -272,6 +284,21 @@ def benchmark(steps, gpu_name, batch):
         print_comparison(measured, predictions, gpu_name, Both(file))
 
 
+def measure_bounds(steps):
+    """The cases of tyto_bench, each beside the larger of its bytes over a copy's bandwidth and its operations over a large
+    product's rate."""
+    table = steps.results / "bounds.json"
+    command = [str(HERE / "bin/tyto_bench"), "--benchmark_filter=/cuda", f"--benchmark_out={table}", "--benchmark_out_format=json"]
+    if not steps.run("bounds", command, TEST_LIMIT, cases_measured):
+        return
+    rows = json.loads(table.read_text())["benchmarks"]
+    print(f"\nEach kernel in a captured graph, with its data in DRAM, beside what a copy at {rows[0]['copy_GB/s']:.0f} GB/s and a "
+          f"large product in fp32\nat {rows[0]['peak_Gop/s']:.0f} Gop/s leave it at least.\n")
+    print(f"{'measured':>12}{'of bound':>10}  {'bound by':12}case")
+    for row in rows:
+        print(f"{row['median_us']:9.2f} us{row['of_bound']:10.2f}  {row['label'].split()[0]:12}{row['name'].partition('/cuda')[0]}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("gpu-check-results"))
@@ -292,13 +319,14 @@ def main():
     steps = Steps(results, environment)
     kernels, *with_libraries = (str(HERE / "bin" / f"{name}_test")
                                 for name in ("kernels_cuda", "library_calls", "networks_cuda"))
+    not_run = (f"NOT RUN: {', '.join(missing)} could not be had; install CUDA's libraries, or make the bundle "
+               "--with-libraries")
 
     print("Tests:")
     steps.run("kernels", [kernels], TEST_LIMIT)
     for name, program, limit in zip(("library calls", "networks"), with_libraries, (TEST_LIMIT, NETWORKS_LIMIT)):
         if missing:
-            steps.fail(name, f"  {name:24}NOT RUN: {', '.join(missing)} could not be had; install CUDA's libraries, or "
-                             "make the bundle --with-libraries")
+            steps.fail(name, f"  {name:24}{not_run}")
         else:
             steps.run(name, [program], limit)
 
@@ -313,6 +341,10 @@ def main():
 
     print("Benchmark:")
     benchmark(steps, gpu_name, needs["profile_batch"])
+    if missing:
+        steps.fail("bounds", f"  {'bounds':24}{not_run}")
+    else:
+        measure_bounds(steps)
     if steps.failed:
         print(f"\nFAILED: {', '.join(steps.failed)}; {steps.passed} steps passed. The logs are in {results}.")
         return 1

@@ -1,0 +1,275 @@
+"""The cases of tyto_bench in PyTorch and torchvision, on the arrays that tyto_bench saved.
+
+    kernel_peers.py FOLDER THREADS
+
+prints {"version": ..., "cases": [...]} and for each line {"case": C, "mode": M, "seconds": S} that it reads {"us": {MODE: median
+microseconds of runs that take S together}, "differs": {MODE: how its result is not tyto's}}, of all modes where M is null.
+
+A case is a function of the saved arrays. It returns the ways to compute it, {mode: function}, of which the fastest counts, and the
+array that they should give.
+"""
+import json
+import statistics
+import struct
+import sys
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torchvision
+from torchvision.transforms.v2 import functional as V
+
+TYPES = {"F32": np.float32, "I32": np.int32, "U8": np.uint8}
+LEAST_RUNS = 3
+CASES = {}
+
+
+def case(*names):
+    def add(function):
+        CASES.update({name: function for name in names})
+        return function
+    return add
+
+
+def load(path):
+    with open(path, "rb") as file:
+        size, = struct.unpack("<Q", file.read(8))
+        header, data = json.loads(file.read(size)), file.read()
+    arrays = {}
+    for name, about in header.items():
+        if name != "__metadata__":
+            begin, end = about["data_offsets"]
+            values = np.frombuffer(data[begin:end], TYPES[about["dtype"]]).reshape(about["shape"])
+            arrays[name] = torch.from_numpy(values.copy())
+    return arrays
+
+
+def in_both_layouts(x, run):
+    last = x.contiguous(memory_format=torch.channels_last)
+    return {"": lambda: run(x), "channels last": lambda: run(last)}
+
+
+# --- detection ---
+
+@case("class_scores/8732x21", "class_scores/8732x91")
+def class_scores(a):
+    return {"": lambda: F.softmax(a["logits"], dim=-1)[..., 1:].transpose(1, 2).contiguous()}, a["scores"]
+
+
+@case("decode_boxes/8732")
+def decode_boxes(a):  # as ssd.pytorch does it
+    def run():
+        offsets, anchors = a["offsets"][0], a["anchors"]
+        boxes = torch.cat((anchors[:, :2] + offsets[:, :2] * 0.1 * anchors[:, 2:],
+                           anchors[:, 2:] * torch.exp(offsets[:, 2:] * 0.2)), 1)
+        boxes[:, :2] -= boxes[:, 2:] / 2
+        boxes[:, 2:] += boxes[:, :2]
+        return boxes[None]
+    return {"": run}, a["boxes"]
+
+
+def found_rows(a):
+    return a["detections"][0, :a["counts"]]
+
+
+def select(a, threshold):  # as torchvision's SSD.postprocess_detections does it
+    boxes, scores = a["boxes"][0], a["scores"][0]
+
+    def run():
+        image_boxes, image_scores, image_labels = [], [], []
+        for label, score in enumerate(scores, 1):
+            keep = score > threshold
+            score, box = score[keep], boxes[keep]
+            score, best = score.topk(min(200, score.size(0)))
+            image_boxes.append(box[best])
+            image_scores.append(score)
+            image_labels.append(torch.full_like(score, fill_value=label, dtype=torch.int64))
+        all_boxes, all_scores, all_labels = map(torch.cat, (image_boxes, image_scores, image_labels))
+        keep = torchvision.ops.batched_nms(all_boxes, all_scores, all_labels, 0.45)[:200]
+        return torch.cat((all_boxes[keep], all_scores[keep, None], all_labels[keep, None]), 1)
+    return {"": run}, found_rows(a)
+
+
+@case("nms/20_classes_1_in_1000", "nms/90_classes_1_in_1000")
+def select_few(a):
+    return select(a, float(np.float32(1) - np.float32(1) / np.float32(1000)))
+
+
+@case("nms/20_classes_1_in_40", "nms/90_classes_1_in_40")
+def select_many(a):
+    return select(a, float(np.float32(1) - np.float32(1) / np.float32(40)))
+
+
+# --- images and maps ---
+
+def resize(mode):
+    def of(a):
+        image, (height, width, _) = a["image"].permute(2, 0, 1), a["resized"].shape
+
+        def run(x):
+            return V.resize(x, [height, width], mode, antialias=True).permute(1, 2, 0)
+        planes = image.contiguous()
+        return {"": lambda: run(planes), "channels last": lambda: run(image)}, a["resized"]
+    return of
+
+
+case("resize/pillow_bicubic_128x256")(resize(torchvision.transforms.InterpolationMode.BICUBIC))
+case("resize/pillow_bilinear_224x224")(resize(torchvision.transforms.InterpolationMode.BILINEAR))
+
+
+@case("resize_torch/1066x800")
+def resize_torch(a):  # as torchvision's GeneralizedRCNNTransform does it, from bytes
+    image, planes = a["image"].permute(2, 0, 1).contiguous(), a["planes"]
+    mean, std = (torch.tensor(v)[:, None, None] for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+
+    def run():
+        x = (V.to_dtype(image, torch.float32, scale=True) - mean) / std
+        return F.interpolate(x[None], size=planes.shape[1:], mode="bilinear", align_corners=False)[0]
+    return {"": run}, planes
+
+
+@case("normalize/224x224")
+def normalize(a):
+    image = a["image"].T.contiguous().view(3, 224, 224)
+
+    def run():
+        x = V.to_dtype(image, torch.float32, scale=True)
+        return V.normalize(x, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]).view(3, -1)
+    return {"": run}, a["planes"]
+
+
+@case("bicubic/8x3x256x128")
+def bicubic(a):
+    return in_both_layouts(a["x"], lambda x: F.interpolate(x, scale_factor=1.1, mode="bicubic")), a["y"]
+
+
+@case("upsample/nearest_256x100x136")
+def upsample_nearest(a):
+    return in_both_layouts(a["x"], lambda x: F.interpolate(x, size=a["y"].shape[2:])), a["y"]
+
+
+@case("upsample/bilinear_256x100x136")
+def upsample_bilinear(a):
+    return in_both_layouts(a["x"], lambda x: F.interpolate(x, size=a["y"].shape[2:], mode="bilinear")), a["y"]
+
+
+@case("pad/zeros_64x150x150")
+def pad(a):
+    return in_both_layouts(a["x"], lambda x: F.pad(x, (1, 1, 1, 1))), a["y"]
+
+
+@case("strided_copy/8x197x12x64")
+def permute(a):
+    return {"": lambda: a["x"].permute(0, 2, 1, 3).contiguous()}, a["y"]
+
+
+# --- norms and pooling ---
+
+@case("softmax/8732x21", "softmax/2364x197")
+def softmax(a):
+    return {"": lambda: F.softmax(a["x"], dim=-1)}, a["y"]
+
+
+@case("layer_norm/1576x768")
+def layer_norm(a):
+    return {"": lambda: F.layer_norm(a["x"], a["scale"].shape, a["scale"], a["shift"])}, a["y"]
+
+
+@case("group_norm/256x56x56")
+def group_norm(a):
+    return in_both_layouts(a["x"], lambda x: F.group_norm(x, 32, a["scale"], a["shift"])), a["y"]
+
+
+@case("instance_norm/64x64x32")
+def instance_norm(a):
+    return in_both_layouts(a["x"], lambda x: F.instance_norm(x, weight=a["scale"], bias=a["shift"])), a["y"]
+
+
+@case("l2_normalize/512x38x38")
+def l2_normalize(a):
+    scale = a["scale"][:, None, None]
+    return in_both_layouts(a["x"], lambda x: F.normalize(x) * scale), a["y"]
+
+
+@case("average_pool/128x56x56")
+def average_pool(a):
+    return in_both_layouts(a["x"], lambda x: F.avg_pool2d(x, 2)), a["y"]
+
+
+@case("adaptive_average_pool/2048x16x8_to_6")
+def adaptive_average_pool(a):
+    return in_both_layouts(a["x"], lambda x: F.adaptive_avg_pool2d(x, (6, 1))), a["y"]
+
+
+@case("gem_pool/2048x16x8")
+def gem_pool(a):  # as fast-reid does it
+    return in_both_layouts(a["x"], lambda x: F.adaptive_avg_pool2d(x.clamp(min=1e-6).pow(3), (1, 1)).pow(1 / 3)), a["y"]
+
+
+# --- retrieval ---
+
+@case("normalize_rows/192x2048")
+def normalize_rows(a):
+    return {"": lambda: F.normalize(a["rows"])}, a["rows"]
+
+
+@case("score/192x19732x512")
+def score(a):
+    return {"": lambda: a["queries"] @ a["gallery"].T}, a["scores"]
+
+
+@case("rank/19732")
+def rank(a):
+    return {"": lambda: torch.sort(a["scores"], descending=True, stable=True)[1]}, a["order"]
+
+
+@case("rank/50_of_19732")
+def rank_top(a):
+    return {"": lambda: torch.topk(a["scores"], 50)[1]}, a["order"]
+
+
+# --- running ---
+
+def difference(got, want):
+    """What is wrong with a result, or None."""
+    if got.shape != want.shape:
+        return f"its shape is {list(got.shape)}, not {list(want.shape)}"
+    if want.dtype == torch.uint8:  # PyTorch's weights have fewer bits than Pillow's
+        far = (got.int() - want.int()).abs().max().item()
+        return f"a byte is {far} off" if far > 1 else None
+    if want.dtype == torch.int32:
+        return None if torch.equal(got.int(), want) else "the indices differ"
+    far = ((got - want).abs().max() / want.abs().max()).item()
+    return None if far < 1e-4 else f"it is {far:.1g} of the largest value off"
+
+
+def microseconds(run, seconds):
+    times, begin = [], time.perf_counter()
+    while len(times) < LEAST_RUNS or time.perf_counter() - begin < seconds:
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times) * 1e6
+
+
+def main():
+    folder, threads = sys.argv[1:]
+    torch.set_num_threads(int(threads))
+    torch.set_grad_enabled(False)
+    version = f"PyTorch {torch.__version__}, torchvision {torchvision.__version__}"
+    print(json.dumps({"version": version, "cases": list(CASES)}), flush=True)
+    for line in sys.stdin:
+        turn = json.loads(line)
+        name, chosen = turn["case"], [turn["mode"]]
+        answer = {"differs": {}}
+        if turn["mode"] is None:
+            modes, want = CASES[name](load(f"{folder}/{name.replace('/', '_')}.safetensors"))
+            answer["differs"] = {mode: found for mode, run in modes.items() if (found := difference(run(), want))}
+            chosen = list(modes)
+        answer["us"] = {mode: microseconds(modes[mode], turn["seconds"]) for mode in chosen}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
