@@ -9,6 +9,7 @@ A case is a function of the saved arrays. It returns the ways to compute it, {mo
 array that they should give.
 """
 import json
+import math
 import statistics
 import struct
 import sys
@@ -99,6 +100,64 @@ def select_few(a):
 @case("nms/20_classes_1_in_40", "nms/90_classes_1_in_40")
 def select_many(a):
     return select(a, float(np.float32(1) - np.float32(1) / np.float32(40)))
+
+
+def proposals(boxes, scores, candidates, kept):
+    """simple-faster-rcnn-pytorch's, its suppression by torchvision."""
+    if candidates < len(scores):
+        scores, order = scores.topk(candidates)
+        boxes = boxes[order]
+    keep = torchvision.ops.nms(boxes, scores, 0.7)[:kept]
+    return torch.cat((boxes[keep], scores[keep, None], torch.ones(len(keep), 1)), 1)
+
+
+def suppress(kept):
+    def of(a):
+        boxes, scores = a["boxes"][0], a["scores"][0, 0]
+        return {"": lambda: proposals(boxes, scores, len(scores), kept)}, found_rows(a)
+    return of
+
+
+case("nms/rpn_6000_to_300")(suppress(300))
+case("nms/rpn_6000_to_all")(suppress(None))
+case("nms/rpn_12000_to_2000")(suppress(2000))
+
+
+def decoded(anchors, offsets):
+    """Boxes x1, y1, x2, y2 from offsets y, x, log height, log width, as torchvision's BoxCoder decodes them."""
+    widths, heights = anchors[:, 2] - anchors[:, 0], anchors[:, 3] - anchors[:, 1]
+    x, y = anchors[:, 0] + 0.5 * widths, anchors[:, 1] + 0.5 * heights
+    y = offsets[..., 0] * heights[:, None] + y[:, None]
+    x = offsets[..., 1] * widths[:, None] + x[:, None]
+    heights, widths = torch.exp(offsets[..., 2]) * heights[:, None], torch.exp(offsets[..., 3]) * widths[:, None]
+    return torch.stack((x - 0.5 * widths, y - 0.5 * heights, x + 0.5 * widths, y + 0.5 * heights), -1)
+
+
+@case("decode_proposals/20646")
+def decode_proposals(a):
+    anchors, offsets, logits = a["anchors"], a["offsets"][0], a["logits"][0]
+    height, width, _, original_width = a["sizes"][0].tolist()
+
+    def run():
+        boxes = torchvision.ops.clip_boxes_to_image(decoded(anchors, offsets[:, None])[:, 0], (height, width))
+        scores = logits[:, 1] - logits[:, 0]
+        sides = boxes[:, 2:] - boxes[:, :2]
+        scores[(sides < 16 * (width / original_width)).any(1)] = math.nan
+        return torch.cat((boxes, scores[:, None]), 1)
+    return {"": run}, torch.cat((a["boxes"][0], a["scores"][0, :, None]), 1)
+
+
+@case("decode_rois/300x21")
+def decode_rois(a):
+    rois, offsets = a["rois"][0], a["offsets"][0]
+    height, width, original_height, original_width = a["sizes"][0].tolist()
+    scale = width / original_width
+    deviation = torch.tensor([0.1, 0.1, 0.2, 0.2])
+
+    def run():
+        boxes = decoded(rois, offsets[:, 1:] * deviation)
+        return torchvision.ops.clip_boxes_to_image(boxes, (original_height * scale, original_width * scale))[None]
+    return {"": run}, a["boxes"]
 
 
 # --- images and maps ---
@@ -240,6 +299,9 @@ def difference(got, want):
         return f"a byte is {far} off" if far > 1 else None
     if want.dtype == torch.int32:
         return None if torch.equal(got.int(), want) else "the indices differ"
+    if not torch.equal(got.isnan(), want.isnan()):
+        return "other values are NaN"
+    got, want = got.nan_to_num(), want.nan_to_num()
     far = ((got - want).abs().max() / want.abs().max()).item()
     return None if far < 1e-4 else f"it is {far:.1g} of the largest value off"
 

@@ -27,7 +27,7 @@ struct RpnBoxes {
   std::vector<float> scores;   // [kCount]     object less background
 };
 
-// The best `count` boxes, the best first, and their scores.
+// The `count` boxes that score best, in the anchors' order, and their scores.
 struct BestBoxes {
   std::vector<float> boxes, scores;
 };
@@ -115,9 +115,10 @@ inline BestBoxes best_of(const RpnBoxes& all, int64_t count) {
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t i, size_t j) { return all.scores[i] > all.scores[j]; });
+  order.resize(static_cast<size_t>(count));
+  std::sort(order.begin(), order.end());
   BestBoxes best;
-  for (int64_t k = 0; k < count; ++k) {
-    const size_t i = order[static_cast<size_t>(k)];
+  for (const size_t i : order) {
     const auto box = all.boxes.begin() + static_cast<int64_t>(i * 4);
     best.boxes.insert(best.boxes.end(), box, box + 4);
     best.scores.push_back(all.scores[i]);

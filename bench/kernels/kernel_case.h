@@ -69,8 +69,10 @@ using Cases = std::vector<KernelCase>;
 void add_detection_cases(Cases&);
 void add_image_cases(Cases&);
 void add_layout_cases(Cases&);
+void add_nms_cases(Cases&);
 void add_norm_cases(Cases&);
 void add_pooling_cases(Cases&);
 void add_retrieval_cases(Cases&);
+void add_two_stage_cases(Cases&);
 
 }  // namespace tyto::bench

@@ -68,6 +68,8 @@ Options take_options(int& argc, char** argv) {
 Cases all_cases() {
   Cases cases;
   add_detection_cases(cases);
+  add_nms_cases(cases);
+  add_two_stage_cases(cases);
   add_image_cases(cases);
   add_layout_cases(cases);
   add_norm_cases(cases);
