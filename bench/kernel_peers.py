@@ -160,6 +160,42 @@ def decode_rois(a):
     return {"": run}, a["boxes"]
 
 
+@case("encode_boxes/20646")
+def encode_boxes(a):  # as torchvision's encode_boxes does it
+    anchors, targets = a["anchors"], a["targets"]
+
+    def parts(boxes):
+        sides = boxes[:, 2:] - boxes[:, :2]
+        return sides, boxes[:, :2] + 0.5 * sides
+
+    def run():
+        (from_sides, from_centres), (sides, centres) = parts(anchors), parts(targets)
+        return torch.cat(((centres - from_centres) / from_sides, torch.log(sides / from_sides)), 1)
+    return {"": run}, a["offsets"]
+
+
+@case("pairwise_iou/20646x20")
+def pairwise_iou(a):
+    return {"": lambda: torchvision.ops.box_iou(a["anchors"], a["objects"])}, a["ious"]
+
+
+@case("roi_pool/300_of_512x37x62")
+def roi_pool(a):
+    return {"": lambda: torchvision.ops.roi_pool(a["map0"], [a["rois"][0]], 7, 1 / 16)}, a["features"]
+
+
+@case("roi_align/300_of_512x37x62")
+def roi_align(a):
+    return {"": lambda: torchvision.ops.roi_align(a["map0"], [a["rois"][0]], 7, 1 / 16, 2)}, a["features"]
+
+
+@case("roi_align/1000_of_pyramid")
+def roi_align_of_levels(a):
+    maps = {str(k): a[f"map{k}"] for k in range(4)}
+    pooler = torchvision.ops.MultiScaleRoIAlign(list(maps), 7, 2)
+    return {"": lambda: pooler(maps, [a["rois"][0]], [(800, 1344)])}, a["features"]
+
+
 # --- images and maps ---
 
 def resize(mode):

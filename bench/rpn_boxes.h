@@ -126,4 +126,22 @@ inline BestBoxes best_of(const RpnBoxes& all, int64_t count) {
   return best;
 }
 
+// What suppression leaves of the best 6,000, the best `count` [count, 4]: the regions that are pooled.
+inline std::vector<float> rpn_proposals(int64_t count) {
+  const BestBoxes best = best_of(rpn_boxes(), 6000);
+  std::vector<size_t> order(best.scores.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t i, size_t j) { return best.scores[i] > best.scores[j]; });
+  std::vector<float> kept;
+  for (const size_t i : order) {
+    if (static_cast<int64_t>(kept.size()) == count * 4) break;
+    const float* box = best.boxes.data() + i * 4;
+    bool stays = true;
+    for (size_t k = 0; k < kept.size() && stays; k += 4) stays = detail::overlap(&kept[k], box) <= 0.7f;
+    if (stays) kept.insert(kept.end(), box, box + 4);
+  }
+  return kept;
+}
+
 }  // namespace tyto::bench

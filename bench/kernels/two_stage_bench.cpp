@@ -4,6 +4,8 @@
 #include "kernels/detection/anchor_grid.h"
 #include "kernels/detection/decode_proposals.h"
 #include "kernels/detection/decode_rois.h"
+#include "kernels/detection/encode_boxes.h"
+#include "kernels/detection/pairwise_iou.h"
 
 namespace tyto::bench {
 namespace {
@@ -66,8 +68,7 @@ Work decoded_rois(Arrays& a) {
   std::vector<float> values = numbers(kRois * kClasses * 4);
   for (float& v : values) v = 4 * v - 2;
   const float* offsets = a.input("offsets", {1, kRois, kClasses, 4}, values);
-  const Rois rois = {
-      .rows = a.input("rois", {1, kRois, 4}, best_of(rpn_boxes(), kRois).boxes), .n = 1, .capacity = kRois};
+  const Rois rois = {.rows = a.input("rois", {1, kRois, 4}, rpn_proposals(kRois)), .n = 1, .capacity = kRois};
   const float* of_image = sizes(a);
   float* boxes = a.output<float>("boxes", {1, kRois, kClasses - 1, 4});
   Work work;
@@ -79,12 +80,46 @@ Work decoded_rois(Arrays& a) {
   return work;
 }
 
+// For training: every anchor becomes what it would be decoded to.
+Work encoded(Arrays& a) {
+  const RpnBoxes rpn = rpn_boxes();
+  constexpr int64_t kCount = RpnBoxes::kCount;
+  const float* anchors = a.input("anchors", {kCount, 4}, rpn.anchors);
+  const float* targets = a.input("targets", {kCount, 4}, rpn.boxes);
+  float* offsets = a.output<float>("offsets", {kCount, 4});
+  Work work;
+  work.bytes = kFloat * kCount * 12;
+  // An axis: size and centre of both boxes 3 each, a difference, three quotients, a maximum, a logarithm.
+  work.operations = kCount * 2 * 12;
+  work.cpu = [=] { encode_boxes_cpu(anchors, targets, kCount, {}, offsets); };
+  if constexpr (kHasCuda)
+    work.cuda = [=](Stream s) { encode_boxes(anchors, targets, kCount, {}, offsets, s); };
+  return work;
+}
+
+Work compared(Arrays& a) {
+  constexpr int64_t kCount = RpnBoxes::kCount, kObjects = 20;
+  const float* anchors = a.input("anchors", {kCount, 4}, rpn_boxes().anchors);
+  const float* objects = a.input("objects", {kObjects, 4}, rpn_proposals(kObjects));
+  float* ious = a.output<float>("ious", {kCount, kObjects});
+  Work work;
+  work.bytes = kFloat * (kCount * 4 + kObjects * 4 + kCount * kObjects);
+  // Of a pair 4 comparisons, 2 sides, 2 clamped, a product, 2 sums, a quotient; of a box its area.
+  work.operations = 12 * kCount * kObjects + 3 * (kCount + kObjects);
+  work.cpu = [=] { pairwise_iou_cpu(anchors, kCount, objects, kObjects, ious); };
+  if constexpr (kHasCuda)
+    work.cuda = [=](Stream s) { pairwise_iou(anchors, kCount, objects, kObjects, ious, s); };
+  return work;
+}
+
 }  // namespace
 
 void add_two_stage_cases(Cases& cases) {
   cases.push_back({"anchor_grid/37x62x9", anchors});
   cases.push_back({"decode_proposals/20646", decoded_proposals});
   cases.push_back({"decode_rois/300x21", decoded_rois});
+  cases.push_back({"encode_boxes/20646", encoded});
+  cases.push_back({"pairwise_iou/20646x20", compared});
 }
 
 }  // namespace tyto::bench
