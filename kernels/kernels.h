@@ -8,7 +8,7 @@
 //   convolution/  depthwise convolution, the gathering half of a transposed one
 //   norm/         instance, group and layer norm, per-channel affine maps, unit length over channels, softmax
 //   pooling/      average (adaptive and not), generalised-mean and max pooling; reductions
-//   detection/    heads, box decoding, class scores, non-maximum suppression
+//   detection/    heads, box decoding, class scores, non-maximum suppression, pooling of regions
 //   image/        Pillow's and OpenCV's resampling bit for bit, normalisation, flips, torch's resampling
 //   retrieval/    rows of unit length
 #pragma once
@@ -27,6 +27,8 @@
 #include "kernels/detection/encode_boxes.h"
 #include "kernels/detection/nms.h"
 #include "kernels/detection/pairwise_iou.h"
+#include "kernels/detection/roi_align.h"
+#include "kernels/detection/roi_pool.h"
 #include "kernels/elementwise/broadcast.h"
 #include "kernels/elementwise/epilogue.h"
 #include "kernels/elementwise/not_finite.h"

@@ -19,9 +19,22 @@ struct RoiAlign {
   RoiLevels levels;
 };
 
+// Of sampling_ratio 0, along an axis. A region larger than any map that has fewer cells a bin is sampled more
+// coarsely than torchvision would, which would run out of memory.
+inline constexpr int kMaxSamples = 4096;
+
+// A region's corners are its level's cells, not rounded; unless aligned, its sides are at least one cell. A
+// bin's value is the mean of its samples, taken at the middles of equal parts; a sample is the map between
+// its four neighbouring cells, within a cell of the map's edge the edge, and 0 beyond. So is a sample that is
+// nowhere, a corner being infinite. A bin without samples (sampling_ratio 0, aligned, corners exchanged) is
+// 0. The arithmetic is torchvision's step by step, in float. maps      levels.count of [n, channels,
+// height_k, width_k], none empty features  [n * capacity, channels, height, width]   rows that hold no region
+// are 0
 void roi_align_cpu(std::span<const ChannelBlocks<const float>> maps, const Rois& rois, const RoiAlign&,
                    const ChannelBlocks<float>& features);
 
+// The same bits of floats; halves are rounded once, at the end. Device pointers, the maps' span on the host;
+// rois.total() * height * width < 2^31, and so a map's cells of an image times its channels.
 template <class T>
 void roi_align(std::span<const Nhwc<const T>> maps, const Rois& rois, const RoiAlign&,
                const Nhwc<T>& features, Stream stream);

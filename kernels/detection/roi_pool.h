@@ -1,6 +1,7 @@
 // RoI max pooling (Girshick, ICCV 2015) by the rule of Caffe, chainer and torchvision.
 #pragma once
 
+#include <cstdint>
 #include <span>
 
 #include "kernels/common/channel_blocks.h"
@@ -17,9 +18,20 @@ struct RoiPool {
   RoiLevels levels;
 };
 
+// A region's corners times its level's scale are rounded, halves away from zero, to cells, the last of which
+// belongs to the region; a region with its corners exchanged has one cell an axis. Bins begin at the floor
+// and end at the ceiling of equal parts, so that they overlap, and are cut off at the map's edge. A bin's
+// value is that of its first largest cell, row by row; NaN is never larger, and where nothing is above
+// -FLT_MAX it is that. A bin without cells is 0. Corners further than 2^22 cells away are taken to be there.
+// maps      levels.count of [n, channels, height_k, width_k], none empty
+// features  [n * capacity, channels, height, width]   rows that hold no region are 0
+// argmax    as features, element for element: row * width_k + column in the level's map of the cell whose
+//           value was taken, -1 where none was; or null
 void roi_pool_cpu(std::span<const ChannelBlocks<const float>> maps, const Rois& rois, const RoiPool&,
                   const ChannelBlocks<float>& features, int32_t* argmax);
 
+// The same values. Device pointers, the maps' and the features' spans on the host; rois.total() * height *
+// width < 2^31, and so a map's cells of an image times its channels.
 template <class T>
 void roi_pool(std::span<const Nhwc<const T>> maps, const Rois& rois, const RoiPool&, const Nhwc<T>& features,
               int32_t* argmax, Stream stream);
