@@ -7,8 +7,8 @@
 #include "kernels/image/flip.h"
 #include "kernels/image/normalize.h"
 #include "kernels/image/resize.h"
+#include "kernels/image/resize_bilinear.h"
 #include "kernels/image/resize_tables.h"
-#include "kernels/image/resize_torch.h"
 #include "kernels/image/upsample.h"
 
 namespace tyto::bench {
@@ -56,16 +56,18 @@ Work torch_resize(Arrays& a) {
   const ResizeParams p = whole(640, 480, kWidth, kHeight, Resampling::TorchBilinear);
   const uint8_t* image = a.input("image", {480, 640, 3}, noise(640 * 480 * 3));
   float* planes = a.output<float>("planes", {3, kHeight, kWidth});
-  const auto scratch = std::make_shared<TorchResizeScratch>();
+  const auto scratch = std::make_shared<BilinearScratch>();
   const NormalizeTable table = make_normalize_table(kImageNet);
   Work work;
   work.bytes = 3.0 * 640 * 480 + kFloat * 3 * kWidth * kHeight;
   // A pixel of the source scaled, centred, divided; one of the result is four products and three sums.
   work.operations = 3.0 * 3 * 640 * 480 + 7.0 * 3 * kWidth * kHeight;
-  work.cpu = [=] { resize_torch_cpu(image, p, table, planes, int64_t{kWidth} * kHeight, kWidth, *scratch); };
+  work.cpu = [=] {
+    resize_bilinear_cpu(image, p, table, planes, int64_t{kWidth} * kHeight, kWidth, *scratch);
+  };
   if constexpr (kHasCuda)
     work.cuda = [=](Stream s) {
-      resize_torch(image, p, kImageNet, planes, int64_t{kWidth} * kHeight, kWidth, s);
+      resize_bilinear(image, p, kImageNet, planes, int64_t{kWidth} * kHeight, kWidth, s);
     };
   return work;
 }

@@ -14,10 +14,8 @@ constexpr int64_t kMinStaged = int64_t{1} << 20;
 
 int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
-bool resamples_bytes(const Preprocessing& rule) { return rule.resampling != Resampling::TorchBilinear; }
-
 int64_t table_bytes(const ImageFit& fit) {
-  if (fit.resize.resampling == Resampling::TorchBilinear) return 0;
+  if (!kernels::gives_bytes(fit.resize.resampling)) return 0;
   return kernels::resize_tables_size(fit.resize) * static_cast<int64_t>(sizeof(int32_t));
 }
 
@@ -85,7 +83,8 @@ void ImageUpload::flush(const Preprocessing& rule, const Stream& stream) {
   grow(canvas_, piece_.back().fit.values());
   int64_t workspace = 0;
   for (const Staged& s : piece_) {
-    if (resamples_bytes(rule)) workspace = std::max(workspace, kernels::resize_workspace_bytes(s.fit.resize));
+    if (kernels::gives_bytes(rule.resampling))
+      workspace = std::max(workspace, kernels::resize_workspace_bytes(s.fit.resize));
     std::memcpy(host_.data() + s.pixels, s.image->rgb.data(), s.image->rgb.size());
     if (s.own_tables && table_bytes(s.fit) > 0)
       kernels::make_resize_tables(s.fit.resize, scratch_,
@@ -108,16 +107,20 @@ void ImageUpload::preprocess(const Staged& s, const Preprocessing& rule, cudaStr
   const int width = s.fit.width;
   const int64_t area = int64_t{s.fit.height} * width;
   const int64_t corner = int64_t{s.fit.top} * width + s.fit.left;  // of the window
-  const bool covers = s.fit.covers();
-  if (!covers)
-    check(cudaMemsetAsync(canvas, s.fit.background, static_cast<size_t>(3 * area), stream),
-          "clear a canvas on the GPU");
-  if (resamples_bytes(rule)) {
+  if (!s.fit.covers()) {
+    if (s.fit.background)
+      check(cudaMemsetAsync(canvas, *s.fit.background, static_cast<size_t>(3 * area), stream),
+            "clear a canvas on the GPU");
+    else
+      check(cudaMemsetAsync(s.row, 0, static_cast<size_t>(3 * area) * sizeof(float), stream),
+            "clear an input on the GPU");
+  }
+  if (kernels::gives_bytes(rule.resampling)) {
     kernels::resize(image, canvas + 3 * corner, int64_t{3} * width, p, tables, workspace_.data(), stream);
     kernels::normalize(canvas, area, normalization, s.row, stream);
   } else {
-    if (!covers) kernels::normalize(canvas, area, normalization, s.row, stream);
-    kernels::resize_torch(image, p, normalization, s.row + corner, area, width, stream);
+    if (!s.fit.covers() && s.fit.background) kernels::normalize(canvas, area, normalization, s.row, stream);
+    kernels::resize_bilinear(image, p, normalization, s.row + corner, area, width, stream);
   }
 }
 

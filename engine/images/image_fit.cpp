@@ -31,6 +31,27 @@ void resize_shorter(int shorter, int longest, kernels::ResizeParams& p) {
   p.out_height = upright ? out_long : out_short;
 }
 
+// torchvision's _resize_image_and_masks, in its order: tensors are floats, a number over a tensor is the
+// tensor's reciprocal times it, and interpolate() rounds down.
+void resize_within_floats(float shorter, float longest, kernels::ResizeParams& p) {
+  const auto [low, high] = std::minmax(p.in_width, p.in_height);
+  const float scale = std::min(1 / static_cast<float>(low) * shorter, 1 / static_cast<float>(high) * longest);
+  p.out_width = clamp_size(std::floor(p.in_width * static_cast<double>(scale)));
+  p.out_height = clamp_size(std::floor(p.in_height * static_cast<double>(scale)));
+}
+
+// simple-faster-rcnn-pytorch's preprocess(): scikit-image gets the sizes as they are, makes factors of them
+// and scipy sizes of those.
+void resize_within(double shorter, double longest, kernels::ResizeParams& p) {
+  const auto [low, high] = std::minmax(p.in_width, p.in_height);
+  const double scale = std::min(shorter / low, longest / high);
+  const auto scaled = [&](double size) {
+    return clamp_size(std::nearbyint(size * (1 / (size / (size * scale)))));
+  };
+  p.out_width = scaled(p.in_width);
+  p.out_height = scaled(p.in_height);
+}
+
 // The resampled size of the axis pair: torchvision's, the letterbox sizes of ultralytics (rounded, half to
 // even), or the network's own.
 void choose_size(const Preprocessing& rule, kernels::ResizeParams& p) {
@@ -44,11 +65,22 @@ void choose_size(const Preprocessing& rule, kernels::ResizeParams& p) {
   }
   if (rule.fit == Fit::CenterCrop) resize_shorter(rule.shorter_side, 0, p);
   if (rule.fit == Fit::ShorterSide) resize_shorter(rule.shorter_side, rule.longest_side, p);
+  if (rule.fit == Fit::Within) {
+    if (rule.resampling == Resampling::TorchBilinear)
+      resize_within_floats(static_cast<float>(rule.shorter_side), static_cast<float>(rule.longest_side), p);
+    else
+      resize_within(rule.shorter_side, rule.longest_side, p);
+  }
   if (rule.fit == Fit::LongestSide) {
     const double side = rule.longest_side;
     p.out_width = clamp_size(width < height ? side * width / height : side);
     p.out_height = clamp_size(width < height ? side : side * height / width);
   }
+}
+
+int padded(const Preprocessing& rule, int size) {
+  const int unit = std::max(rule.multiple_of, 1);
+  return (size + unit - 1) / unit * unit;
 }
 
 // Along one axis: a resampled image that is too small is centred, one that is too large cropped, both with
@@ -68,18 +100,25 @@ ImageFit fit_image(const Preprocessing& rule, int width, int height) {
   p.in_height = height;
   p.resampling = rule.resampling;
   choose_size(rule, p);
-  fit.width = varies(rule) ? p.out_width : rule.width;
-  fit.height = varies(rule) ? p.out_height : rule.height;
+  fit.width = varies(rule) ? padded(rule, p.out_width) : rule.width;
+  fit.height = varies(rule) ? padded(rule, p.out_height) : rule.height;
   if (std::max(fit.width, fit.height) > kLargestSide)
     throw Error(
         ErrorKind::Shape,
         fmt::format("an image of {} x {} pixels would be an input of {} x {}, and sides go to {}; give "
                     "the preprocessing rule a longest_side",
                     width, height, fit.width, fit.height, kLargestSide));
-  fit_axis(p.out_width, fit.width, p.window_x, p.window_width, fit.left);
-  fit_axis(p.out_height, fit.height, p.window_y, p.window_height, fit.top);
-  // Around a letterboxed image stands `fill`; around an image smaller than the crop zero, as in torchvision.
-  fit.background = static_cast<uint8_t>(rule.fit == Fit::Letterbox ? rule.fill : 0);
+  if (varies(rule)) {
+    p.window_width = p.out_width;
+    p.window_height = p.out_height;
+  } else {
+    fit_axis(p.out_width, fit.width, p.window_x, p.window_width, fit.left);
+    fit_axis(p.out_height, fit.height, p.window_y, p.window_height, fit.top);
+    // Around a letterboxed image stands `fill`; around an image smaller than the crop zero, as in
+    // torchvision.
+    fit.background = static_cast<uint8_t>(rule.fit == Fit::Letterbox ? rule.fill : 0);
+  }
+  fit.one_scale = rule.fit == Fit::Within && rule.resampling == Resampling::SkimageBilinear;
   return fit;
 }
 
@@ -87,12 +126,14 @@ NetworkSize nominal_size(const Preprocessing& rule) {
   if (!varies(rule)) return {rule.height, rule.width};
   kernels::ResizeParams p{.in_width = 4, .in_height = 3};
   choose_size(rule, p);
-  return {std::min(p.out_height, kLargestSide), std::min(p.out_width, kLargestSide)};
+  return {std::min(padded(rule, p.out_height), kLargestSide),
+          std::min(padded(rule, p.out_width), kLargestSide)};
 }
 
 Geometry ImageFit::geometry() const {
-  return {.scale_x = static_cast<double>(resize.out_width) / resize.in_width,
-          .scale_y = static_cast<double>(resize.out_height) / resize.in_height,
+  const double scale_x = static_cast<double>(resize.out_width) / resize.in_width;
+  return {.scale_x = scale_x,
+          .scale_y = one_scale ? scale_x : static_cast<double>(resize.out_height) / resize.in_height,
           .offset_x = static_cast<double>(left - resize.window_x),
           .offset_y = static_cast<double>(top - resize.window_y),
           .width = resize.in_width,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <optional>
 
 #include "engine/images/preprocessing_rule.h"
 #include "tyto/image.h"
@@ -13,7 +14,9 @@ struct ImageFit {
   kernels::ResizeParams resize;
   int width = 0, height = 0;  // of the network's input
   int left = 0, top = 0;      // of the window, on the input
-  uint8_t background = 0;     // around the window: a byte in all three channels
+  // Around the window: a byte in all three channels; none: 0 after normalisation.
+  std::optional<uint8_t> background;
+  bool one_scale = false;  // the width's scale is taken to be the height's too
 
   bool covers() const {  // the window leaves no background
     return resize.window_width == width && resize.window_height == height;

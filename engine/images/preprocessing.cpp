@@ -35,15 +35,16 @@ Geometry Preprocessor::run(const Image& image, std::span<float> into) {
   const kernels::ResizeParams& p = fit.resize;
   const int64_t area = int64_t{fit.height} * fit.width;
   const bool covers = fit.covers();
-  if (rule_.resampling == Resampling::TorchBilinear) {
+  if (!kernels::gives_bytes(rule_.resampling)) {
     for (size_t c = 0; c < 3 && !covers; ++c)
-      std::fill_n(into.begin() + static_cast<int64_t>(c) * area, area, table_.value[c][fit.background]);
-    kernels::resize_torch_cpu(image.rgb.data(), p, table_,
-                              into.data() + int64_t{fit.top} * fit.width + fit.left, area, fit.width,
-                              torch_scratch_);
+      std::fill_n(into.begin() + static_cast<int64_t>(c) * area, area,
+                  fit.background ? table_.value[c][*fit.background] : 0.0f);
+    kernels::resize_bilinear_cpu(image.rgb.data(), p, table_,
+                                 into.data() + int64_t{fit.top} * fit.width + fit.left, area, fit.width,
+                                 bilinear_scratch_);
   } else {
     canvas_.resize(into.size());
-    if (!covers) std::fill(canvas_.begin(), canvas_.end(), fit.background);
+    if (!covers) std::fill(canvas_.begin(), canvas_.end(), fit.background.value());
     const int64_t row_bytes = int64_t{3} * fit.width;
     kernels::resize_cpu(image.rgb.data(), canvas_.data() + fit.top * row_bytes + 3 * fit.left, row_bytes, p,
                         scratch_);

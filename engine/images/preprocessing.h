@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/images/preprocessing_rule.h"
-#include "kernels/image/resize_torch.h"
+#include "kernels/image/resize_bilinear.h"
 #include "tyto/image.h"
 
 namespace tyto {
@@ -28,7 +28,7 @@ class Preprocessor {
   Preprocessing rule_;
   kernels::NormalizeTable table_;
   kernels::ResizeScratch scratch_;
-  kernels::TorchResizeScratch torch_scratch_;
+  kernels::BilinearScratch bilinear_scratch_;
   std::vector<uint8_t> canvas_;  // [height, width, 3], of the image before
 };
 

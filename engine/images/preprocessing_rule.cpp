@@ -13,31 +13,33 @@ namespace {
 
 using nlohmann::ordered_json;
 
+using kernels::gives_bytes;
+
 constexpr const char* kWhere = "the preprocessing rule";
 
 [[noreturn]] void fail(const std::string& what) {
   throw Error(ErrorKind::Format, fmt::format("{} is broken: {}", kWhere, what));
 }
 
-constexpr Named<Resampling> kResamplings[] = {{"pil-bilinear", Resampling::PilBilinear},
-                                              {"pil-bicubic", Resampling::PilBicubic},
-                                              {"pil-lanczos", Resampling::PilLanczos},
-                                              {"opencv-bilinear", Resampling::CvBilinear},
-                                              {"torch-bilinear", Resampling::TorchBilinear}};
-constexpr Named<Fit> kFits[] = {{"stretch", Fit::Stretch},
-                                {"letterbox", Fit::Letterbox},
-                                {"center-crop", Fit::CenterCrop},
-                                {"shorter-side", Fit::ShorterSide},
-                                {"longest-side", Fit::LongestSide}};
+constexpr Named<Resampling> kResamplings[] = {
+    {"pil-bilinear", Resampling::PilBilinear},     {"pil-bicubic", Resampling::PilBicubic},
+    {"pil-lanczos", Resampling::PilLanczos},       {"opencv-bilinear", Resampling::CvBilinear},
+    {"torch-bilinear", Resampling::TorchBilinear}, {"skimage-bilinear", Resampling::SkimageBilinear}};
+constexpr Named<Fit> kFits[] = {{"stretch", Fit::Stretch},          {"letterbox", Fit::Letterbox},
+                                {"center-crop", Fit::CenterCrop},   {"shorter-side", Fit::ShorterSide},
+                                {"longest-side", Fit::LongestSide}, {"within", Fit::Within}};
 constexpr Named<ChannelOrder> kOrders[] = {{"RGB", ChannelOrder::RGB}, {"BGR", ChannelOrder::BGR}};
 
 bool has_shorter_side(const Preprocessing& rule) {
-  return rule.fit == Fit::CenterCrop || rule.fit == Fit::ShorterSide;
+  return rule.fit == Fit::CenterCrop || rule.fit == Fit::ShorterSide || rule.fit == Fit::Within;
 }
 
 bool has_longest_side(const Preprocessing& rule) {
-  return rule.fit == Fit::LongestSide || (rule.fit == Fit::ShorterSide && rule.longest_side != 0);
+  return rule.fit == Fit::LongestSide || rule.fit == Fit::Within ||
+         (rule.fit == Fit::ShorterSide && rule.longest_side != 0);
 }
+
+bool is_padded(const Preprocessing& rule) { return varies(rule) && rule.multiple_of != 0; }
 
 float scale_of(const JsonObject& rule) {
   const ordered_json& value = rule.at("scale");
@@ -63,6 +65,7 @@ std::string to_json(const Preprocessing& rule) {
   if (rule.fit == Fit::Letterbox) object["fill"] = rule.fill;
   if (has_shorter_side(rule)) object["shorter_side"] = rule.shorter_side;
   if (has_longest_side(rule)) object["longest_side"] = rule.longest_side;
+  if (is_padded(rule)) object["multiple_of"] = rule.multiple_of;
   object["channels"] = name_in(kOrders, rule.channels);
   if (rule.scale == 1.0f / 255)
     object["scale"] = "1/255";
@@ -78,6 +81,7 @@ std::string summary(const Preprocessing& rule) {
   if (varies(rule)) size = fmt::format("{}", has_shorter_side(rule) ? rule.shorter_side : rule.longest_side);
   if (has_shorter_side(rule) && has_longest_side(rule))
     size += fmt::format(", at most {}", rule.longest_side);
+  if (is_padded(rule)) size += fmt::format(", padded to multiples of {}", rule.multiple_of);
   return fmt::format("{}, {} to {}", name_in(kResamplings, rule.resampling), name_in(kFits, rule.fit), size);
 }
 
@@ -89,9 +93,14 @@ void check_rule(const Preprocessing& rule) {
     fail(fmt::format("\"shorter_side\" is {}; sizes go from 1 to {}", rule.shorter_side, kLargestSide));
   if (has_longest_side(rule) && !side(rule.longest_side))
     fail(fmt::format("\"longest_side\" is {}; sizes go from 1 to {}", rule.longest_side, kLargestSide));
-  if (has_shorter_side(rule) && has_longest_side(rule) && rule.longest_side <= rule.shorter_side)
+  if (rule.fit == Fit::ShorterSide && has_longest_side(rule) && rule.longest_side <= rule.shorter_side)
     fail(fmt::format("\"longest_side\" is {}, which must be more than \"shorter_side\", {}",
                      rule.longest_side, rule.shorter_side));
+  if (is_padded(rule) && !side(rule.multiple_of))
+    fail(fmt::format("\"multiple_of\" is {}; sizes go from 1 to {}", rule.multiple_of, kLargestSide));
+  if (is_padded(rule) && gives_bytes(rule.resampling))
+    fail(fmt::format("\"multiple_of\" is for a \"resize\" of floats, which {} is not",
+                     name_in(kResamplings, rule.resampling)));
   if (rule.fit == Fit::Letterbox && (rule.fill < 0 || rule.fill > 255))
     fail(fmt::format("\"fill\" is {}, not a byte", rule.fill));
   bool usable = std::isfinite(rule.scale) && rule.scale != 0;
@@ -113,8 +122,11 @@ Preprocessing preprocessing_from_json(const std::string& text) {
   rule.resampling = keys.get("resize", kResamplings);
   if (rule.fit == Fit::Letterbox) rule.fill = keys.get<int>("fill");
   if (has_shorter_side(rule)) rule.shorter_side = keys.get<int>("shorter_side");
-  if (rule.fit == Fit::LongestSide || (rule.fit == Fit::ShorterSide && keys.has("longest_side")))
+  if (rule.fit == Fit::LongestSide || rule.fit == Fit::Within ||
+      (rule.fit == Fit::ShorterSide && keys.has("longest_side")))
     rule.longest_side = keys.get<int>("longest_side", 1, kLargestSide);
+  if (varies(rule) && keys.has("multiple_of"))
+    rule.multiple_of = keys.get<int>("multiple_of", 1, kLargestSide);
   rule.channels = keys.get("channels", kOrders);
   rule.scale = scale_of(keys);
   rule.mean = keys.get<std::array<float, 3>>("mean");

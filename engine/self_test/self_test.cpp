@@ -97,16 +97,18 @@ std::vector<SelfTestResult> test_preprocessing(Context& context) {
   Image image{61, 47, {}};
   const Tensor pixels = noise({47, 61, 3}, 3, 0, 255.9f);
   for (float v : pixels.as<float>()) image.rgb.push_back(static_cast<uint8_t>(v));
-  for (const Resampling resampling : {Resampling::PilBilinear, Resampling::PilBicubic, Resampling::PilLanczos,
-                                      Resampling::CvBilinear, Resampling::TorchBilinear})
+  for (const Resampling resampling :
+       {Resampling::PilBilinear, Resampling::PilBicubic, Resampling::PilLanczos, Resampling::CvBilinear,
+        Resampling::TorchBilinear, Resampling::SkimageBilinear})
     for (const Fit fit :
-         {Fit::Stretch, Fit::Letterbox, Fit::CenterCrop, Fit::ShorterSide, Fit::LongestSide}) {
+         {Fit::Stretch, Fit::Letterbox, Fit::CenterCrop, Fit::ShorterSide, Fit::LongestSide, Fit::Within}) {
       const Preprocessing rule = {.height = 32,
                                   .width = 40,
                                   .resampling = resampling,
                                   .fit = fit,
                                   .shorter_side = 30,
                                   .longest_side = 37,
+                                  .multiple_of = kernels::gives_bytes(resampling) ? 0 : 8,
                                   .fill = 114};
       const ImageFit size = fit_image(rule, image.width, image.height);
       const Shape shape = {1, 3, size.height, size.width};

@@ -6,7 +6,19 @@
 
 namespace tyto::kernels {
 
-enum class Resampling : uint8_t { PilBilinear, PilBicubic, PilLanczos, CvBilinear, TorchBilinear };
+enum class Resampling : uint8_t {
+  PilBilinear,
+  PilBicubic,
+  PilLanczos,
+  CvBilinear,
+  TorchBilinear,
+  SkimageBilinear
+};
+
+// Not those of resize_bilinear.h, whose results are floats.
+inline bool gives_bytes(Resampling resampling) {
+  return resampling != Resampling::TorchBilinear && resampling != Resampling::SkimageBilinear;
+}
 
 inline constexpr int kPilPrecisionBits = 32 - 8 - 2;  // Pillow's PRECISION_BITS
 inline constexpr int kCvCoefficientBits = 11;         // OpenCV's INTER_RESIZE_COEF_BITS

@@ -105,8 +105,7 @@ int64_t resize_workspace_bytes(const ResizeParams& p) {
 void resize(const uint8_t* image, uint8_t* out, int64_t out_row_bytes, const ResizeParams& p,
             const int32_t* tables, void* workspace, Stream stream) {
   check_window(p);
-  if (p.resampling == Resampling::TorchBilinear)
-    throw std::invalid_argument("resize: TorchBilinear gives floats, not bytes");
+  if (!gives_bytes(p.resampling)) throw std::invalid_argument("resize: a resampling that gives floats");
   if (p.resampling == Resampling::CvBilinear)
     return resize_opencv(image, out, out_row_bytes, p, tables, stream);
   const AxisInputs rows = pil_inputs(vertical_range(p));

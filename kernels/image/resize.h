@@ -1,5 +1,5 @@
-// Resampling of 8-bit RGB images, bit for bit as Pillow and OpenCV do it. (TorchBilinear, whose results are
-// no bytes, is resize_torch.h's.)
+// Resampling of 8-bit RGB images to such, bit for bit as Pillow and OpenCV do it. (Those whose results are
+// floats are resize_bilinear.h's.)
 //
 // Pil*: PIL.Image.resize (Pillow 9.4, Resample.c): antialiased, two passes (horizontal, then vertical) with
 // 8-bit pixels in between, weights in fixed point with 22 fractional bits; a pass that changes no size is
@@ -48,8 +48,8 @@ bool halves(const ResizeParams&);
 
 // image  [in_height, in_width, 3]
 // out    [window_height, window_width, 3], its rows out_row_bytes apart
-// std::invalid_argument as check_window, and for TorchBilinear. One thread; no allocation once the scratch
-// has grown. Not in place.
+// std::invalid_argument as check_window, and for a resampling that gives floats. One thread; no allocation
+// once the scratch has grown. Not in place.
 void resize_cpu(const uint8_t* image, uint8_t* out, int64_t out_row_bytes, const ResizeParams&,
                 ResizeScratch&);
 

@@ -138,8 +138,7 @@ bool halves(const ResizeParams& p) {
 void resize_cpu(const uint8_t* image, uint8_t* out, int64_t out_row_bytes, const ResizeParams& p,
                 ResizeScratch& scratch) {
   check_window(p);
-  if (p.resampling == Resampling::TorchBilinear)
-    throw std::invalid_argument("resize_cpu: TorchBilinear gives floats, not bytes");
+  if (!gives_bytes(p.resampling)) throw std::invalid_argument("resize_cpu: a resampling that gives floats");
   const bool across = p.in_width != p.out_width, down = p.in_height != p.out_height;
   if (!across && !down) return copy(image, out, out_row_bytes, p);
   if (p.resampling == Resampling::CvBilinear) return resize_opencv_cpu(image, out, out_row_bytes, p, scratch);

@@ -34,8 +34,8 @@ int64_t resize_tables_size(const ResizeParams& p) {
 
 void make_resize_tables(const ResizeParams& p, ResizeScratch& scratch, int32_t* tables) {
   check_window(p);
-  if (p.resampling == Resampling::TorchBilinear)
-    throw std::invalid_argument("make_resize_tables: TorchBilinear gives floats, not bytes");
+  if (!gives_bytes(p.resampling))
+    throw std::invalid_argument("make_resize_tables: a resampling that gives floats");
   if (p.resampling == Resampling::CvBilinear && halves(p)) return;
   prepare_axis(scratch.horizontal, horizontal_range(p));
   prepare_axis(scratch.vertical, vertical_range(p));

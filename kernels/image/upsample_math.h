@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/common/host_device.h"
-#include "kernels/image/resize_torch_math.h"
+#include "kernels/image/bilinear_math.h"
 #include "kernels/image/upsample.h"
 
 namespace tyto::kernels {

@@ -46,13 +46,19 @@ TEST(PreprocessingRule, ComesBackFromItsJson) {
   shorter.fit = at_most.fit = Fit::ShorterSide;
   longest.fit = Fit::LongestSide;
   at_most.longest_side = longest.longest_side = 1333;
-  for (const Preprocessing& rule : {kImageNet, letterbox, crop, shorter, at_most, longest})
+  Preprocessing within = longest, padded = longest;
+  within.fit = padded.fit = Fit::Within;
+  within.shorter_side = padded.shorter_side = 800;
+  within.resampling = Resampling::SkimageBilinear;
+  padded.resampling = Resampling::TorchBilinear;
+  padded.multiple_of = 32;
+  for (const Preprocessing& rule : {kImageNet, letterbox, crop, shorter, at_most, longest, within, padded})
     EXPECT_EQ(preprocessing_from_json(to_json(rule)), rule);
 }
 
-// The message for kImageNet's JSON with one key replaced, or removed where the value is null.
-std::string complaint(const char* key, const nlohmann::json& value) {
-  nlohmann::json object = nlohmann::json::parse(to_json(kImageNet));
+// The message for a rule's JSON with one key replaced, or removed where the value is null.
+std::string complaint(const Preprocessing& rule, const char* key, const nlohmann::json& value) {
+  nlohmann::json object = nlohmann::json::parse(to_json(rule));
   object[key] = value;
   if (value.is_null()) object.erase(key);
   try {
@@ -65,6 +71,9 @@ std::string complaint(const char* key, const nlohmann::json& value) {
 }
 
 TEST(PreprocessingRule, NamesTheKeyThatIsWrong) {
+  const auto complaint = [](const char* key, const nlohmann::json& value) {
+    return tyto::complaint(kImageNet, key, value);
+  };
   EXPECT_THAT(complaint("resize", "nearest"),
               HasSubstr("has the \"resize\" 'nearest'; use pil-bilinear, pil-bicubic"));
   EXPECT_THAT(complaint("rotate", 90), HasSubstr("a \"rotate\", which is not a key"));
@@ -92,20 +101,11 @@ TEST(PreprocessingRule, OfVaryingSizesNamesSidesAndNoSize) {
   EXPECT_EQ(summary(rule), "pil-bilinear, shorter-side to 600, at most 1000");
   EXPECT_EQ(summary({.fit = Fit::LongestSide, .longest_side = 9}), "pil-bilinear, longest-side to 9");
 
-  const auto with = [&](const char* key, const nlohmann::json& value) {
-    nlohmann::json other = json;
-    other[key] = value;
-    try {
-      preprocessing_from_json(other.dump());
-    } catch (const Error& error) {
-      return std::string(error.what());
-    }
-    return std::string("no error");
-  };
-  EXPECT_THAT(with("size", {600, 800}), HasSubstr("a \"size\", which is not a key"));
-  EXPECT_THAT(with("longest_side", 600), HasSubstr("\"longest_side\" is 600, which must be more than"));
-  EXPECT_THAT(with("longest_side", 0), HasSubstr("a whole number from 1 to 16384"));
-  EXPECT_THAT(with("shorter_side", 16385), HasSubstr("\"shorter_side\" is 16385"));
+  EXPECT_THAT(complaint(rule, "size", {600, 800}), HasSubstr("a \"size\", which is not a key"));
+  EXPECT_THAT(complaint(rule, "longest_side", 600),
+              HasSubstr("\"longest_side\" is 600, which must be more than"));
+  EXPECT_THAT(complaint(rule, "longest_side", 0), HasSubstr("a whole number from 1 to 16384"));
+  EXPECT_THAT(complaint(rule, "shorter_side", 16385), HasSubstr("\"shorter_side\" is 16385"));
 }
 
 TEST(ImageFit, IsAsLargeAsTheResizedImageWhereTheRuleSaysSo) {
@@ -133,6 +133,71 @@ TEST(ImageFit, IsAsLargeAsTheResizedImageWhereTheRuleSaysSo) {
     EXPECT_TRUE(fit.covers());
     EXPECT_EQ(fit.geometry(), (Geometry{double(fit.width) / c.width, double(fit.height) / c.height, 0, 0,
                                         c.width, c.height, fit.width, fit.height}));
+  }
+}
+
+TEST(PreprocessingRule, OfDetectorsNamesBothSidesAndThePadding) {
+  const Preprocessing rule = {.resampling = Resampling::TorchBilinear,
+                              .fit = Fit::Within,
+                              .shorter_side = 800,
+                              .longest_side = 1333,
+                              .multiple_of = 32};
+  const auto json = nlohmann::json::parse(to_json(rule));
+  EXPECT_EQ(json["fit"], "within");
+  EXPECT_EQ(json["multiple_of"], 32);
+  EXPECT_FALSE(json.contains("size"));
+  EXPECT_EQ(summary(rule), "torch-bilinear, within to 800, at most 1333, padded to multiples of 32");
+  EXPECT_EQ(complaint(rule, "longest_side", nullptr), "the preprocessing rule has no \"longest_side\"");
+  EXPECT_THAT(complaint(rule, "multiple_of", 0), HasSubstr("a whole number from 1 to 16384"));
+  EXPECT_THAT(complaint(rule, "resize", "pil-bilinear"),
+              HasSubstr("\"multiple_of\" is for a \"resize\" of floats, which pil-bilinear is not"));
+  EXPECT_THAT(complaint(kImageNet, "multiple_of", 32), HasSubstr("a \"multiple_of\", which is not a key"));
+}
+
+// Sizes that torchvision 0.14's GeneralizedRCNNTransform and scikit-image 0.19 give; preprocessing_test.py
+// compares many more.
+TEST(ImageFit, WithinBothSidesRoundsAsTheResamplingsSourceDoes) {
+  const Preprocessing torch = {.resampling = Resampling::TorchBilinear,
+                               .fit = Fit::Within,
+                               .shorter_side = 800,
+                               .longest_side = 1333,
+                               .multiple_of = 32};
+  Preprocessing skimage = {.resampling = Resampling::SkimageBilinear,
+                           .fit = Fit::Within,
+                           .shorter_side = 600,
+                           .longest_side = 1000};
+  const ImageFit padded = fit_image(torch, 640, 481);
+  EXPECT_EQ(padded.resize.out_height, 800);
+  EXPECT_EQ(padded.height, 800);
+  EXPECT_EQ(padded.resize.out_width, 1064);
+  EXPECT_EQ(padded.width, 1088);
+  EXPECT_EQ(padded.geometry(), (Geometry{1064 / 640.0, 800 / 481.0, 0, 0, 640, 481, 1064, 800}));
+  const ImageFit one_scale = fit_image(skimage, 500, 333);
+  EXPECT_EQ(one_scale.width, 901);  // 900.9
+  EXPECT_EQ(one_scale.height, 600);
+  EXPECT_EQ(one_scale.geometry(), (Geometry{901 / 500.0, 901 / 500.0, 0, 0, 500, 333, 901, 600}));
+  skimage.resampling = Resampling::PilBilinear;
+  EXPECT_EQ(fit_image(skimage, 500, 333).geometry().scale_y, 600 / 333.0);
+  EXPECT_EQ(fit_image(skimage, 100000, 1).height, 1);
+  EXPECT_EQ(nominal_size(skimage), (NetworkSize{600, 800}));
+  EXPECT_EQ(nominal_size(torch), (NetworkSize{800, 1088}));
+}
+
+TEST(Preprocessor, PadsWithZerosAfterNormalisation) {
+  for (const Resampling resampling : {Resampling::TorchBilinear, Resampling::SkimageBilinear}) {
+    Preprocessor preprocessor({.resampling = resampling,
+                               .fit = Fit::Within,
+                               .shorter_side = 5,
+                               .longest_side = 7,
+                               .multiple_of = 4,
+                               .scale = 1,
+                               .mean = {1, 2, 3}});
+    std::vector<float> input(3 * 8 * 8, -1);
+    preprocessor.run(uniform(7, 5, 9), input);
+    for (int i = 0; i < 3 * 8 * 8; ++i) {
+      const int plane = i / 64, y = i / 8 % 8, x = i % 8;
+      ASSERT_EQ(input[static_cast<size_t>(i)], y < 5 && x < 7 ? 8.0f - static_cast<float>(plane) : 0.0f) << i;
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 // Runs the image kernels for a Python test: commands with raw arrays on standard input, raw results on
 // standard output.
 //   resize METHOD in_width in_height out_width out_height x y width height   then the image, 3 bytes a pixel
-//   torch the same numbers but the method; the result is 3 planes of floats, 0..255
+//   floats the same; the result is 3 planes of floats, 0..255
 //   bicubic planes height width scale                                        then the planes, float
 #include <algorithm>
 #include <chrono>
@@ -12,7 +12,7 @@
 
 #include "kernels/image/bicubic.h"
 #include "kernels/image/resize.h"
-#include "kernels/image/resize_torch.h"
+#include "kernels/image/resize_bilinear.h"
 
 using namespace tyto::kernels;
 
@@ -33,28 +33,27 @@ void write_array(const std::vector<T>& values) {
   std::cout.flush();
 }
 
-ResizeParams read_sizes() {
+ResizeParams read_resize() {
   ResizeParams p;
-  std::cin >> p.in_width >> p.in_height >> p.out_width >> p.out_height >> p.window_x >> p.window_y >>
-      p.window_width >> p.window_height;
+  int method = 0;
+  std::cin >> method >> p.in_width >> p.in_height >> p.out_width >> p.out_height >> p.window_x >>
+      p.window_y >> p.window_width >> p.window_height;
+  p.resampling = static_cast<Resampling>(method);
   return p;
 }
 
-void run_torch(TorchResizeScratch& scratch) {
-  const ResizeParams p = read_sizes();
+void run_floats(BilinearScratch& scratch) {
+  const ResizeParams p = read_resize();
   const auto image = read_array<uint8_t>(size_t(3) * p.in_width * p.in_height);
   const int64_t area = int64_t{p.window_width} * p.window_height;
   std::vector<float> planes(static_cast<size_t>(3 * area));
-  resize_torch_cpu(image.data(), p, make_normalize_table({.scale = 1}), planes.data(), area, p.window_width,
-                   scratch);
+  resize_bilinear_cpu(image.data(), p, make_normalize_table({.scale = 1}), planes.data(), area,
+                      p.window_width, scratch);
   write_array(planes);
 }
 
 void run_resize(ResizeScratch& scratch) {
-  int method = 0;
-  std::cin >> method;
-  ResizeParams p = read_sizes();
-  p.resampling = static_cast<Resampling>(method);
+  const ResizeParams p = read_resize();
   // Exactly as many bytes as the contract asks for, so that the sanitizers see a read or write beyond.
   const auto image = read_array<uint8_t>(size_t(3) * p.in_width * p.in_height);
   std::vector<uint8_t> out(size_t(3) * p.window_width * p.window_height);
@@ -77,10 +76,10 @@ void run_bicubic() {
 int main() {
   std::ios::sync_with_stdio(false);
   ResizeScratch scratch;
-  TorchResizeScratch torch_scratch;
+  BilinearScratch bilinear_scratch;
   for (std::string command; std::cin >> command;) {
     if (command == "resize") run_resize(scratch);
-    if (command == "torch") run_torch(torch_scratch);
+    if (command == "floats") run_floats(bilinear_scratch);
     if (command == "bicubic") run_bicubic();
   }
 }

@@ -1,4 +1,4 @@
-"""The image kernels against Pillow and torch. Usage: pillow_test.py IMAGE_PIPE"""
+"""The image kernels against Pillow, torch and scikit-image. Usage: pillow_test.py IMAGE_PIPE"""
 
 import math
 import subprocess
@@ -6,10 +6,11 @@ import sys
 import unittest
 
 import numpy as np
+import skimage.transform
 import torch
 from PIL import Image
 
-BILINEAR, BICUBIC, LANCZOS = range(3)  # tyto::kernels::Resampling
+BILINEAR, BICUBIC, LANCZOS, _, TORCH, SKIMAGE = range(6)  # tyto::kernels::Resampling
 PIL_FILTER = {BILINEAR: Image.BILINEAR, BICUBIC: Image.BICUBIC, LANCZOS: Image.LANCZOS}
 
 
@@ -33,9 +34,9 @@ class Pipe:
         command = f"bicubic {n} {h} {w} {scale!r}"
         return self.ask(command, planes, n * height * width, np.float32).reshape(n, height, width)
 
-    def torch_bilinear(self, image, width, height, window=None):
+    def floats(self, image, width, height, method, window=None):
         x, y, w, h = window or (0, 0, width, height)
-        command = f"torch {image.shape[1]} {image.shape[0]} {width} {height} {x} {y} {w} {h}"
+        command = f"floats {method} {image.shape[1]} {image.shape[0]} {width} {height} {x} {y} {w} {h}"
         return self.ask(command, image, w * h * 3, np.float32).reshape(3, h, w)
 
     def close(self):
@@ -130,15 +131,36 @@ class ImageKernels(unittest.TestCase):
             planes = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
             for width, height in [(300, 300), (320, 320), (1, 1), (2, 5), (w, h)]:
                 expected = torch.nn.functional.interpolate(planes, size=(height, width), mode="bilinear", align_corners=False)
-                got = self.pipe.torch_bilinear(image, width, height)
+                got = self.pipe.floats(image, width, height, TORCH)
                 worst = max(worst, float(np.abs(got - expected[0].numpy()).max()) / 255)
                 window = (width // 3, height // 4, width - width // 3, height - height // 4)
-                part = self.pipe.torch_bilinear(image, width, height, window)
+                part = self.pipe.floats(image, width, height, TORCH, window)
                 self.assertTrue(np.array_equal(part, got[:, window[1] :, window[0] :]))
         # A position along an axis of up to 20000 pixels is rounded three times: 20000 * 3 * 2^-24 pixels, and torch may fuse
         # one of the operations. Each moves the result by at most as much of the range; the blend itself is a few ulp.
         bound = 20000 * 3 * 2.0**-24 + 8 * 2.0**-24
         print(f"bilinear: largest difference {worst:.2e} of the range, bound {bound:.2e}")
+        self.assertLess(worst, bound)
+
+    def test_bilinear_resize_of_floats_equals_scikit_image(self):
+        rng = np.random.default_rng(7)
+        worst = 0.0
+        sizes = [(1, 1), (1, 7), (3, 2), (2, 3), (97, 61), (301, 299), (640, 480), (5000, 3)]
+        for w, h in sizes:
+            image = noise(rng, w, h)
+            planes = image.astype(np.float32).transpose(2, 0, 1)
+            for width, height in [(300, 300), (1, 1), (2, 5), (w, h), (w + 1, 2 * h)]:
+                # As simple-faster-rcnn-pytorch calls it.
+                expected = skimage.transform.resize(planes, (3, height, width), mode="reflect", anti_aliasing=False)
+                got = self.pipe.floats(image, width, height, SKIMAGE)
+                worst = max(worst, float(np.abs(got - expected).max()) / 255)
+                window = (width // 3, height // 4, width - width // 3, height - height // 4)
+                part = self.pipe.floats(image, width, height, SKIMAGE, window)
+                self.assertTrue(np.array_equal(part, got[:, window[1] :, window[0] :]))
+        # Positions are doubles on both sides. A weight is rounded to float, and so is the other, which is 1 less it; a blend
+        # is two products and a sum, each rounded: half an ulp of the range each, and that twice. Theirs is rounded once.
+        bound = (2 * 5 + 1) * 2.0**-24
+        print(f"scikit-image: largest difference {worst:.2e} of the range, bound {bound:.2e}")
         self.assertLess(worst, bound)
 
 

@@ -60,8 +60,9 @@ class Images : public Emulated, public testing::WithParamInterface<const char*> 
 TEST_P(Images, HaveTheCpusBitsByEveryRule) {
   Context context(on("cuda:0"));
   const std::vector<Image> images = {picture(1, 46, 32), picture(2, 46, 32), picture(3, 7, 90)};
-  for (const Resampling resampling : {Resampling::PilBilinear, Resampling::PilBicubic, Resampling::PilLanczos,
-                                      Resampling::CvBilinear, Resampling::TorchBilinear})
+  for (const Resampling resampling :
+       {Resampling::PilBilinear, Resampling::PilBicubic, Resampling::PilLanczos, Resampling::CvBilinear,
+        Resampling::TorchBilinear, Resampling::SkimageBilinear})
     for (const Fit fit : {Fit::Stretch, Fit::Letterbox, Fit::CenterCrop})
       for (const ChannelOrder channels : {ChannelOrder::RGB, ChannelOrder::BGR}) {
         const Preprocessing rule = {.height = 16,
@@ -85,13 +86,18 @@ TEST_P(Images, HaveTheCpusBitsByEveryRule) {
 TEST_P(Images, OfOneNetworkSizeHaveTheCpusBitsWhereSizesVary) {
   Context context(on("cuda:0"));
   const std::vector<Image> images = {picture(1, 46, 32), picture(2, 92, 64), picture(3, 46, 32)};
-  for (const Resampling resampling :
-       {Resampling::PilBicubic, Resampling::CvBilinear, Resampling::TorchBilinear})
+  for (const Resampling resampling : {Resampling::PilBicubic, Resampling::CvBilinear,
+                                      Resampling::TorchBilinear, Resampling::SkimageBilinear})
     for (const Preprocessing& rule :
          {Preprocessing{.resampling = resampling, .fit = Fit::ShorterSide, .shorter_side = 14},
           Preprocessing{
               .resampling = resampling, .fit = Fit::ShorterSide, .shorter_side = 14, .longest_side = 17},
-          Preprocessing{.resampling = resampling, .fit = Fit::LongestSide, .longest_side = 23}}) {
+          Preprocessing{.resampling = resampling, .fit = Fit::LongestSide, .longest_side = 23},
+          Preprocessing{.resampling = resampling,
+          .fit = Fit::Within,
+          .shorter_side = 14,
+          .longest_side = 19,
+          .multiple_of = kernels::gives_bytes(resampling) ? 0 : 8}}) {
       const ImageFit fit = fit_image(rule, 46, 32);
       Plan plan = identity_plan(context, NetworkSize{fit.height, fit.width});
       for (size_t count : {size_t{3}, size_t{1}}) {

@@ -1,25 +1,26 @@
-#include "kernels/image/resize_torch.h"
+#include "kernels/image/resize_bilinear.h"
 
 #include <cstddef>
-
-#include "kernels/image/resize_torch_math.h"
+#include <stdexcept>
 
 namespace tyto::kernels {
 namespace {
 
-void prepare(std::vector<BilinearTap>& taps, int in_size, int out_size, int begin, int count) {
-  taps.resize(static_cast<size_t>(count));
-  const float step = static_cast<float>(in_size) / static_cast<float>(out_size);
-  for (int i = 0; i < count; ++i) taps[static_cast<size_t>(i)] = bilinear_tap(begin + i, in_size, step);
+void prepare(std::vector<BilinearTap>& taps, const AxisRange& range) {
+  const BilinearAxis axis(range);
+  taps.resize(static_cast<size_t>(axis.outputs));
+  for (int i = 0; i < axis.outputs; ++i) taps[static_cast<size_t>(i)] = axis.tap(i);
 }
 
 }  // namespace
 
-void resize_torch_cpu(const uint8_t* image, const ResizeParams& p, const NormalizeTable& table, float* planes,
-                      int64_t plane_stride, int64_t row_stride, TorchResizeScratch& scratch) {
+void resize_bilinear_cpu(const uint8_t* image, const ResizeParams& p, const NormalizeTable& table,
+                         float* planes, int64_t plane_stride, int64_t row_stride, BilinearScratch& scratch) {
   check_window(p);
-  prepare(scratch.columns, p.in_width, p.out_width, p.window_x, p.window_width);
-  prepare(scratch.rows, p.in_height, p.out_height, p.window_y, p.window_height);
+  if (gives_bytes(p.resampling))
+    throw std::invalid_argument("resize_bilinear_cpu: a resampling that gives bytes");
+  prepare(scratch.columns, horizontal_range(p));
+  prepare(scratch.rows, vertical_range(p));
   const int64_t row_bytes = int64_t{3} * p.in_width;
   for (int plane = 0; plane < 3; ++plane) {
     const uint8_t* channel = image + table.channel[static_cast<size_t>(plane)];

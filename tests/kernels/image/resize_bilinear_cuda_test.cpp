@@ -1,4 +1,4 @@
-#include "kernels/image/resize_torch.h"
+#include "kernels/image/resize_bilinear.h"
 
 #include <gtest/gtest.h>
 
@@ -23,36 +23,39 @@ void expect_the_bits_of_the_cpu(const ResizeParams& p, const NormalizeParams& no
   const std::vector<float> before = random_floats(3 * plane_stride - row_gap - plane_gap, 2);
 
   std::vector<float> expected = before;
-  TorchResizeScratch scratch;
-  resize_torch_cpu(source.data(), p, make_normalize_table(normalize), expected.data(), plane_stride,
-                   row_stride, scratch);
+  BilinearScratch scratch;
+  resize_bilinear_cpu(source.data(), p, make_normalize_table(normalize), expected.data(), plane_stride,
+                      row_stride, scratch);
 
   const OffsetArray image(source, image_offset);
   DeviceArray<float> planes(before);
-  resize_torch(image.data(), p, normalize, planes.data(), plane_stride, row_stride, nullptr);
+  resize_bilinear(image.data(), p, normalize, planes.data(), plane_stride, row_stride, nullptr);
 
   EXPECT_EQ(bits(planes.download()), bits(expected))
       << p.in_width << " x " << p.in_height << " to " << p.out_width << " x " << p.out_height;
 }
 
-ResizeParams whole(int in_width, int in_height, int out_width, int out_height) {
-  return {in_width, in_height, out_width, out_height, 0, 0, out_width, out_height, Resampling::TorchBilinear};
+ResizeParams whole(int in_width, int in_height, int out_width, int out_height,
+                   Resampling resampling = Resampling::TorchBilinear) {
+  return {in_width, in_height, out_width, out_height, 0, 0, out_width, out_height, resampling};
 }
 
-TEST(ResizeTorch, HasTheBitsOfTheCpu) {
+TEST(ResizeBilinear, HasTheBitsOfTheCpu) {
   constexpr int from[][2] = {{1, 1}, {1, 50}, {50, 1}, {3, 7}, {97, 61}, {1100, 3}};
   constexpr int to[][2] = {{1, 1}, {2, 1}, {64, 61}, {129, 5}, {300, 2}};
   for (const auto& [in_width, in_height] : from)
     for (const auto& [out_width, out_height] : to)
-      expect_the_bits_of_the_cpu(whole(in_width, in_height, out_width, out_height), kImageNet);
+      for (const Resampling resampling : {Resampling::TorchBilinear, Resampling::SkimageBilinear})
+        expect_the_bits_of_the_cpu(whole(in_width, in_height, out_width, out_height, resampling), kImageNet);
 }
 
-TEST(ResizeTorch, HasTheBitsOfTheCpuInAnyWindowAtAnyAddress) {
+TEST(ResizeBilinear, HasTheBitsOfTheCpuInAnyWindowAtAnyAddress) {
   std::mt19937 random(3);
   const auto from_to = [&](int low, int high) { return std::uniform_int_distribution(low, high)(random); };
   const NormalizeParams bgr = {ChannelOrder::BGR, 1, {104, 117, 123}, {1, 2, 3}};
   for (int i = 0; i < 100; ++i) {
-    ResizeParams p = whole(from_to(1, 150), from_to(1, 40), from_to(1, 150), from_to(1, 40));
+    ResizeParams p = whole(from_to(1, 150), from_to(1, 40), from_to(1, 150), from_to(1, 40),
+                           i % 4 < 2 ? Resampling::TorchBilinear : Resampling::SkimageBilinear);
     p.window_x = from_to(0, p.out_width - 1);
     p.window_y = from_to(0, p.out_height - 1);
     p.window_width = from_to(1, p.out_width - p.window_x);
@@ -61,13 +64,15 @@ TEST(ResizeTorch, HasTheBitsOfTheCpuInAnyWindowAtAnyAddress) {
   }
 }
 
-TEST(ResizeTorch, RefusesAWindowOutsideTheImage) {
+TEST(ResizeBilinear, RefusesAWindowOutsideTheImageAndWhatGivesBytes) {
   ResizeParams p = whole(4, 4, 4, 4);
   p.window_y = 1;
-  EXPECT_THROW(resize_torch(nullptr, p, {}, nullptr, 16, 4, nullptr), std::invalid_argument);
+  EXPECT_THROW(resize_bilinear(nullptr, p, {}, nullptr, 16, 4, nullptr), std::invalid_argument);
+  p = whole(4, 4, 4, 4, Resampling::PilBilinear);
+  EXPECT_THROW(resize_bilinear(nullptr, p, {}, nullptr, 16, 4, nullptr), std::invalid_argument);
 }
 
-TEST(Profile, ResizeTorch) { expect_the_bits_of_the_cpu(whole(320, 240, 533, 400), kImageNet); }
+TEST(Profile, ResizeBilinear) { expect_the_bits_of_the_cpu(whole(320, 240, 533, 400), kImageNet); }
 
 }  // namespace
 }  // namespace tyto::kernels

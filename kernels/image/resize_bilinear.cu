@@ -1,11 +1,13 @@
-// torch's bilinear interpolation of a normalised image, each output from the bytes of the four pixels around
+// Bilinear interpolation of a normalised image, each output from the bytes of the four pixels around
 // it in one pass: the normalised image is never stored.
 //
 // A block makes 128 neighbouring outputs of one row from two stretches of source rows. Cost of 640 x 480 to
 // 1067 x 800: 0.9 MB read (each row about three times, from L2), 10 MB written, 24 divisions an output: bound
 // by arithmetic, at a few times the time that the memory needs.
 
-#include "kernels/image/resize_torch.h"
+#include "kernels/image/resize_bilinear.h"
+
+#include <stdexcept>
 
 #include "kernels/common/launch.h"
 #include "kernels/image/normalize_math.h"
@@ -14,22 +16,9 @@
 namespace tyto::kernels {
 namespace {
 
-// One axis of the window.
-struct TorchAxis {
-  int in_size, begin, outputs;
-  float step;
-
-  __device__ BilinearTap tap(int i) const { return bilinear_tap(begin + i, in_size, step); }
-};
-
-TorchAxis torch_axis(const AxisRange& range) {
-  return {range.in_size, range.begin, range.end - range.begin,
-          static_cast<float>(range.in_size) / static_cast<float>(range.out_size)};
-}
-
 __global__ void __launch_bounds__(kPixelThreads)
-    torch_bilinear_kernel(DeviceImage image, TorchAxis across, TorchAxis down, NormalizeParams params,
-                          float* planes, int64_t plane_stride, int64_t row_stride) {
+    bilinear_kernel(DeviceImage image, BilinearAxis across, BilinearAxis down, NormalizeParams params,
+                    float* planes, int64_t plane_stride, int64_t row_stride) {
   const int y = static_cast<int>(blockIdx.x), x0 = static_cast<int>(blockIdx.y) * kPixelThreads;
   const int x = x0 + static_cast<int>(threadIdx.x), last = min(x0 + kPixelThreads, across.outputs) - 1;
   const BilinearTap row = down.tap(y), column = across.tap(min(x, last));
@@ -46,15 +35,16 @@ __global__ void __launch_bounds__(kPixelThreads)
 
 }  // namespace
 
-void resize_torch(const uint8_t* image, const ResizeParams& p, const NormalizeParams& params, float* planes,
-                  int64_t plane_stride, int64_t row_stride, Stream stream) {
+void resize_bilinear(const uint8_t* image, const ResizeParams& p, const NormalizeParams& params,
+                     float* planes, int64_t plane_stride, int64_t row_stride, Stream stream) {
   check_window(p);
-  launch<torch_bilinear_kernel>(
-      {.grid = {static_cast<unsigned>(p.window_height), pixel_tiles(p.window_width)},
-       .block = kPixelThreads,
-       .stream = stream},
-      DeviceImage{image, p.in_height, p.in_width}, torch_axis(horizontal_range(p)),
-      torch_axis(vertical_range(p)), params, planes, plane_stride, row_stride);
+  if (gives_bytes(p.resampling))
+    throw std::invalid_argument("resize_bilinear: a resampling that gives bytes");
+  launch<bilinear_kernel>({.grid = {static_cast<unsigned>(p.window_height), pixel_tiles(p.window_width)},
+                           .block = kPixelThreads,
+                           .stream = stream},
+                          DeviceImage{image, p.in_height, p.in_width}, BilinearAxis(horizontal_range(p)),
+                          BilinearAxis(vertical_range(p)), params, planes, plane_stride, row_stride);
 }
 
 }  // namespace tyto::kernels
