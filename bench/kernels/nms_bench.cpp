@@ -77,11 +77,9 @@ Work suppress(Arrays& a, const Nms& p, const std::vector<float>& boxes, const st
   Work work;
   work.bytes = kFloat * static_cast<double>(count * (4 + classes) + capacity * kDetectionRow);
   work.operations = operations_of(p, boxes, scores, classes);
-  work.cpu = [=] { nms_cpu(all_boxes, all_scores, 1, classes, count, p, threads, workspace, rows, found); };
-  if constexpr (kHasCuda)
-    work.cuda = [=](Stream s) {
-      nms(all_boxes, all_scores, 1, classes, count, p, workspace, rows, found, s);
-    };
+  const BoxScores in = {.boxes = all_boxes, .scores = all_scores, .n = 1, .classes = classes, .count = count};
+  work.cpu = [=] { nms_cpu(in, p, threads, workspace, rows, found); };
+  if constexpr (kHasCuda) work.cuda = [=](Stream s) { nms(in, p, workspace, rows, found, s); };
   return work;
 }
 

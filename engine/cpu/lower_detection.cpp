@@ -56,22 +56,34 @@ void Lowering::lower(const ClassScores& op, const Node& node, int id) {
 
 void Lowering::lower(const Nms& op, const Node& node, int id) {
   const Shape& in = graph_.shape(node.inputs[1]);
-  const int threads =
-      static_cast<int>(std::clamp<int64_t>(in[0] * in[1], 1, omp_get_max_threads()));  // a class each
+  const int threads = omp_get_max_threads();
   const TensorRef boxes = in_layout(node.inputs[0], plain(graph_.shape(node.inputs[0])));
   const TensorRef scores = in_layout(node.inputs[1], plain(in));
   const TensorRef workspace = new_tensor(described({kernels::nms_workspace(op, in[0], in[1], in[2], threads)},
                                                    memory::data_type::u8, memory::format_tag::a));
   const TensorRef result = new_tensor(plain(node.shape())),
                   counts = new_tensor(plain(node.results[1].shape, memory::data_type::s32));
+  std::vector<TensorRef> used = {boxes, scores, workspace, counts, result};
+  memory there;
+  if (node.inputs.size() > 2) {
+    used.push_back(in_layout(node.inputs[2], plain(graph_.shape(node.inputs[2]), memory::data_type::s32)));
+    there = bind(used.back());
+  }
   add_step(
       {node.name, "nms", "tyto", layout_name(result.layout), node.shape()},
-      [op, in, threads, b = bind(boxes), s = bind(scores), w = bind(workspace), c = bind(counts),
-       to = bind(result)](dnnl::stream&) {
-        kernels::nms_cpu(floats(b), floats(s), in[0], in[1], in[2], op, threads, w.get_data_handle(),
-                         floats(to), static_cast<int32_t*>(c.get_data_handle()));
+      [op, in, threads, class_boxes = graph_.shape(node.inputs[0]).rank() == 4, b = bind(boxes),
+       s = bind(scores), there, w = bind(workspace), c = bind(counts), to = bind(result)](dnnl::stream&) {
+        kernels::nms_cpu({.boxes = floats(b),
+                          .scores = floats(s),
+                          .counts = there ? static_cast<const int32_t*>(there.get_data_handle()) : nullptr,
+                          .n = in[0],
+                          .classes = in[1],
+                          .count = in[2],
+                          .class_boxes = class_boxes},
+                         op, threads, w.get_data_handle(), floats(to),
+                         static_cast<int32_t*>(c.get_data_handle()));
       },
-      std::array{boxes, scores, workspace, counts, result});
+      used);
   store(id, result);
   store(id, counts, 1);
 }

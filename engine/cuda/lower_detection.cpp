@@ -49,12 +49,20 @@ void Lowering::lower(const Nms& op, const Node& node, int id) {
   const Shape& in = scores.shape;
   const TensorRef workspace = scratch(kernels::nms_workspace_cuda(op, in[0], in[1], in[2]));
   const TensorRef rows = new_tensor(node), counts = new_tensor(node.results[1]);
-  add_step(node, "tyto", std::array{boxes, scores, workspace, counts, rows},
-           [=, m = addresses_](cudaStream_t s) {
-             const Shape& shape = scores.shape;
-             kernels::nms(m->at<const float>(boxes), m->at<const float>(scores), shape[0], shape[1], shape[2],
-                          op, m->at(workspace), m->at<float>(rows), m->at<int32_t>(counts), s);
-           });
+  std::vector<TensorRef> used = {boxes, scores, workspace, counts, rows};
+  const bool counted = node.inputs.size() > 2;
+  const TensorRef there = counted ? stored(node.inputs[2]) : TensorRef{};
+  if (counted) used.push_back(there);
+  add_step(node, "tyto", used, [=, m = addresses_](cudaStream_t s) {
+    kernels::nms({.boxes = m->at<const float>(boxes),
+                  .scores = m->at<const float>(scores),
+                  .counts = counted ? m->at<const int32_t>(there) : nullptr,
+                  .n = scores.shape[0],
+                  .classes = scores.shape[1],
+                  .count = scores.shape[2],
+                  .class_boxes = boxes.shape.rank() == 4},
+                 op, m->at(workspace), m->at<float>(rows), m->at<int32_t>(counts), s);
+  });
   store(id, rows);
   store(id, counts, 1);
 }

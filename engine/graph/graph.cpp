@@ -224,7 +224,10 @@ Value Graph::class_scores(Value logits, const ClassScores& op) {
 }
 
 Value Graph::nms(Value boxes, Value scores, const Nms& op) {
-  return append({.op = op, .inputs = {boxes, scores}, .name = "detections"});
+  std::vector<Value> inputs = {boxes, scores};
+  const auto& count = result(boxes).count ? result(boxes).count : result(scores).count;
+  if (count) inputs.push_back(*count);
+  return append({.op = op, .inputs = std::move(inputs), .name = "detections"});
 }
 
 Value Graph::flip_horizontal(Value x) {

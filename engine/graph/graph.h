@@ -87,7 +87,7 @@ class Graph {
   Value concat_maps(const std::string& name, const std::vector<Value>& maps, int values);
   Value decode_boxes(Value offsets, const Tensor& anchors, const DecodeBoxes& op);
   Value class_scores(Value logits, const ClassScores& op);
-  Value nms(Value boxes, Value scores, const Nms& op);
+  Value nms(Value boxes, Value scores, const Nms& op);  // of as many boxes as have a count
 
   // Features over several views of an image.
   Value flip_horizontal(Value x);

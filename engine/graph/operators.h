@@ -255,7 +255,8 @@ using kernels::DecodeBoxes;
 // Input: logits [N, P, C]. Output: scores [N, C - 1, P].
 using kernels::ClassScores;
 
-// Inputs: boxes [N, P, 4], scores [N, C - 1, P]. Results: F32 [N, capacity, 6]; its count, I32 [N].
+// Inputs: boxes [N, P, 4] or one a class [N, P, classes, 4], scores [N, classes, P]; the count of the P that
+// there are, I32 [N], where not all are. Results: F32 [N, capacity, 6]; its count, I32 [N].
 using kernels::Nms;
 
 // Views of images as they are given, F32 rows [N, C, H, W], for features that are summed over them.

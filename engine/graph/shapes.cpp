@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "engine/graph/graph.h"
 #include "kernels/image/bicubic.h"
@@ -450,10 +451,17 @@ struct Inference {
   }
 
   std::vector<Result> operator()(const Nms& op) const {
-    const Shape &boxes = rows(0, Elements::F32, "boxes [N, P, 4]"),
+    const Shape &boxes = rows(0, Elements::F32, "boxes [N, P, 4] or [N, P, classes, 4]"),
                 &scores = rows(1, Elements::F32, "scores [N, classes, P]");
-    if (boxes.rank() != 3 || scores != Shape{boxes[0], scores.rank() == 3 ? scores[1] : 0, boxes[1]})
+    if (boxes.rank() < 3 || scores.rank() != 3 || scores[0] != boxes[0] || scores[2] != boxes[1] ||
+        boxes != (boxes.rank() == 3 ? Shape{boxes[0], boxes[1], 4} : Shape{boxes[0], boxes[1], scores[1], 4}))
       fail(fmt::format("boxes {} do not fit scores {}", boxes.str(), scores.str()));
+    if (node.inputs.size() > 2 && rows(2, Elements::I32, "a count [N]") != Shape{boxes[0]})
+      fail(fmt::format("boxes {} do not fit their count {}", boxes.str(), in(2).str()));
+    const int64_t of_levels = std::accumulate(op.levels.begin(), op.levels.end(), int64_t{0});
+    if (of_levels != 0 && (of_levels != boxes[1] || scores[1] != 1 || op.agnostic))
+      fail(fmt::format("levels of {} boxes do not fit scores {}, or are said to be one list", of_levels,
+                       scores.str()));
     const int64_t capacity = kernels::detection_capacity(op, scores[1], scores[2]);
     return {{{boxes[0], capacity, kernels::kDetectionRow}, Elements::F32, Kind::Rows, own(1)},
             {{boxes[0]}, Elements::I32, Kind::Rows}};

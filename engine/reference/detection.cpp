@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <utility>
 
 #include "engine/reference/operators.h"
@@ -11,16 +12,17 @@ namespace {
 
 using Corners = std::array<double, 4>;  // x1, y1, x2, y2
 
-double area(const Corners& b) { return (b[2] - b[0]) * (b[3] - b[1]); }
+// `one`: 1 where a side is x2 - x1 + 1.
+double area(const Corners& b, double one = 0) { return (b[2] - b[0] + one) * (b[3] - b[1] + one); }
 
-double iou(const Corners& a, const Corners& b) {
-  const double width = std::max(0.0, std::min(a[2], b[2]) - std::max(a[0], b[0]));
-  const double height = std::max(0.0, std::min(a[3], b[3]) - std::max(a[1], b[1]));
-  return width * height / (area(a) + area(b) - width * height);
+double iou(const Corners& a, const Corners& b, double one) {
+  const double width = std::max(0.0, std::min(a[2], b[2]) - std::max(a[0], b[0]) + one);
+  const double height = std::max(0.0, std::min(a[3], b[3]) - std::max(a[1], b[1]) + one);
+  return width * height / (area(a, one) + area(b, one) - width * height);
 }
 
 struct Found {
-  double score;
+  double score;  // by which its list is sorted
   int64_t label, index;
   Corners box;
   bool operator<(const Found& o) const {
@@ -30,22 +32,34 @@ struct Found {
 };
 
 void keep_best(std::vector<Found>& found, int most) {
-  std::sort(found.begin(), found.end());
   if (most > 0 && found.size() > static_cast<size_t>(most)) found.resize(static_cast<size_t>(most));
 }
 
 std::vector<Found> suppress(const std::vector<Found>& candidates, const Nms& op) {
   std::vector<Found> kept;
+  const double one = op.plus_one ? 1 : 0;
   for (const Found& c : candidates) {
-    bool suppressed = false;
+    bool suppressed = op.min_size > 0 &&
+                      (c.box[2] - c.box[0] + one < op.min_size || c.box[3] - c.box[1] + one < op.min_size);
     for (const Found& k : kept) {
-      const double overlap = iou(k.box, c.box);
-      suppressed |=
-          overlap > op.iou_threshold || (std::isnan(overlap) && op.empty_union == kernels::EmptyUnion::Drop);
+      const double overlap = iou(k.box, c.box, one);
+      suppressed |= overlap > op.iou_threshold ||
+                    (overlap == op.iou_threshold && op.rule == kernels::Suppress::GreaterEqual) ||
+                    (std::isnan(overlap) && op.empty_union == kernels::EmptyUnion::Drop);
     }
     if (!suppressed) kept.push_back(c);
   }
   return kept;
+}
+
+// Which of an image's lists a box is in.
+int64_t list_of(const Nms& op, int64_t class_index, int64_t box) {
+  if (op.agnostic) return 0;
+  if (std::all_of(op.levels.begin(), op.levels.end(), [](int boxes) { return boxes == 0; }))
+    return class_index;
+  int64_t level = 0;
+  while (box >= op.levels[static_cast<size_t>(level)]) box -= op.levels[static_cast<size_t>(level++)];
+  return level;
 }
 
 }  // namespace
@@ -106,23 +120,34 @@ Results reference(const Nms& op, const Call& call) {
   Array rows = call.result(), counts = call.result(1);
   const Shape& shape = rows.shape;
   const int64_t classes = scores.shape[1], count = scores.shape[2];
+  const bool class_boxes = boxes.shape.rank() == 4, has_levels = op.levels != decltype(op.levels){};
   for (int64_t n = 0; n < shape[0]; ++n) {
-    std::vector<Found> all;
-    for (int64_t c = 0; c < classes; ++c) {
-      std::vector<Found> candidates;
-      for (int64_t i = 0; i < count; ++i) {
+    std::map<int64_t, std::vector<Found>> lists;
+    const auto there =
+        call.in.size() > 2 ? static_cast<int64_t>(call.in[2]->values[static_cast<size_t>(n)]) : count;
+    for (int64_t c = 0; c < classes; ++c)
+      for (int64_t i = 0; i < std::min(count, there); ++i) {
         const double score = scores.values[static_cast<size_t>((n * classes + c) * count + i)];
-        const double* b = &boxes.values[static_cast<size_t>((n * count + i) * 4)];
+        const int64_t box = class_boxes ? (n * count + i) * classes + c : n * count + i;
+        const double* b = &boxes.values[static_cast<size_t>(box * 4)];
         const bool finite = std::all_of(b, b + 4, [](double v) { return std::isfinite(v); });
+        const int64_t list = list_of(op, c, i);
         if (score > op.score_threshold && finite)
-          candidates.push_back({score, c + 1, i, {b[0], b[1], b[2], b[3]}});
+          lists[list].push_back({score, has_levels ? list + 1 : c + 1, i, {b[0], b[1], b[2], b[3]}});
       }
+    std::vector<Found> all;
+    for (auto& [list, candidates] : lists) {
+      std::sort(candidates.begin(), candidates.end());
       keep_best(candidates, op.top_k);
       std::vector<Found> kept = suppress(candidates, op);
       keep_best(kept, op.max_per_class);
       all.insert(all.end(), kept.begin(), kept.end());
     }
-    keep_best(all, 0);
+    if (op.sigmoid)
+      for (Found& f : all) f.score = 1 / (1 + std::exp(-f.score));
+    std::stable_sort(all.begin(), all.end(), [](const Found& a, const Found& b) {
+      return a.score > b.score;
+    });  // lists stand in order
     if (op.clip) {
       for (Found& f : all)
         f.box = {std::clamp<double>(f.box[0], 0, op.width), std::clamp<double>(f.box[1], 0, op.height),

@@ -6,11 +6,12 @@
 #include <vector>
 
 #include "kernels/common/stream.h"
+#include "kernels/detection/boxes.h"
 #include "kernels/detection/iou.h"
 
 namespace tyto::kernels {
 
-inline constexpr int kMaxCellAnchors = 16, kMaxLevels = 8;
+inline constexpr int kMaxCellAnchors = 16;
 
 struct AnchorLevel {
   int rows = 0, columns = 0;         // cells

@@ -6,6 +6,8 @@
 
 namespace tyto::kernels {
 
+inline constexpr int kMaxLevels = 8;  // of a feature pyramid
+
 // Offsets to a reference box (Girshick et al., CVPR 2014): centre = its centre + offset * variance * its
 // size; size = its size * exp(offset * variance), the exponent being at most max_log_size.
 struct BoxCoding {

@@ -11,14 +11,18 @@ struct Box {
   float x1, y1, x2, y2;
 };
 
-TYTO_HOST_DEVICE inline float area(const Box& b) { return (b.x2 - b.x1) * (b.y2 - b.y1); }
+// `one` is 1 where coordinates are pixels that belong to the box (py-faster-rcnn, Caffe): a side is longer by
+// it.
+TYTO_HOST_DEVICE inline float area(const Box& b, float one = 0) {
+  return (b.x2 - b.x1 + one) * (b.y2 - b.y1 + one);
+}
 
 // NaN where both boxes are without area.
-TYTO_HOST_DEVICE inline float iou(const Box& a, const Box& b) {
-  const float width = std::max(0.0f, std::min(a.x2, b.x2) - std::max(a.x1, b.x1));
-  const float height = std::max(0.0f, std::min(a.y2, b.y2) - std::max(a.y1, b.y1));
+TYTO_HOST_DEVICE inline float iou(const Box& a, const Box& b, float one = 0) {
+  const float width = std::max(0.0f, std::min(a.x2, b.x2) - std::max(a.x1, b.x1) + one);
+  const float height = std::max(0.0f, std::min(a.y2, b.y2) - std::max(a.y1, b.y1) + one);
   const float shared = width * height;
-  return shared / (area(a) + area(b) - shared);
+  return shared / (area(a, one) + area(b, one) - shared);
 }
 
 }  // namespace tyto::kernels

@@ -2,12 +2,11 @@
 // Scores travel as keys (rank_key.h): 64 bits that are unique and sort by score, then index, so every order
 // below is total and no result depends on which thread was first.
 //
-//   sort_tiles     a block a tile of 4096 boxes of one class of one image: those above the threshold, sorted,
-//   the best
-//                  top_k of them: a run
-//   merge_tiles    the runs of a class's tiles to one list of its best top_k
+//   sort_tiles     a block a tile of 4096 candidates of one list (nms_lists.h): those above the threshold,
+//                  sorted, the best top_k of them: a run
+//   merge_tiles    the runs of a list's tiles to one list of its best top_k
 //   suppress       a block a list: what is kept, and of that what is shown
-//   write_rows     the classes' lists to an image's rows
+//   write_rows     the lists to an image's rows
 //
 // Merging is counting: the rank of a key among several sorted runs is its rank in its own plus the numbers of
 // smaller keys in the others, found by bisection; each thread gives up as soon as its key is out of the race.
@@ -18,88 +17,29 @@
 // by latency, not by memory.
 #include "kernels/detection/nms.h"
 
-#include "kernels/common/elements.cuh"
 #include "kernels/common/launch.h"
-#include "kernels/common/rank_key.h"
-#include "kernels/common/reduce.cuh"
-#include "kernels/detection/bitonic_sort.cuh"
-#include "kernels/detection/nms_math.h"
-#include "kernels/detection/sorted_runs.cuh"
+#include "kernels/detection/nms_candidates.cuh"
 
 namespace tyto::kernels {
 namespace {
 
-constexpr int kTile = 4096;  // boxes whose keys fit into the shared memory that every device has
-constexpr int kSortBlock = 512;
 constexpr int kMergeBlock = 256;
 constexpr int kSuppressBlock = 256;  // four on an SM: registers for all that is alive
 
-// A call's sizes. A list is one class of one image.
-struct Sizes {
-  int classes, count;
-  int tiles;       // of a list
-  int run;         // the most candidates that go on from a tile
-  int candidates;  // the most of a list
-  int kept;        // the most that suppression leaves of a list
-  int rows;        // of an image's result
-};
-
-struct Workspace {
-  float* kept_boxes;     // [lists, kept, 4]
-  uint64_t* runs;        // [lists, tiles, run]    keys of score and box index
-  uint64_t* candidates;  // [lists, candidates]    likewise
-  uint64_t* shown;       // [lists, kept]          keys of score and class * kept + rank among the kept boxes
-  int* run_lengths;      // [lists, tiles]
-  int* shown_lengths;    // [lists]
-};
-
-__device__ Box load_box(const float* boxes, int64_t i) {
-  float b[4];
-  load(boxes + 4 * i, b);
-  return {b[0], b[1], b[2], b[3]};
-}
-
-__device__ void store_box(const Box& box, float* boxes, int64_t i) {
-  const float b[4] = {box.x1, box.y1, box.x2, box.y2};
-  store(b, boxes + 4 * i);
-}
-
-__device__ unsigned lanes_before(int lane) { return (1u << lane) - 1; }
-
-// The keys of the tile's candidates, in any order, to `keys`; their number is added to *found.
-__device__ void find_candidates(const float* __restrict__ boxes, const float* __restrict__ scores, int first,
-                                int count, float threshold, uint64_t* keys, int* found) {
-  constexpr int kPerThread = kTile / kSortBlock;
-  const int thread = threadIdx.x, lane = thread % kWarp;
-  float score[kPerThread];
-#pragma unroll
-  for (int k = 0; k < kPerThread; ++k) {
-    const int i = k * kSortBlock + thread;
-    score[k] = i < count ? scores[first + i] : threshold;
-  }
-#pragma unroll
-  for (int k = 0; k < kPerThread; ++k) {
-    const int i = k * kSortBlock + thread;
-    const bool passes = score[k] > threshold && is_finite(load_box(boxes, first + i));
-    const unsigned passing = __ballot_sync(kFullWarp, passes);
-    int rank = 0;
-    if (lane == 0 && passing != 0) rank = atomicAdd(found, __popc(passing));
-    rank = __shfl_sync(kFullWarp, rank, 0) + __popc(passing & lanes_before(lane));
-    if (passes) keys[rank] = rank_key(score[k], first + i);
-  }
-}
-
 __global__ void __launch_bounds__(kSortBlock)
-    sort_tiles_kernel(const float* __restrict__ boxes, const float* __restrict__ scores, Sizes sizes,
-                      float threshold, uint64_t* __restrict__ runs, int* __restrict__ run_lengths) {
-  TYTO_SHARED_ARRAY(uint64_t, keys, kTile);
+    sort_tiles_kernel(const float* __restrict__ boxes, const float* __restrict__ scores,
+                      const int32_t* __restrict__ counts, NmsSizes sizes, float threshold,
+                      uint64_t* __restrict__ runs, int* __restrict__ run_lengths) {
+  TYTO_SHARED_ARRAY(uint64_t, keys, kNmsTile);
   TYTO_SHARED_ARRAY(int, found, 1);
-  const int64_t list = blockIdx.x / sizes.tiles, image = list / sizes.classes;
-  const int first = static_cast<int>(blockIdx.x % sizes.tiles) * kTile;
+  const NmsLists& lists = sizes.lists;
+  const int tile = blockIdx.x % sizes.tiles, list = blockIdx.x / sizes.tiles % lists.per_image;
+  const int64_t image = blockIdx.x / sizes.tiles / lists.per_image;
   if (threadIdx.x == 0) *found = 0;
   __syncthreads();
-  find_candidates(boxes + 4 * image * sizes.count, scores + list * sizes.count, first,
-                  min(kTile, sizes.count - first), threshold, keys, found);
+  find_candidates(lists, boxes + 4 * image * sizes.image_boxes(), scores + image * sizes.image_scores(),
+                  lists.first(list) + tile * kNmsTile, min(kNmsTile, lists.size(list) - tile * kNmsTile),
+                  counts == nullptr ? lists.count : counts[image], threshold, keys, found);
   __syncthreads();
   bitonic_sort(keys, *found);
 
@@ -109,12 +49,7 @@ __global__ void __launch_bounds__(kSortBlock)
   if (threadIdx.x == 0) run_lengths[blockIdx.x] = length;
 }
 
-__device__ SortedRuns tiles_of(const Workspace& w, const Sizes& sizes, int64_t list) {
-  return {w.runs + list * sizes.tiles * sizes.run, w.run_lengths + list * sizes.tiles, sizes.tiles,
-          sizes.run};
-}
-
-__global__ void __launch_bounds__(kMergeBlock) merge_tiles_kernel(Sizes sizes, Workspace w) {
+__global__ void __launch_bounds__(kMergeBlock) merge_tiles_kernel(NmsSizes sizes, NmsWorkspace w) {
   const int64_t list = blockIdx.x / sizes.tiles;
   const int tile = blockIdx.x % sizes.tiles;
   const SortedRuns runs = tiles_of(w, sizes, list);
@@ -132,52 +67,54 @@ struct Candidate {
   Box box = {};
 };
 
-__device__ Candidate candidate(const uint64_t* keys, int i, int count, const float* __restrict__ boxes) {
+__device__ Candidate candidate(const uint64_t* keys, int i, int count, const NmsLists& lists,
+                               const float* __restrict__ boxes) {
   if (i >= count) return {};
-  return {keys[i], load_box(boxes, rank_key_index(keys[i]))};
+  return {keys[i], load_box(boxes + 4 * lists.box(rank_key_index(keys[i])))};
 }
 
 // Greedy, 32 candidates at a time: a lane is a candidate. Each warp compares them with its share of the boxes
 // kept so far and with its share of one another; then every warp, for itself, goes through the 32 in order.
 // Only what was kept is ever compared with: a tenth of all pairs where a tenth is kept.
 __global__ void __launch_bounds__(kSuppressBlock, 4)
-    suppress_kernel(const float* __restrict__ boxes, Sizes sizes, Nms p, Workspace w) {
+    suppress_kernel(const float* __restrict__ boxes, NmsSizes sizes, Nms p, NmsWorkspace w) {
   constexpr int kWarps = kSuppressBlock / kWarp;
   TYTO_SHARED_ARRAY(float, tiles, 2 * kWarp * 4);     // the boxes that are being looked at, and the next
   TYTO_SHARED_ARRAY(unsigned, suppressed, kWarps);    // by a warp's share of the kept: a bit a candidate
   TYTO_SHARED_ARRAY(unsigned, suppressed_by, kWarp);  // the candidate
   const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
   const int64_t list = blockIdx.x;
-  const int class_index = blockIdx.x % sizes.classes;
-  const float* of_image = boxes + 4 * (list / sizes.classes * sizes.count);
+  const int list_of_image = blockIdx.x % sizes.lists.per_image;
+  const float* of_image = boxes + 4 * (list / sizes.lists.per_image * sizes.image_boxes());
   const uint64_t* keys = w.candidates + list * sizes.candidates;
   const int count = min(total_length(tiles_of(w, sizes, list)), sizes.candidates);
   float* kept_boxes = w.kept_boxes + 4 * list * sizes.kept;
+  int* kept_candidates = w.kept_candidates + list * sizes.kept;
   uint64_t* shown = w.shown + list * sizes.kept;
 
   int kept = 0, shown_count = 0;
   Candidate next;  // the first warp's
   if (warp == 0) {
-    next = candidate(keys, lane, count, of_image);
-    store_box(next.box, tiles, lane);
+    next = candidate(keys, lane, count, sizes.lists, of_image);
+    store(next.box, tiles + 4 * lane);
   }
   for (int begin = 0; begin < count && kept < sizes.kept; begin += kWarp) {
     __syncthreads();  // the tile is there, and so are the boxes kept of the last one
     const float* tile = tiles + begin / kWarp % 2 * (kWarp * 4);
-    const Candidate mine = {next.key, load_box(tile, lane)};
-    if (warp == 0) next = candidate(keys, begin + kWarp + lane, count, of_image);
+    const Candidate mine = {next.key, load_box(tile + 4 * lane)};
+    if (warp == 0) next = candidate(keys, begin + kWarp + lane, count, sizes.lists, of_image);
 
-    bool is_suppressed = false;
+    bool is_suppressed = is_small(mine.box, p);
     for (int k = warp; k < kept; k += kWarps)
-      is_suppressed |= suppresses(load_box(kept_boxes, k), mine.box, p);
+      is_suppressed |= suppresses(load_box(kept_boxes + 4 * k), mine.box, p);
     const unsigned by_kept = __ballot_sync(kFullWarp, is_suppressed);
     if (lane == 0) suppressed[warp] = by_kept;
     for (int i = warp; i < kWarp; i += kWarps) {
       const unsigned by_candidate =
-          __ballot_sync(kFullWarp, lane > i && suppresses(load_box(tile, i), mine.box, p));
+          __ballot_sync(kFullWarp, lane > i && suppresses(load_box(tile + 4 * i), mine.box, p));
       if (lane == 0) suppressed_by[i] = by_candidate;
     }
-    if (warp == 0) store_box(next.box, tiles + (begin / kWarp + 1) % 2 * (kWarp * 4), lane);
+    if (warp == 0) store(next.box, tiles + (begin / kWarp + 1) % 2 * (kWarp * 4) + 4 * lane);
     __syncthreads();
 
     unsigned left = count - begin < kWarp ? lanes_before(count - begin) : kFullWarp, stays = 0;
@@ -190,11 +127,14 @@ __global__ void __launch_bounds__(kSuppressBlock, 4)
     if (warp == 0) {
       const int rank = kept + __popc(stays & lanes_before(lane));
       const bool is_kept = (stays >> lane & 1) != 0 && rank < sizes.kept;
-      if (is_kept) store_box(mine.box, kept_boxes, rank);
+      if (is_kept) {
+        store(mine.box, kept_boxes + 4 * rank);
+        kept_candidates[rank] = rank_key_index(mine.key);
+      }
       const unsigned showing = __ballot_sync(kFullWarp, is_kept && is_shown(mine.box, p));
       if (showing >> lane & 1)
         shown[shown_count + __popc(showing & lanes_before(lane))] =
-            rank_key(rank_key_score(mine.key), class_index * sizes.kept + rank);
+            rank_key(shown_score(rank_key_score(mine.key), p), list_of_image * sizes.kept + rank);
       shown_count += __popc(showing);
     }
     kept += __popc(stays);
@@ -204,39 +144,42 @@ __global__ void __launch_bounds__(kSuppressBlock, 4)
 
 // A block a list. A row is 24 bytes, and neighbours in a list are none in the result.
 __global__ void __launch_bounds__(kMergeBlock)
-    write_rows_kernel(Sizes sizes, Nms p, Workspace w, float* __restrict__ detections,
+    write_rows_kernel(NmsSizes sizes, Nms p, NmsWorkspace w, float* __restrict__ detections,
                       int32_t* __restrict__ counts) {
-  const int class_index = blockIdx.x % sizes.classes;
-  const int64_t image = blockIdx.x / sizes.classes, first_list = image * sizes.classes;
-  const SortedRuns runs = {w.shown + first_list * sizes.kept, w.shown_lengths + first_list, sizes.classes,
-                           sizes.kept};
+  const int list = blockIdx.x % sizes.lists.per_image;
+  const int64_t image = blockIdx.x / sizes.lists.per_image, first_list = image * sizes.lists.per_image;
+  const SortedRuns runs = {w.shown + first_list * sizes.kept, w.shown_lengths + first_list,
+                           sizes.lists.per_image, sizes.kept};
   float* rows = detections + image * sizes.rows * kDetectionRow;
 
-  const int64_t end = int64_t{kDetectionRow} * sizes.rows, step = int64_t{kMergeBlock} * sizes.classes;
+  const int64_t end = int64_t{kDetectionRow} * sizes.rows;
+  const int64_t step = int64_t{kMergeBlock} * sizes.lists.per_image;
   const int found = total_length(runs);
-  if (class_index == 0 && threadIdx.x == 0) counts[image] = min(found, sizes.rows);
-  int64_t at = int64_t{kDetectionRow} * found + kMergeBlock * int64_t{class_index} + threadIdx.x;
+  if (list == 0 && threadIdx.x == 0) counts[image] = min(found, sizes.rows);
+  int64_t at = int64_t{kDetectionRow} * found + kMergeBlock * int64_t{list} + threadIdx.x;
   for (; at < end; at += step) rows[at] = nothing(at % kDetectionRow);
 
-  for (int i = threadIdx.x; i < runs.lengths[class_index]; i += kMergeBlock) {
-    const int rank = rank_among(runs, class_index, i, sizes.rows);
+  for (int i = threadIdx.x; i < runs.lengths[list]; i += kMergeBlock) {
+    const int rank = rank_among(runs, list, i, sizes.rows);
     if (rank >= sizes.rows) break;  // so are those behind
-    const uint64_t key = runs.run(class_index)[i];
-    const Box box = load_box(w.kept_boxes, first_list * sizes.kept + rank_key_index(key));
-    write_detection(box, rank_key_score(key), class_index + 1, p,
+    const uint64_t key = runs.run(list)[i];
+    const int64_t place = first_list * sizes.kept + rank_key_index(key);
+    write_detection(load_box(w.kept_boxes + 4 * place), rank_key_score(key),
+                    sizes.lists.label(list, w.kept_candidates[place]), p,
                     rows + static_cast<int64_t>(rank) * kDetectionRow);
   }
 }
 
-Sizes sizes_of(const Nms& p, int64_t classes, int64_t count) {
-  const int64_t candidates = limited(count, p.top_k);
-  return {.classes = checked_int(classes, "the classes"),
-          .count = checked_int(count, "an image's boxes"),
-          .tiles = static_cast<int>((count + kTile - 1) / kTile),
-          .run = static_cast<int>(std::min<int64_t>(kTile, candidates)),
-          .candidates = static_cast<int>(candidates),
-          .kept = static_cast<int>(most_per_class(p, count)),
-          .rows = checked_int(detection_capacity(p, classes, count), "an image's detections")};
+NmsSizes sizes_of(const Nms& p, int64_t classes, int64_t count, bool class_boxes) {
+  checked_int(classes * count, "an image's scores");
+  const NmsLists lists = lists_of(p, classes, count, class_boxes);
+  const auto candidates = static_cast<int>(limited(lists.longest, p.top_k));
+  return {.lists = lists,
+          .tiles = (lists.longest + kNmsTile - 1) / kNmsTile,
+          .run = std::min(kNmsTile, candidates),
+          .candidates = candidates,
+          .kept = static_cast<int>(most_kept(p, lists.longest)),
+          .rows = static_cast<int>(detection_capacity(p, classes, count))};
 }
 
 // Takes one array after the other from a block of memory; without one it counts bytes.
@@ -257,13 +200,14 @@ class Carver {
 };
 
 // Arrays of greater alignment first.
-Workspace carve(Carver& carver, const Sizes& sizes, int64_t lists) {
-  Workspace w = {};
+NmsWorkspace carve(Carver& carver, const NmsSizes& sizes, int64_t lists) {
+  NmsWorkspace w = {};
   w.kept_boxes = carver.take<float>(lists * sizes.kept * 4);
   w.runs = carver.take<uint64_t>(lists * sizes.tiles * sizes.run);
   // Of one tile there is nothing to merge.
   w.candidates = sizes.tiles > 1 ? carver.take<uint64_t>(lists * sizes.candidates) : w.runs;
   w.shown = carver.take<uint64_t>(lists * sizes.kept);
+  w.kept_candidates = carver.take<int>(lists * sizes.kept);
   w.run_lengths = carver.take<int>(lists * sizes.tiles);
   w.shown_lengths = carver.take<int>(lists);
   return w;
@@ -272,30 +216,31 @@ Workspace carve(Carver& carver, const Sizes& sizes, int64_t lists) {
 }  // namespace
 
 int64_t nms_workspace_cuda(const Nms& p, int64_t n, int64_t classes, int64_t count) {
+  const NmsSizes sizes = sizes_of(p, classes, count, false);
   Carver carver(nullptr);
-  carve(carver, sizes_of(p, classes, count), n * classes);
+  carve(carver, sizes, n * sizes.lists.per_image);
   return carver.bytes();
 }
 
-void nms(const float* boxes, const float* scores, int64_t n, int64_t classes, int64_t count, const Nms& p,
-         void* workspace, float* detections, int32_t* counts, Stream stream) {
-  const Sizes sizes = sizes_of(p, classes, count);
-  const int64_t lists = n * classes;
-  if (lists == 0 || count == 0) {
-    cudaMemsetAsync(counts, 0, static_cast<size_t>(n) * sizeof(int32_t), stream);
+void nms(const BoxScores& in, const Nms& p, void* workspace, float* detections, int32_t* counts,
+         Stream stream) {
+  const NmsSizes sizes = sizes_of(p, in.classes, in.count, in.class_boxes);
+  const int64_t lists = in.n * sizes.lists.per_image;
+  if (lists == 0 || in.count == 0) {
+    cudaMemsetAsync(counts, 0, static_cast<size_t>(in.n) * sizeof(int32_t), stream);
     return;
   }
-  checked_int(classes * sizes.kept, "the boxes kept of an image");
+  checked_int(int64_t{sizes.lists.per_image} * sizes.kept, "the boxes kept of an image");
   Carver carver(workspace);
-  const Workspace w = carve(carver, sizes, lists);
-  const dim3 a_list = static_cast<unsigned>(checked_int(lists, "the batch's classes"));
+  const NmsWorkspace w = carve(carver, sizes, lists);
+  const dim3 a_list = static_cast<unsigned>(checked_int(lists, "the batch's lists"));
   const dim3 a_tile = static_cast<unsigned>(checked_int(lists * sizes.tiles, "the batch's tiles of boxes"));
 
-  launch<sort_tiles_kernel>({.grid = a_tile, .block = kSortBlock, .stream = stream}, boxes, scores, sizes,
-                            p.score_threshold, w.runs, w.run_lengths);
+  launch<sort_tiles_kernel>({.grid = a_tile, .block = kSortBlock, .stream = stream}, in.boxes, in.scores,
+                            in.counts, sizes, p.score_threshold, w.runs, w.run_lengths);
   if (sizes.tiles > 1)
     launch<merge_tiles_kernel>({.grid = a_tile, .block = kMergeBlock, .stream = stream}, sizes, w);
-  launch<suppress_kernel>({.grid = a_list, .block = kSuppressBlock, .stream = stream}, boxes, sizes, p, w);
+  launch<suppress_kernel>({.grid = a_list, .block = kSuppressBlock, .stream = stream}, in.boxes, sizes, p, w);
   launch<write_rows_kernel>({.grid = a_list, .block = kMergeBlock, .stream = stream}, sizes, p, w, detections,
                             counts);
 }

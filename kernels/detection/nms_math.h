@@ -1,33 +1,33 @@
-// What the selection on CPU and CUDA shares: its limits, and the judgements about a box or two, which have
-// the same bits on both (no multiply-add is fused).
+// The judgements about a box or two that the selection on CPU and CUDA shares: the same bits on both (no
+// multiply-add is fused).
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/common/exponential.h"
 #include "kernels/common/host_device.h"
 #include "kernels/detection/iou.h"
 #include "kernels/detection/nms.h"
 
 namespace tyto::kernels {
 
-inline int64_t limited(int64_t count, int limit) {
-  return limit > 0 ? std::min<int64_t>(count, limit) : count;
-}
-
-// Boxes that suppression leaves of a class of one image.
-inline int64_t most_per_class(const Nms& p, int64_t count) {
-  return limited(limited(count, p.top_k), p.max_per_class);
-}
-
 TYTO_HOST_DEVICE inline bool is_finite(const Box& b) {
   return std::isfinite(b.x1) && std::isfinite(b.y1) && std::isfinite(b.x2) && std::isfinite(b.y2);
 }
 
+TYTO_HOST_DEVICE inline float one_of(const Nms& p) { return p.plus_one ? 1.0f : 0.0f; }
+
+TYTO_HOST_DEVICE inline bool is_small(const Box& b, const Nms& p) {
+  const float one = one_of(p);
+  return p.min_size > 0 && (b.x2 - b.x1 + one < p.min_size || b.y2 - b.y1 + one < p.min_size);
+}
+
 TYTO_HOST_DEVICE inline bool suppresses(const Box& kept, const Box& candidate, const Nms& p) {
-  const float overlap = iou(kept, candidate);
-  return overlap > p.iou_threshold || (p.empty_union == EmptyUnion::Drop && std::isnan(overlap));
+  const float overlap = iou(kept, candidate, one_of(p));
+  return overlap > p.iou_threshold || (p.rule == Suppress::GreaterEqual && overlap == p.iou_threshold) ||
+         (p.empty_union == EmptyUnion::Drop && std::isnan(overlap));
 }
 
 // The part of the box that may be shown.
@@ -41,6 +41,12 @@ TYTO_HOST_DEVICE inline bool is_shown(const Box& b, const Nms& p) {
   return !p.clip || area(clipped(b, p)) > 0;
 }
 
+// The score of a row. The sigmoid never falls where its argument rises (tried for every float), so that a
+// list that is sorted by logits is sorted by it.
+TYTO_HOST_DEVICE inline float shown_score(float score, const Nms& p) {
+  return p.sigmoid ? 1.0f / (1.0f + exponential(-score)) : score;
+}
+
 TYTO_HOST_DEVICE inline void write_detection(const Box& b, float score, int32_t label, const Nms& p,
                                              float* row) {
   const Box shown = clipped(b, p);
@@ -48,7 +54,7 @@ TYTO_HOST_DEVICE inline void write_detection(const Box& b, float score, int32_t 
   row[1] = shown.y1 * p.scale_y;
   row[2] = shown.x2 * p.scale_x;
   row[3] = shown.y2 * p.scale_y;
-  row[4] = score + 0.0f;  // turns -0 into +0
+  row[4] = score;
   row[5] = static_cast<float>(label);
 }
 

@@ -30,8 +30,12 @@ inline Tensor detections_from_heads(const Graph& graph, const std::map<std::stri
   std::vector<std::byte> workspace(static_cast<size_t>(kernels::nms_workspace(op, n, classes, count, 1)));
   Tensor found(DType::F32, outputs.at("detections").shape());
   std::vector<int32_t> counts(static_cast<size_t>(n));
-  kernels::nms_cpu(boxes.as<float>().data(), scores.as<float>().data(), n, classes, count, op, 1,
-                   workspace.data(), found.as<float>().data(), counts.data());
+  kernels::nms_cpu({.boxes = boxes.as<float>().data(),
+                    .scores = scores.as<float>().data(),
+                    .n = n,
+                    .classes = classes,
+                    .count = count},
+                   op, 1, workspace.data(), found.as<float>().data(), counts.data());
   return found;
 }
 

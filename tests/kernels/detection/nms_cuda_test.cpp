@@ -19,7 +19,14 @@ namespace {
 struct Batch {
   int64_t n = 1, classes = 1;
   std::vector<float> boxes, scores;
-  int64_t count() const { return n == 0 ? 0 : static_cast<int64_t>(boxes.size()) / 4 / n; }
+  bool class_boxes = false;
+  std::vector<int32_t> counts = {};  // none: every box is there
+  int64_t count() const {
+    return n == 0 ? 0 : static_cast<int64_t>(boxes.size()) / 4 / n / (class_boxes ? classes : 1);
+  }
+  BoxScores at(const float* boxes_at, const float* scores_at, const int32_t* counts_at) const {
+    return {boxes_at, scores_at, counts.empty() ? nullptr : counts_at, n, classes, count(), class_boxes};
+  }
 };
 
 struct Selected {
@@ -33,7 +40,7 @@ Selected select_on_cpu(const Batch& b, const Nms& p) {
   std::vector<float> rows(
       static_cast<size_t>(b.n * detection_capacity(p, b.classes, b.count()) * kDetectionRow));
   std::vector<int32_t> counts(static_cast<size_t>(b.n));
-  nms_cpu(b.boxes.data(), b.scores.data(), b.n, b.classes, b.count(), p, 1, workspace.data(), rows.data(),
+  nms_cpu(b.at(b.boxes.data(), b.scores.data(), b.counts.data()), p, 1, workspace.data(), rows.data(),
           counts.data());
   return {rows, counts};
 }
@@ -42,10 +49,11 @@ Selected select_on_cpu(const Batch& b, const Nms& p) {
 int64_t expect_same_as_cpu(const Batch& b, const Nms& p) {
   const auto [want, want_counts] = select_on_cpu(b, p);
   const DeviceArray<float> boxes(b.boxes), scores(b.scores);
+  const DeviceArray<int32_t> there(b.counts);
   DeviceArray<char> workspace(nms_workspace_cuda(p, b.n, b.classes, b.count()));
   DeviceArray<float> rows(static_cast<int64_t>(want.size()));
   DeviceArray<int32_t> counts(b.n);
-  nms(boxes.data(), scores.data(), b.n, b.classes, b.count(), p, workspace.data(), rows.data(), counts.data(),
+  nms(b.at(boxes.data(), scores.data(), there.data()), p, workspace.data(), rows.data(), counts.data(),
       nullptr);
   EXPECT_EQ(counts.download(), want_counts);
   EXPECT_EQ(bits(rows.download()), bits(want))
@@ -80,6 +88,54 @@ TEST(Nms, HasTheBitsOfTheCpuForEverySetOfLimits) {
     for (int64_t n : {0, 1, 3})
       for (int64_t classes : {1, 5})
         for (int64_t count : {0, 1, 31, 32, 33, 200}) expect_same_as_cpu(random_batch(n, classes, count), p);
+}
+
+TEST(Nms, HasTheBitsOfTheCpuWithABoxAClassAndCounts) {
+  for (const bool agnostic : {false, true})
+    for (const int64_t count : {1, 33, 300}) {
+      Numbers numbers(static_cast<uint32_t>(count));
+      const int64_t n = 3, classes = 3;
+      const Batch batch = {n,
+                           classes,
+                           crowded_boxes(numbers, n * classes * count),
+                           numbers.vector(n * classes * count, -1, 1),
+                           true,
+                           {static_cast<int32_t>(count) - 1, 0, 1000}};
+      for (Nms p : kSettings) {
+        p.agnostic = agnostic;
+        expect_same_as_cpu(batch, p);
+      }
+      expect_same_as_cpu(batch, {.score_threshold = 0.05f,
+                                 .min_size = 0.2f,
+                                 .iou_threshold = 0.5f,
+                                 .agnostic = agnostic,
+                                 .max_detections = 100});
+    }
+}
+
+TEST(Nms, HasTheBitsOfTheCpuOfLevels) {
+  Numbers numbers(3);
+  const float all = -std::numeric_limits<float>::infinity();
+  Batch batch = {2,     1,           crowded_boxes(numbers, 2 * 4500), numbers.vector(2 * 4500, -3, 3),
+                 false, {4500, 4497}};
+  for (const Suppress rule : {Suppress::Greater, Suppress::GreaterEqual}) {
+    const int64_t found = expect_same_as_cpu(batch, {.score_threshold = all,
+                                                     .top_k = 100,
+                                                     .min_size = 0.15f,
+                                                     .iou_threshold = 0.7f,
+                                                     .rule = rule,
+                                                     .sigmoid = true,
+                                                     .max_detections = 150,
+                                                     .levels = {4200, 0, 200, 97, 3}});
+    EXPECT_EQ(found, 2 * 150);
+  }
+  for (float& score : batch.scores) score *= 20;  // many have one sigmoid
+  expect_same_as_cpu(batch, {.score_threshold = all,
+                             .top_k = 100,
+                             .iou_threshold = 0.9f,
+                             .plus_one = true,
+                             .sigmoid = true,
+                             .levels = {4200, 300}});
 }
 
 TEST(Nms, MergesTheTilesOfAClass) {
@@ -151,6 +207,7 @@ TEST(Nms, AnOverlapOfExactlyTheThresholdStays) {
   const float third = 0.5f / 1.5f;
   EXPECT_EQ(expect_same_as_cpu(batch, {.iou_threshold = third}), 2);
   EXPECT_EQ(expect_same_as_cpu(batch, {.iou_threshold = std::nextafter(third, 0.0f)}), 1);
+  EXPECT_EQ(expect_same_as_cpu(batch, {.iou_threshold = third, .rule = Suppress::GreaterEqual}), 1);
 }
 
 TEST(Nms, NaNNeverWinsAndNeverSuppresses) {
