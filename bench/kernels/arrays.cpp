@@ -75,14 +75,33 @@ void* Arrays::scratch(int64_t bytes) {
   return place(scratch_.back());
 }
 
+const Arrays::Named& Arrays::named(const std::string& name) const {
+  return *std::find_if(named_.begin(), named_.end(), [&](const Named& array) { return array.name == name; });
+}
+
+std::vector<std::string> Arrays::names() const {
+  std::vector<std::string> names;
+  for (const Named& array : named_) names.push_back(array.name);
+  return names;
+}
+
+void Arrays::written(const std::string& name, const Tensor& plain) {
+  if (!named(name).map) return;
+  Tensor tensor = named(name).tensor;  // shares the memory
+  const auto to = tensor.as<float>();
+  const auto from = plain.as<float>();
+  for_each_value(*named(name).map, [&](int64_t index, int64_t at) {
+    to[static_cast<size_t>(at)] = from[static_cast<size_t>(index)];
+  });
+}
+
 Tensor Arrays::plain(const std::string& name) const {
-  const auto array =
-      std::find_if(named_.begin(), named_.end(), [&](const Named& n) { return n.name == name; });
-  if (!array->map) return array->tensor;
-  const auto& b = *array->map;
+  const Named& array = named(name);
+  if (!array.map) return array.tensor;
+  const auto& b = *array.map;
   Tensor tensor(DType::F32, {b.n, b.channels, b.height, b.width});
   const auto to = tensor.as<float>();
-  const auto from = array->tensor.as<float>();
+  const auto from = array.tensor.as<float>();
   for_each_value(
       b, [&](int64_t index, int64_t at) { to[static_cast<size_t>(index)] = from[static_cast<size_t>(at)]; });
   return tensor;
@@ -91,10 +110,10 @@ Tensor Arrays::plain(const std::string& name) const {
 void Arrays::save(const std::filesystem::path& file) const {
   std::vector<std::pair<std::string, Tensor>> tensors;
   SafetensorsWriter::Declared declared;
-  for (const Named& array : named_) {
-    tensors.emplace_back(array.name, plain(array.name));
+  for (const std::string& name : names()) {
+    tensors.emplace_back(name, plain(name));
     const Tensor& tensor = tensors.back().second;
-    declared.emplace_back(array.name, TensorSpec{tensor.dtype(), tensor.shape(), ""});
+    declared.emplace_back(name, TensorSpec{tensor.dtype(), tensor.shape(), ""});
   }
   SafetensorsWriter writer(file, declared, {});
   for (const auto& [name, tensor] : tensors) writer.append(name, tensor);

@@ -51,6 +51,9 @@ class Arrays {
 
   // A named array on the CPU: itself, and of a map a copy [n, channels, height, width].
   Tensor plain(const std::string& name) const;
+  // What plain() gave was written to; a map becomes like its copy.
+  void written(const std::string& name, const Tensor& plain);
+  std::vector<std::string> names() const;
   // All of them, in a safetensors file.
   void save(const std::filesystem::path& file) const;
 
@@ -68,6 +71,8 @@ class Arrays {
 
   void* keep(const std::string& name, Tensor tensor, const std::optional<kernels::ChannelBlocks<float>>& map);
   kernels::ChannelBlocks<float> blocks_of(const Shape& shape) const;
+
+  const Named& named(const std::string& name) const;
 
   std::vector<Named> named_;
   std::vector<Tensor> scratch_;

@@ -66,6 +66,9 @@ struct KernelCase {
 
 using Cases = std::vector<KernelCase>;
 
+Cases all_cases();
+
+// Its families.
 void add_detection_cases(Cases&);
 void add_image_cases(Cases&);
 void add_layout_cases(Cases&);

@@ -65,19 +65,6 @@ Options take_options(int& argc, char** argv) {
   return options;
 }
 
-Cases all_cases() {
-  Cases cases;
-  add_detection_cases(cases);
-  add_nms_cases(cases);
-  add_two_stage_cases(cases);
-  add_image_cases(cases);
-  add_layout_cases(cases);
-  add_norm_cases(cases);
-  add_pooling_cases(cases);
-  add_retrieval_cases(cases);
-  return cases;
-}
-
 struct Measured {
   std::unique_ptr<Device> device;
   Peaks peaks;

@@ -12,7 +12,7 @@ namespace tyto::bench {
 
 // The operator of these named arrays, into another. What its own steps take counts, not the reorders around
 // them.
-CpuRun one_dnn(const Arrays& arrays, const std::vector<std::string>& inputs, const std::string& output,
+CpuRun one_dnn(Arrays& arrays, const std::vector<std::string>& inputs, const std::string& output,
                const std::function<Value(Graph&, const std::vector<Value>&)>& build);
 
 }  // namespace tyto::bench
