@@ -7,6 +7,7 @@ Cases all_cases() {
   add_detection_cases(cases);
   add_nms_cases(cases);
   add_two_stage_cases(cases);
+  add_roi_cases(cases);
   add_image_cases(cases);
   add_layout_cases(cases);
   add_norm_cases(cases);
