@@ -251,4 +251,12 @@ void SafetensorsWriter::commit(const std::map<std::string, std::string>& metadat
   commit();
 }
 
+void write_safetensors(const std::filesystem::path& path, const std::map<std::string, Tensor>& tensors) {
+  SafetensorsWriter::Declared declared;
+  for (const auto& [name, tensor] : tensors) declared.push_back({name, {tensor.dtype(), tensor.shape()}});
+  SafetensorsWriter writer(path, declared, {});
+  for (const auto& [name, tensor] : tensors) writer.append(name, tensor);
+  writer.commit();
+}
+
 }  // namespace tyto

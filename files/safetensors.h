@@ -69,4 +69,6 @@ class SafetensorsWriter {
   size_t next_ = 0;
 };
 
+void write_safetensors(const std::filesystem::path& path, const std::map<std::string, Tensor>& tensors);
+
 }  // namespace tyto

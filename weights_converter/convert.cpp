@@ -116,15 +116,22 @@ Converted convert(const std::filesystem::path& checkpoint, const std::filesystem
                   const ConvertOptions& options) {
   for (const std::string& name : options.class_names) check_text(name, "class name");
   Converted result;
-  result.recognition = recognise(Checkpoint(checkpoint), checkpoint.string(), options.wanted);
+  const Checkpoint opened(checkpoint);
+  result.recognition = recognise(opened, checkpoint.string(), options.wanted);
   const Recognition& r = result.recognition;
 
   const Network& network = find_network(r.network);
   ModelInfo& info = result.info;
   info.network = r.network;
-  const Options complete(network, options.wanted.set);
-  info.options = {complete.values().begin(), complete.values().end()};
   const Weights weights(r.tensors);
+  std::map<std::string, std::string> set = options.wanted.set;
+  if (network.decide) {
+    const auto& scalars = opened.scalars();
+    result.decisions = network.decide(weights, Options(network, set), Facts(scalars.begin(), scalars.end()));
+    for (const Decision& d : result.decisions) set[d.option] = d.value;
+  }
+  const Options complete(network, set);
+  info.options = {complete.values().begin(), complete.values().end()};
   info.inputs = with_changed_rules(network.inputs(weights, complete), options.preprocess);
   describe(network, weights, complete, info);
   info.class_names = named_classes(r, options.class_names);

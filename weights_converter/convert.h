@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/networks/network.h"
 #include "tyto/model.h"
 #include "weights_converter/recognise.h"
 
@@ -25,6 +26,7 @@ struct ConvertOptions {
 struct Converted {
   Recognition recognition;
   ModelInfo info;
+  std::vector<Decision> decisions;  // on options that were left open
 };
 
 // Errors as of recognise(), and Error{Format} where a weight is not finite. Nothing is written then.

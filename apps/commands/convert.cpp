@@ -21,6 +21,20 @@ struct Flags {
   bool json = false;
 };
 
+// Forks of a training code share its tensors' names, and what differs is nowhere in their files.
+constexpr const char* kRecipes =
+    "Recipes for SSD300 of forks of ssd.pytorch:\n"
+    "  bubbliiiing's ssd-pytorch:       --set anchors=bubbliiiing --set score_threshold=0.5 --set top_k=0\n"
+    "                                   --set clip=before --preprocess resize=pil-bicubic\n"
+    "                                   --preprocess mean=[104,117,123]\n"
+    "    with its letterbox_image:      --preprocess fit=letterbox --preprocess fill=128 as well\n"
+    "  YINYIPENG's SSD_tensorRT_pytorch (and distilled students): --set anchors=bubbliiiing\n"
+    "                                   --set score_threshold=0.5 --set top_k=200 --preprocess "
+    "fit=letterbox\n"
+    "                                   --preprocess fill=114 (means are ssd.pytorch's)\n"
+    "    its older prediction script:   --preprocess fill=128 --preprocess mean=[104,117,123] instead\n"
+    "Faster R-CNN of simple-faster-rcnn-pytorch, trunk from Caffe or chainer: --set pretrain=caffe";
+
 // Blank lines are none: no class has an empty name.
 std::vector<std::string> read_class_names(const std::string& path) {
   constexpr uint64_t kMaxClassFile = 16 << 20;
@@ -48,11 +62,14 @@ int run(const Flags& flags) {
   const Converted done = convert(flags.checkpoint, flags.output, options);
 
   const Recognition& r = done.recognition;
+  nlohmann::ordered_json decisions = nlohmann::ordered_json::object();
+  for (const Decision& d : done.decisions) decisions[d.option] = {{"value", d.value}, {"reason", d.reason}};
   if (flags.json) {
     nlohmann::ordered_json j = {{"model", flags.output},
                                 {"network", done.info.network},
                                 {"task", name_of(done.info.task.value())},
                                 {"options", done.info.options},
+                                {"decisions", decisions},
                                 {"inputs", inputs_json(done.info)},
                                 {"outputs", outputs_json(done.info)},
                                 {"identity", done.info.tensors_sha256},
@@ -73,6 +90,8 @@ int run(const Flags& flags) {
   fmt::print("\n  {} tensors; left out: {} that running does not need", r.used.size(), r.ignored.size());
   if (!r.unused.empty()) fmt::print(", {} unknown", r.unused.size());
   if (!r.outside.empty()) fmt::print(", {} without the prefix", r.outside.size());
+  for (const Decision& d : done.decisions)
+    fmt::print("\n  {}={}: {}", d.option, d.value, for_terminal(d.reason));
   fmt::print("\n  inputs {}\n  identity {}\n", dump_json(inputs_json(done.info)), done.info.tensors_sha256);
   return kDone;
 }
@@ -98,6 +117,7 @@ void add_convert(CLI::App& app, Run& command) {
   c->add_option("--classes", flags->classes, "a text file with a class name a line");
   c->add_flag("--allow-unused", flags->wanted.allow_unused, "convert although tensors are left over");
   c->add_flag("--json", flags->json, "print a JSON object");
+  c->footer(kRecipes);
   c->callback([flags, &command] { command = [flags] { return run(*flags); }; });
 }
 

@@ -24,7 +24,7 @@ namespace {
 constexpr double kUsualShowThreshold = 0.5;
 
 struct Flags : RunFlags {
-  std::string model, output, crops, coco, coco_annotations;
+  std::string model, output, crops, trace, coco, coco_annotations;
   std::vector<std::string> inputs, classes, set;
   std::optional<double> score_threshold, show_threshold;
   int64_t every = 1;
@@ -76,6 +76,7 @@ DetectionRunOptions run_options(const Flags& flags, const Detector& detector) {
   options.classes = class_labels(flags.classes, detector);
   if (flags.draw) options.pictures.annotated = std::filesystem::path(flags.output) / "pictures";
   options.pictures.crops = flags.crops;
+  options.trace = flags.trace;
   options.pictures.threshold = static_cast<float>(flags.shown_from());
   return options;
 }
@@ -138,7 +139,8 @@ int run(Flags& flags, const ResumableOptions& declared) {
   model.verify();
   SkippedInputs skipped;
   std::vector<std::filesystem::path> own = {std::filesystem::path(flags.output) / "pictures"};
-  if (!flags.crops.empty()) own.emplace_back(flags.crops);
+  for (const std::string& folder : {flags.crops, flags.trace})
+    if (!folder.empty()) own.emplace_back(folder);
   const std::vector<DetectionInput> inputs = list_inputs(flags.inputs, own, skipped);
   const auto total = static_cast<int64_t>(inputs.size() + skipped.size());
   std::optional<CocoAnnotations> annotations;
@@ -152,8 +154,9 @@ int run(Flags& flags, const ResumableOptions& declared) {
 
   Context context(context_options(flags.engine));
   flags.batch = batch_for(flags, inputs);
-  Detector detector(model, context,
-                    {precision_from(flags.engine.precision), flags.batch, network_options(flags)});
+  Detector detector(
+      model, context,
+      {precision_from(flags.engine.precision), flags.batch, !flags.trace.empty(), network_options(flags)});
   const DetectionRunOptions options = run_options(flags, detector);
   const std::filesystem::path output = flags.output;
   make_folder(output);
@@ -191,6 +194,10 @@ void add_detect(CLI::App& app, Run& command) {
   options->deciding("--draw", flags->draw,
                     "make annotated pictures, and of a video an annotated .mov that keeps its times");
   options->deciding("--crops", flags->crops, "folder for the boxes, cut out, as `tyto extract` takes them");
+  options->deciding(
+      "--trace", flags->trace,
+      "folder for the raw tensors of each step (the network's input, head outputs, proposals, pooled "
+      "features, detections), a safetensors file an image: why do boxes differ?");
   options->free("--coco", flags->coco, "a COCO results file to write");
   options->free(
       "--coco-annotations", flags->coco_annotations,

@@ -141,14 +141,6 @@ double median_ms(Plan& plan, const Tensors& inputs, int repeat) {
   return milliseconds[milliseconds.size() / 2];
 }
 
-void write_outputs(const std::string& path, const Tensors& results) {
-  SafetensorsWriter::Declared declared;
-  for (const auto& [name, tensor] : results) declared.push_back({name, {tensor.dtype(), tensor.shape()}});
-  SafetensorsWriter writer(path, declared, {});
-  for (const auto& [name, tensor] : results) writer.append(name, tensor);
-  writer.commit();
-}
-
 int run(const Flags& flags) {
   if (flags.output.empty() && flags.repeat == 0 && !flags.profile)
     throw Error(ErrorKind::Usage, "nothing is asked for; give --output, --repeat or --profile");
@@ -173,7 +165,7 @@ int run(const Flags& flags) {
     run_ms = median_ms(plan, inputs, repeat);
   }
   const auto& results = plan.run(inputs);
-  if (!flags.output.empty()) write_outputs(flags.output, results);
+  if (!flags.output.empty()) write_safetensors(flags.output, results);
 
   const double images_per_second = static_cast<double>(count_images(infos, inputs)) * 1e3 / run_ms;
   if (flags.json) {

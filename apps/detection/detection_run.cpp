@@ -10,10 +10,42 @@
 #include "apps/console.h"
 #include "apps/images/video.h"
 #include "engine/images/preprocessing.h"
+#include "files/safetensors.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {
 namespace {
+
+// What is found in one image; its trace where traces are wanted.
+struct Found {
+  std::vector<Detection> detections;
+  Detector::Trace trace;
+};
+
+Found take_row(std::vector<Found>& found, size_t row) { return std::move(found[row]); }
+
+// The detector as run_batches() takes it, with traces or without.
+class Finder {
+ public:
+  Finder(Detector& detector, bool traces) : detector_(detector), traces_(traces) {}
+  void submit(const Tensor& input, std::span<const Geometry> images) { detector_.submit(input, images); }
+  void submit(std::span<const Image> images) { detector_.submit(images); }
+  int in_flight() const { return detector_.in_flight(); }
+  bool preprocesses() const { return detector_.preprocesses(); }
+  std::vector<Found> collect() {
+    std::vector<Found> found;
+    for (std::vector<Detection>& detections : detector_.collect())
+      found.push_back({std::move(detections), {}});
+    if (!traces_) return found;
+    std::vector<Detector::Trace> traces = detector_.traces();
+    for (size_t i = 0; i < found.size(); ++i) found[i].trace = std::move(traces[i]);
+    return found;
+  }
+
+ private:
+  Detector& detector_;
+  const bool traces_;
+};
 
 // An image or a frame, ready to be written.
 struct Finished {
@@ -21,6 +53,7 @@ struct Finished {
   int64_t time = 0;    // of a frame
   Image image;         // its pixels only where pictures are wanted
   ImageDetections line;
+  Detector::Trace trace;
 };
 
 class DetectionRun {
@@ -32,7 +65,9 @@ class DetectionRun {
         options_(options),
         journal_(journal),
         skipped_(skipped),
-        pictures_(options.pictures) {}
+        pictures_(options.pictures) {
+    if (!options.trace.empty()) make_folder(options.trace);
+  }
 
   void detect_images(const std::vector<DetectionInput>& images);
   void detect_video(const DetectionInput& video);
@@ -66,6 +101,12 @@ std::vector<NamedDetection> DetectionRun::named(const std::vector<Detection>& fo
 void DetectionRun::write(const std::vector<Finished>& batch) {
   for (const Finished& f : batch)
     if (pictures_.wanted()) pictures_.add(f.output, f.image, f.time, f.line.detections);
+  for (const Finished& f : batch)
+    if (!options_.trace.empty()) {
+      const std::filesystem::path path = options_.trace / (f.output + ".safetensors");
+      make_folder(path.parent_path());
+      write_safetensors(path, f.trace);
+    }
   for (const Finished& f : batch) journal_.append(f.line);
   journal_.flush();
 }
@@ -76,17 +117,19 @@ void DetectionRun::detect(ImageSource& source, const std::string& what, int64_t 
                           const OutputOf& output_of, const TimeOf& time_of) {
   Progress progress(what, total);
   std::future<void> writing;  // waits when it is destroyed
-  const auto take = [&](std::vector<ImageResult<std::vector<Detection>>> images) {
+  Finder finder(detector_, !options_.trace.empty());
+  const auto take = [&](std::vector<ImageResult<Found>> images) {
     std::vector<Finished> finished;
     for (auto& [index, image, found] : images) {
-      ImageDetections line = {source.name(index), image.width, image.height, named(found)};
-      finished.push_back({output_of(index), time_of(index), std::move(image), std::move(line)});
+      ImageDetections line = {source.name(index), image.width, image.height, named(found.detections)};
+      finished.push_back(
+          {output_of(index), time_of(index), std::move(image), std::move(line), std::move(found.trace)});
     }
     done_ += static_cast<int64_t>(finished.size());
     if (writing.valid()) writing.get();
     writing = std::async(std::launch::async, [this, work = std::move(finished)] { write(work); });
   };
-  run_batches(source, rule_, detector_, options_.images, pictures_.wanted(), progress, skipped_, take);
+  run_batches(source, rule_, finder, options_.images, pictures_.wanted(), progress, skipped_, take);
   if (writing.valid()) writing.get();
 }
 

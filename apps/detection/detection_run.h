@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <set>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct DetectionRunOptions {
   int64_t every = 1;      // of a video's frames, each `every`th
   std::set<int> classes;  // labels to keep; empty: all
   PictureOptions pictures;
+  std::filesystem::path trace;  // a folder for each image's raw tensors, or empty
 };
 
 // Detects what the journal lacks, and writes in the inputs' order, batch by batch: pictures first, then the

@@ -1,6 +1,8 @@
 // The loop that every command shares which runs images through a network.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <deque>
 #include <limits>
 #include <map>
@@ -10,7 +12,7 @@
 #include "apps/console.h"
 #include "apps/images/loader.h"
 #include "apps/outputs.h"
-#include "tyto/detector.h"
+#include "tyto/tensor.h"
 
 namespace tyto::apps {
 
@@ -25,9 +27,6 @@ inline std::vector<float> take_row(const Tensor& features, size_t row) {
   const auto width = static_cast<size_t>(features.dim(1));
   const std::span<const float> values = features.as<float>().subspan(row * width, width);
   return {values.begin(), values.end()};
-}
-inline std::vector<Detection> take_row(std::vector<std::vector<Detection>>& found, size_t row) {
-  return std::move(found[row]);
 }
 
 template <class Row>
@@ -87,13 +86,27 @@ void run_batches(ImageSource& source, const Preprocessing& rule, Pipeline& pipel
     loader.recycle(std::move(batch));
     check_interrupted();
   };
+  // Images of a size that the network cannot take: too flat for its strides, say.
+  const auto leave_out_last = [&](const Error& error) {
+    Batch batch = std::move(running.back());
+    running.pop_back();
+    for (const int64_t index : batch.indices)
+      skipped.push_back(fmt::format("{}: {}", source.name(index), error.what()));
+    progress.advance(static_cast<int64_t>(batch.indices.size()));
+    loader.recycle(std::move(batch));
+  };
   while (std::optional<Batch> next = loader.next()) {
     for (const Skipped& s : next->skipped) skipped.push_back(s.message);
     progress.advance(static_cast<int64_t>(next->skipped.size()));
     if (next->indices.empty()) continue;
     if (static_cast<int>(running.size()) == pipeline.in_flight()) finish_first();
     running.push_back(std::move(*next));
-    submit(running.back());
+    try {
+      submit(running.back());
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::Shape || !varies(rule)) throw;
+      leave_out_last(error);
+    }
   }
   while (!running.empty()) finish_first();
   hand_over(std::numeric_limits<int64_t>::max());

@@ -67,6 +67,11 @@ memory::desc Lowering::with_area(const memory::desc& layout, int64_t height, int
   return described({layout.data.dims[0], layout.data.dims[1], height, width}, layout.data_type(), tag);
 }
 
+memory::desc with_images(memory::desc layout, int64_t images) {
+  layout.data.dims[0] = layout.data.padded_dims[0] = images;
+  return layout;
+}
+
 std::string layout_name(const memory::desc& layout) {
   const dnnl_memory_desc_t& d = layout.data;
   if (d.format_kind != dnnl_blocked) return "opaque";

@@ -13,7 +13,8 @@ namespace {
 
 using Convolution = dnnl::convolution_forward;
 
-constexpr int64_t kWinogradScratchCap = int64_t{256} << 20;
+// For the transformed tiles of several images at once, and of one image or of what is counted.
+constexpr int64_t kWinogradScratch = int64_t{256} << 20, kWinogradScratchAlone = int64_t{1} << 30;
 constexpr int64_t kWinogradMinChannels = 32;  // below, the transforms cost more than they save
 
 // Whether oneDNN may be asked for a Winograd kernel at all: it counts the values of one channel's transformed
@@ -29,6 +30,16 @@ bool winograd_counts(const Shape& y) {
 bool winograd_may_win(const Conv2d& op, const Shape& x, const Shape& w) {
   return op.kernel == 3 && op.stride == 1 && op.dilation == 1 && op.groups == 1 &&
          x[1] >= kWinogradMinChannels && w[0] >= kWinogradMinChannels;
+}
+
+int64_t scratch_bytes(const Convolution::primitive_desc& pd) {
+  return static_cast<int64_t>(pd.scratchpad_desc().get_size());
+}
+
+// The largest divisor of `all` that is less than `n`; 0 below 1.
+int64_t next_divisor(int64_t all, int64_t n) {
+  for (--n; n > 0 && all % n != 0;) --n;
+  return n;
 }
 
 bool is_jit(const Convolution::primitive_desc& pd) {
@@ -82,30 +93,53 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
   const memory::desc bias_layout = biased ? plain(node.weights[1].shape()) : memory::desc();
   ConvolutionShape s = shape_of(op, node.weights[0].shape());
   const memory::desc any_weights(s.weights, memory_type(node.result().elements), memory::format_tag::any);
+  // Of counted images a sample's are one batch.
+  const std::optional<CountedRows> counts = residual ? std::nullopt : counted(x);
+  const int64_t all = counts ? counts->capacity : node.shape()[0];
+  int64_t images = all;  // in one pass
+  const auto of_a_pass = [&](Result map) {
+    map.shape[0] = images;
+    return map;
+  };
 
   dnnl::post_ops ops;
   if (residual) ops.append_sum();
   append_activation(ops, op.activation);
-  const auto make = [&](dnnl::algorithm algorithm, const memory::desc& source) {
-    const Convolution::desc d(dnnl::prop_kind::forward_inference, algorithm, source, any_weights, bias_layout,
-                              any_layout(node.result()), s.strides, s.dilates, s.before, s.after);
+  const auto convolution = [&](dnnl::algorithm algorithm, const memory::desc& source,
+                               const memory::desc& weights, const memory::desc& result) {
+    const Convolution::desc d(dnnl::prop_kind::forward_inference, algorithm, source, weights, bias_layout,
+                              result, s.strides, s.dilates, s.before, s.after);
     return Convolution::primitive_desc(d, attributes(ops), engine_, /*allow_empty=*/true);
+  };
+  const auto make = [&](dnnl::algorithm algorithm, const memory::desc& source) {
+    return convolution(algorithm, source, any_weights, any_layout(of_a_pass(node.result())));
   };
 
   // Winograd, else direct; the layout that the value has is kept where a JIT kernel takes it, so that layouts
   // pass from layer to layer and only the network's input is reordered.
   const auto choose = [&](dnnl::algorithm algorithm) {
-    if (const memory::desc& now = stored(x).layout; now.data.data_type == any_weights.data.data_type)
+    if (const memory::desc now = with_images(stored(x).layout, images);
+        now.data.data_type == any_weights.data.data_type)
       if (auto pd = make(algorithm, now); pd && is_jit(pd)) return pd;
-    return make(algorithm, any_layout(graph_.result(x)));
+    return make(algorithm, any_layout(of_a_pass(graph_.result(x))));
+  };
+  // In as many passes as keep the scratch within its cap.
+  const auto winograd = [&]() -> Convolution::primitive_desc {
+    for (; images > 0; images = counts ? 0 : next_divisor(all, images)) {
+      if (!winograd_counts(of_a_pass(node.result()).shape)) continue;
+      const auto pd = choose(dnnl::algorithm::convolution_winograd);
+      if (!pd) break;
+      if (scratch_bytes(pd) <= (images == 1 || counts ? kWinogradScratchAlone : kWinogradScratch)) return pd;
+    }
+    images = all;
+    return {};
   };
   Convolution::primitive_desc pd;
-  if (any_weights.data_type() == memory::data_type::f32 && winograd_counts(node.shape()) &&
-      winograd_may_win(op, graph_.shape(x), node.weights[0].shape())) {
-    pd = choose(dnnl::algorithm::convolution_winograd);
-    if (pd && static_cast<int64_t>(pd.scratchpad_desc().get_size()) > kWinogradScratchCap) pd = {};
-  }
-  if (!pd) pd = choose(dnnl::algorithm::convolution_direct);
+  dnnl::algorithm algorithm = dnnl::algorithm::convolution_winograd;
+  if (any_weights.data_type() == memory::data_type::f32 &&
+      winograd_may_win(op, graph_.shape(x), node.weights[0].shape()))
+    pd = winograd();
+  if (!pd) pd = choose(algorithm = dnnl::algorithm::convolution_direct);
   // Direct kernels refuse a padding wider than their registers hold, as of SSD's dilated conv6. What is left
   // then is a matrix product, which rounds an image by its place in the batch; a padded copy of the input
   // avoids it.
@@ -114,27 +148,38 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
     s.before = s.after = {0, 0};
     const auto direct =
         make(dnnl::algorithm::convolution_direct,
-             any_layout({grown(graph_.shape(x), op.padding), node.result().elements, Kind::Map}));
+             any_layout(of_a_pass({grown(graph_.shape(x), op.padding), node.result().elements, Kind::Map})));
     padded_copy = direct && is_jit(direct);
     if (padded_copy) pd = direct;
   }
   if (!pd)
     throw Error(ErrorKind::Unsupported, fmt::format("layer '{}': oneDNN has no such convolution", node.name));
 
-  const TensorRef source = padded_copy ? padded(x, op.padding, pd.src_desc()) : in_layout(x, pd.src_desc());
+  const memory::desc source_layout = with_images(pd.src_desc(), graph_.shape(x)[0]),
+                     result_layout = with_images(pd.dst_desc(), node.shape()[0]);
+  const TensorRef source = padded_copy ? padded(x, op.padding, source_layout) : in_layout(x, source_layout);
   const TensorRef result =
-      residual ? reuse_or_copy(node.inputs[1], pd.dst_desc(), id, source) : new_tensor(pd.dst_desc());
+      residual ? reuse_or_copy(node.inputs[1], result_layout, id, source) : new_tensor(result_layout);
   memory::dims plain_strides(s.weights.size(), 1);
   for (size_t i = s.weights.size(); i-- > 1;) plain_strides[i - 1] = plain_strides[i] * s.weights[i];
   Arguments arguments = {
-      {DNNL_ARG_SRC, bind(source)},
-      {DNNL_ARG_DST, bind(result)},
       {DNNL_ARG_WEIGHTS,
        pack(node.weights[0], {s.weights, memory::data_type::f32, plain_strides}, pd.weights_desc())}};
   if (biased) arguments.emplace_back(DNNL_ARG_BIAS, pack(node.weights[1], bias_layout, pd.bias_desc()));
+  store(id, result);
+  if (counts) {
+    const auto of_images = [&](int64_t n) {
+      return convolution(algorithm, with_images(pd.src_desc(), n), pd.weights_desc(),
+                         with_images(pd.dst_desc(), n));
+    };
+    return add_counted(node, rungs_of<Convolution>(pd, all, of_images), *counts, source, result, arguments);
+  }
+  if (images < all)
+    return add_passes(node, rung_of<Convolution>(images, pd), all / images, source, result, arguments);
+  arguments.emplace_back(DNNL_ARG_SRC, bind(source));
+  arguments.emplace_back(DNNL_ARG_DST, bind(result));
   add_primitive(node, pd.impl_info_str(), Convolution(pd), pd.scratchpad_desc(), std::move(arguments),
                 std::array{source, result});
-  store(id, result);
 }
 
 void Lowering::lower(const ConvTranspose2d& op, const Node& node, int id) {
@@ -178,9 +223,11 @@ void Lowering::lower(const ConvTranspose2d& op, const Node& node, int id) {
 void Lowering::lower(const Linear& op, const Node& node, int id) {
   // As a 1x1 convolution over one image of n x 1 pixels, which rows [n, C] are in NHWC: unlike oneDNN's
   // matrix product, its convolutions give a row the same bits whatever its place in the batch.
+  const Value x = node.inputs[0];
+  const std::optional<CountedRows> counts = counted(x);
   const int64_t outputs = node.weights[0].dim(0), inputs = node.weights[0].dim(1),
-                n = outputs == 0 ? 0 : node.shape().elements() / outputs;
-  const auto as_image = [&](int64_t channels) {
+                all = outputs == 0 ? 0 : node.shape().elements() / outputs;
+  const auto as_image = [&](int64_t n, int64_t channels) {
     return described({1, channels, n, 1}, memory::data_type::f32, memory::format_tag::nhwc);
   };
   const bool biased = node.weights.size() > 1;
@@ -188,25 +235,40 @@ void Lowering::lower(const Linear& op, const Node& node, int id) {
   dnnl::post_ops ops;
   append_activation(ops, op.activation);
   const memory::dims one = {1, 1}, zero = {0, 0}, weight_dims = {outputs, inputs, 1, 1};
-  const Convolution::desc d(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
-                            as_image(inputs), {weight_dims, memory::data_type::f32, memory::format_tag::any},
-                            bias_layout, as_image(outputs), one, zero, zero, zero);
-  const Convolution::primitive_desc pd(d, attributes(ops), engine_);
+  const auto product = [&](int64_t n, const memory::desc& weights) {
+    const Convolution::desc d(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
+                              as_image(n, inputs), weights, bias_layout, as_image(n, outputs), one, zero,
+                              zero, zero);
+    return Convolution::primitive_desc(d, attributes(ops), engine_);
+  };
+  const Convolution::primitive_desc pd = product(
+      counts ? counts->capacity : all, {weight_dims, memory::data_type::f32, memory::format_tag::any});
 
-  TensorRef source = rows(node.inputs[0]), result = new_tensor(plain(node.shape()));
+  // A map is read channels last, and so are the weights.
+  TensorRef source, result = new_tensor(plain(node.shape()));
+  memory::desc weights(weight_dims, memory::data_type::f32, memory::format_tag::oihw);
+  if (const Result& map = graph_.result(x); map.kind == Kind::Map) {
+    source = in_layout(x, described(map.shape, memory::data_type::f32, memory::format_tag::nhwc));
+    const int64_t area = map.shape[2] * map.shape[3], channels = map.shape[1];
+    weights = {{outputs, area, channels}, memory::data_type::f32, memory::dims{inputs, 1, area}};
+  } else {
+    source = rows(x);
+  }
+  Arguments arguments = {{DNNL_ARG_WEIGHTS, pack(node.weights[0], weights, pd.weights_desc())}};
+  if (biased) arguments.emplace_back(DNNL_ARG_BIAS, pack(node.weights[1], bias_layout, pd.bias_desc()));
+  store(id, result);
+  if (counts) {
+    const auto of_rows = [&](int64_t n) { return product(n, pd.weights_desc()); };
+    return add_counted(node, rungs_of<Convolution>(pd, counts->capacity, of_rows), *counts, source, result,
+                       arguments);
+  }
   const TensorRef used[] = {source, result};
   source.layout = pd.src_desc();
   TensorRef image = result;
   image.layout = pd.dst_desc();
-  Arguments arguments = {
-      {DNNL_ARG_SRC, bind(source)},
-      {DNNL_ARG_DST, bind(image)},
-      {DNNL_ARG_WEIGHTS,
-       pack(node.weights[0], {weight_dims, memory::data_type::f32, memory::format_tag::oihw},
-            pd.weights_desc())}};
-  if (biased) arguments.emplace_back(DNNL_ARG_BIAS, pack(node.weights[1], bias_layout, pd.bias_desc()));
+  arguments.emplace_back(DNNL_ARG_SRC, bind(source));
+  arguments.emplace_back(DNNL_ARG_DST, bind(image));
   add_primitive(node, pd.impl_info_str(), Convolution(pd), pd.scratchpad_desc(), std::move(arguments), used);
-  store(id, result);
 }
 
 }  // namespace tyto::cpu

@@ -23,10 +23,11 @@ void lower_named(const std::string& what, const F& lower) {
   }
 }
 
+}  // namespace
+
 // Through the C interface, whose argument list can be made once: dnnl::primitive::execute allocates one per
 // call.
-std::function<void(dnnl::stream&)> execution(const dnnl::primitive& primitive,
-                                             std::vector<std::pair<int, memory>> arguments) {
+std::function<void(dnnl::stream&)> execution(const dnnl::primitive& primitive, Arguments arguments) {
   std::vector<dnnl_exec_arg_t> list;
   for (const auto& [index, m] : arguments) list.push_back({index, m.get()});
   return [primitive, list = std::move(list), keep_alive = std::move(arguments)](dnnl::stream& stream) {
@@ -35,8 +36,6 @@ std::function<void(dnnl::stream&)> execution(const dnnl::primitive& primitive,
         "could not execute a primitive");
   };
 }
-
-}  // namespace
 
 Lowering::Lowering(const Graph& graph, Precision precision, const dnnl::engine& engine, PackedWeights& packed,
                    const Admission& admission)
@@ -230,14 +229,17 @@ void Lowering::add_map_step(const Node& node, int id, const TensorRef& x, const 
 void Lowering::add_primitive(const Node& node, const std::string& algorithm, const dnnl::primitive& primitive,
                              const memory::desc& scratchpad, Arguments arguments,
                              std::span<const TensorRef> used) {
-  if (scratchpad.get_size() > 0) {
-    memory m(scratchpad, engine_, nullptr);
-    scratchpads_.push_back(m);
-    arguments.emplace_back(DNNL_ARG_SCRATCHPAD, m);
-  }
+  bind_scratchpad(scratchpad, arguments);
   add_step(
       {node.name, std::string(name_of(node.op)), algorithm, layout_name(used.back().layout), node.shape()},
       execution(primitive, std::move(arguments)), used);
+}
+
+void Lowering::bind_scratchpad(const memory::desc& scratchpad, Arguments& arguments) {
+  if (scratchpad.get_size() == 0) return;
+  memory m(scratchpad, engine_, nullptr);
+  scratchpads_.push_back(m);
+  arguments.emplace_back(DNNL_ARG_SCRATCHPAD, m);
 }
 
 void Lowering::add_reorder(PlanReport::Step report, const TensorRef& from, const memory::desc& to_layout,

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "engine/runtime/admission.h"
 #include "engine/runtime/arena.h"
 #include "kernels/common/channel_blocks.h"
+#include "kernels/detection/rois.h"
 #include "kernels/norm/norm.h"
 #include "tyto/plan.h"
 
@@ -30,6 +32,9 @@ struct Step {
   PlanReport::Step report;
   std::function<void(dnnl::stream&)> run;
 };
+
+using Arguments = std::vector<std::pair<int, memory>>;  // by DNNL_ARG_...
+std::function<void(dnnl::stream&)> execution(const dnnl::primitive& primitive, Arguments arguments);
 
 // Where a memory that steps use stands in the arena.
 struct Placed {
@@ -49,6 +54,54 @@ struct Lowered {
   PlanReport report;
 };
 
+// One layer for so many rows.
+struct Rung {
+  int64_t rows = 0;
+  dnnl::primitive primitive;
+  std::string algorithm;
+  memory::desc source, result, scratchpad;
+};
+
+// Its primitive with memories that are moved to the rows that it is to run on.
+struct Movable {
+  int64_t rows = 0;
+  memory source, result;
+  std::function<void(dnnl::stream&)> execute;
+
+  void run(std::byte* from, std::byte* to, dnnl::stream& stream) const {
+    source.set_data_handle(from);
+    result.set_data_handle(to);
+    execute(stream);
+    stream.wait();
+  }
+};
+
+template <class Primitive>
+Rung rung_of(int64_t rows, const typename Primitive::primitive_desc& pd) {
+  return {rows, Primitive(pd), pd.impl_info_str(), pd.src_desc(), pd.dst_desc(), pd.scratchpad_desc()};
+}
+
+// Rungs for the whole capacity and for fractions of it, rising; make(rows) gives a primitive's description or
+// none.
+template <class Primitive, class Make>
+std::vector<Rung> rungs_of(const typename Primitive::primitive_desc& whole, int64_t capacity,
+                           const Make& make) {
+  constexpr int64_t kRungs = 8;
+  std::vector<Rung> rungs;
+  for (int64_t i = 1; i < kRungs; ++i) {
+    const int64_t rows = capacity * i / kRungs;
+    if (rows == 0 || (!rungs.empty() && rungs.back().rows == rows)) continue;
+    if (const auto pd = make(rows)) rungs.push_back(rung_of<Primitive>(rows, pd));
+  }
+  rungs.push_back(rung_of<Primitive>(capacity, whole));
+  return rungs;
+}
+
+// A kernel of ours from the levels' maps and their regions to the regions' features.
+using RoiKernel =
+    std::function<void(std::span<const kernels::ChannelBlocks<const float>> maps, const kernels::Rois& rois,
+                       const kernels::ChannelBlocks<float>& features)>;
+
 class Lowering {
  public:
   Lowering(const Graph& graph, Precision precision, const dnnl::engine& engine, PackedWeights& packed,
@@ -57,8 +110,6 @@ class Lowering {
   Lowered lower();  // the whole graph
 
  private:
-  using Arguments = std::vector<std::pair<int, memory>>;  // by DNNL_ARG_...
-
 #define TYTO_LOWER(Operator, name) void lower(const Operator&, const Node&, int id);
   TYTO_OPERATORS(TYTO_LOWER)
 #undef TYTO_LOWER
@@ -90,16 +141,33 @@ class Lowering {
   memory::data_type memory_type(Elements elements) const;
   TensorRef rows(Value v);  // row-major, in F32 or I32: how rows are kept, and what a map becomes
 
+  // Whose rows are counted: where their number stands.
+  struct CountedRows {
+    TensorRef counts;  // [samples]
+    int64_t samples = 0, capacity = 0;
+  };
+  std::optional<CountedRows> counted(Value v) const;
+  // A layer over counted rows of x: for each sample the smallest of the rungs that covers what it holds, on
+  // that part of x and y; what is left of y becomes zero.
+  void add_counted(const Node& node, const std::vector<Rung>& rungs, const CountedRows& counted,
+                   const TensorRef& x, const TensorRef& y, const Arguments& weights);
+  // A layer of which a pass does the next rows of x and y.
+  void add_passes(const Node& node, const Rung& rung, int64_t passes, const TensorRef& x, const TensorRef& y,
+                  const Arguments& weights);
+  Movable movable(const Rung& rung, Arguments arguments);
+
   // --- families ---
   void lower_binary(dnnl::algorithm algorithm, Activation activation, const Node& node, int id);
   void lower_scale_channels(const Node& node, int id);
   void normalize_groups(const kernels::GroupNorm& params, const Node& node, int id);
   bool join_maps(const Node& node, int id);  // false where their layouts do not fit together
+  void pool_rois(const Node& node, int id, RoiKernel kernel);
 
   // --- steps ---
   // The last of `used` is the result.
   void add_primitive(const Node& node, const std::string& algorithm, const dnnl::primitive& primitive,
                      const memory::desc& scratchpad, Arguments arguments, std::span<const TensorRef> used);
+  void bind_scratchpad(const memory::desc& scratchpad, Arguments& arguments);
   void add_reorder(PlanReport::Step report, const TensorRef& from, const memory::desc& to_layout,
                    const memory& to, std::span<const TensorRef> used);
   void add_step(PlanReport::Step report, std::function<void(dnnl::stream&)> run,
@@ -132,6 +200,9 @@ class Lowering {
   std::vector<memory> scratchpads_;
   Lowered result_;
 };
+
+// The same layout for another number of images.
+memory::desc with_images(memory::desc layout, int64_t images);
 
 inline float* floats(const memory& m) { return static_cast<float*>(m.get_data_handle()); }
 

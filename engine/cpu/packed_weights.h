@@ -16,7 +16,8 @@ class PackedWeights {
   PackedWeights(dnnl::engine engine, dnnl::stream stream)
       : engine_(std::move(engine)), stream_(std::move(stream)) {}
 
-  // `weight`, whose values stand in `plain` (F32, row-major), in the layout and type of `wanted`.
+  // `weight`, whose values stand in `plain` (F32), in the layout and type of `wanted`. Where the two have
+  // other dimensions, wanted's are those of the values in the order of plain's dimensions.
   std::shared_ptr<const dnnl::memory> get(const Weight& weight, const dnnl::memory::desc& plain,
                                           const dnnl::memory::desc& wanted);
 
@@ -26,7 +27,7 @@ class PackedWeights {
  private:
   struct Entry {
     std::shared_ptr<const void> owner;
-    dnnl::memory::desc layout;
+    dnnl::memory::desc plain, layout;
     std::weak_ptr<const dnnl::memory> memory;
   };
   dnnl::engine engine_;

@@ -12,9 +12,9 @@
 namespace tyto::cuda {
 namespace {
 
-// [K, C, R, S] -> [K, R, S, channels], channels beyond C being zero.
-std::vector<float> nchw_to_nhwc(const Tensor& w, int64_t channels) {
-  const int64_t filters = w.dim(0), in = w.dim(1), area = w.dim(2) * w.dim(3);
+// [K, C, R, S] or [K, C * area] -> [K, area, channels], channels beyond C being zero.
+std::vector<float> channels_last(const Tensor& w, int64_t area, int64_t channels) {
+  const int64_t filters = w.dim(0), in = filters == 0 ? 0 : w.shape().elements() / filters / area;
   std::vector<float> out(static_cast<size_t>(filters * area * channels), 0.0f);
   const auto values = w.as<float>();
   for (int64_t k = 0; k < filters; ++k)
@@ -103,7 +103,7 @@ void Lowering::lower(const Conv2d& op, const Node& node, int id) {
   const int64_t group_channels = op.groups == 1 ? x.channels : w.dim(1);
   const DeviceBuffer* weights =
       pack(w, fmt::format("channels last, {}", group_channels), x.type,
-           [&](const Tensor& values) { return nchw_to_nhwc(values, group_channels); });
+           [&](const Tensor& values) { return channels_last(values, w.dim(2) * w.dim(3), group_channels); });
   const DeviceBuffer* bias = spec.bias ? pack(node.weights[1], x.type) : nullptr;
   const TensorRef z = residual ? stored(node.inputs[1]) : x;
   add_step(node, convolution->algorithm(), std::array{x, z, y}, [=, m = addresses_](cudaStream_t s) {
@@ -151,9 +151,10 @@ void Lowering::lower(const ConvTranspose2d& op, const Node& node, int id) {
 
 void Lowering::lower(const Linear& op, const Node& node, int id) {
   const TensorRef x = stored(node.inputs[0]), y = new_tensor(node);
+  const int64_t area = x.kind == Kind::Map ? x.shape[2] * x.shape[3] : 1;
   MatrixProductSpec spec;
   spec.precision = precision_of(node.result().elements);
-  spec.inputs = node.weights[0].dim(1);
+  spec.inputs = x.kind == Kind::Map ? area * x.channels : node.weights[0].dim(1);
   spec.outputs = node.weights[0].dim(0);
   spec.rows = spec.outputs == 0 ? 0 : node.shape().elements() / spec.outputs;
   spec.transpose_b = true;
@@ -161,7 +162,11 @@ void Lowering::lower(const Linear& op, const Node& node, int id) {
   spec.relu = op.activation == Activation::Relu;
   auto product = std::make_shared<MatrixProduct>(libraries_, spec);
   reserve_workspace(product->workspace_bytes());
-  const DeviceBuffer* weights = pack(node.weights[0], x.type);
+  // A map is read channels last, and so are the weights.
+  const DeviceBuffer* weights =
+      x.kind == Kind::Rows ? pack(node.weights[0], x.type)
+                           : pack(node.weights[0], fmt::format("channels last, {}", x.channels), x.type,
+                                  [&](const Tensor& w) { return channels_last(w, area, x.channels); });
   const DeviceBuffer* bias = spec.bias ? pack(node.weights[1], x.type) : nullptr;
   add_step(node, product->algorithm(), std::array{x, y}, [=, m = addresses_](cudaStream_t s) {
     product->run(m->at(x), weights->data(), bias ? bias->data() : nullptr, m->at(y), m->workspace, s);

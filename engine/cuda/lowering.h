@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -95,6 +96,8 @@ class Lowering {
   TYTO_OPERATORS(TYTO_LOWER)
 #undef TYTO_LOWER
   void lower_depthwise(const Conv2d&, const Node&, int id);
+  template <class Op, class Kernel>
+  void pool_rois(const Op& op, const Node& node, int id, const Kernel& kernel);
   void lower_output(size_t index);
 
   // --- values ---
@@ -104,6 +107,7 @@ class Lowering {
   void store(int id, TensorRef s, int result = 0) {
     values_[static_cast<size_t>(id)][static_cast<size_t>(result)] = std::move(s);
   }
+  std::optional<TensorRef> counts_of(Value v) const;  // where it has any
   DType type_of(Elements elements) const { return dtype_of(elements, type_); }
   // In which a value is computed with: F32 is not rounded, whatever the plan's precision.
   Precision precision_of(Elements elements) const {

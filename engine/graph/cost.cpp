@@ -1,5 +1,6 @@
 #include "engine/graph/cost.h"
 
+#include <algorithm>
 #include <variant>
 
 namespace tyto {
@@ -96,6 +97,16 @@ double flop_of(const Graph& graph, const Node& node) {
             return op.function == kernels::ScoreFunction::Sigmoid ? 3 * results : 5 * count(in(0));
           },
           [&](const Nms&) { return count(in(1)); },
+          // As DecodeBoxes, the four clamps, two sides and their comparison, and the logits' difference.
+          [&](const DecodeProposals&) { return results / 4 * (2 * (3 + 3 + 3) + 4 + 4 + 1); },
+          [&](const DecodeRois&) { return results / 4 * (2 * (3 + 3 + 3) + 4); },
+          // A comparison for each cell of a bin: the whole map, were it one RoI with bins that do not
+          // overlap.
+          [&](const RoiPool&) { return static_cast<double>(node.shape()[0]) * count(in(1)) / in(1)[0]; },
+          // Four products and sums a sample.
+          [&](const RoiAlign& op) {
+            return results * 8 * std::max(1, op.sampling_ratio) * std::max(1, op.sampling_ratio);
+          },
           [](const FlipHorizontal&) { return 0.0; },
           // Four products and sums along each of four rows, and along the column of their sums.
           [&](const RescaleBicubic&) { return results * 2 * 4 * (4 + 1); },

@@ -128,7 +128,9 @@ Value Graph::conv2d(Value x, const Weights& w, const Conv2d& op, Bias bias, int6
 
 Value Graph::linear(Value x, const Weights& w) {
   const Shape& in = shape(x);
-  std::vector<Weight> weights = {w("weight", {any, in.rank() == 0 ? 0 : in[in.rank() - 1]})};
+  const int64_t width = in.rank() == 0 ? 0 : in[in.rank() - 1];
+  std::vector<Weight> weights = {
+      w("weight", {any, result(x).kind == Kind::Map ? in[1] * in[2] * in[3] : width})};
   if (w.has("bias")) weights.push_back(w("bias", {weights[0].dim(0)}));
   return append({.op = Linear{}, .inputs = {x}, .weights = std::move(weights), .name = layer(w)});
 }
@@ -223,11 +225,33 @@ Value Graph::class_scores(Value logits, const ClassScores& op) {
   return append({.op = op, .inputs = {logits}, .name = "scores"});
 }
 
-Value Graph::nms(Value boxes, Value scores, const Nms& op) {
+Value Graph::nms(const std::string& name, Value boxes, Value scores, const Nms& op) {
   std::vector<Value> inputs = {boxes, scores};
   const auto& count = result(boxes).count ? result(boxes).count : result(scores).count;
   if (count) inputs.push_back(*count);
-  return append({.op = op, .inputs = std::move(inputs), .name = "detections"});
+  return append({.op = op, .inputs = std::move(inputs), .name = name});
+}
+
+Graph::ScoredBoxes Graph::decode_proposals(Value offsets, Value logits, Value sizes,
+                                           const DecodeProposals& op) {
+  const Value boxes = append({.op = op, .inputs = {offsets, logits, sizes}, .name = "proposals"});
+  return {boxes, {boxes.node, 1}};
+}
+
+Value Graph::roi_pool(Value rois, const std::vector<Value>& maps, const RoiPool& op) {
+  std::vector<Value> inputs = {rois};
+  inputs.insert(inputs.end(), maps.begin(), maps.end());
+  return append({.op = op, .inputs = std::move(inputs), .name = "roi_pool"});
+}
+
+Value Graph::roi_align(Value rois, const std::vector<Value>& maps, const RoiAlign& op) {
+  std::vector<Value> inputs = {rois};
+  inputs.insert(inputs.end(), maps.begin(), maps.end());
+  return append({.op = op, .inputs = std::move(inputs), .name = "roi_align"});
+}
+
+Value Graph::decode_rois(Value offsets, Value rois, Value sizes, const DecodeRois& op) {
+  return append({.op = op, .inputs = {offsets, rois, sizes}, .name = "boxes"});
 }
 
 Value Graph::flip_horizontal(Value x) {

@@ -49,7 +49,7 @@ class Graph {
   enum class Bias { IfPresent, Required };
   Value conv2d(Value x, const Weights& w, const Conv2d& op, Bias bias = Bias::IfPresent,
                int64_t outputs = any);
-  Value linear(Value x, const Weights& w);
+  Value linear(Value x, const Weights& w);  // of rows, or of a map
   Value batch_norm(Value x, const Weights& w, const BatchNorm& op = {});
   Value instance_norm(Value x, const Weights& w, const InstanceNorm& op = {});
   Value add(Value a, Value b);
@@ -87,7 +87,15 @@ class Graph {
   Value concat_maps(const std::string& name, const std::vector<Value>& maps, int values);
   Value decode_boxes(Value offsets, const Tensor& anchors, const DecodeBoxes& op);
   Value class_scores(Value logits, const ClassScores& op);
-  Value nms(Value boxes, Value scores, const Nms& op);  // of as many boxes as have a count
+  Value nms(const std::string& name, Value boxes, Value scores, const Nms& op);  // of as many as have a count
+  // Of a region proposal network's maps, joined to rows; sizes: see kernels/detection/boxes.h.
+  struct ScoredBoxes {
+    Value boxes, scores;
+  };
+  ScoredBoxes decode_proposals(Value offsets, Value logits, Value sizes, const DecodeProposals& op);
+  Value roi_pool(Value rois, const std::vector<Value>& maps, const RoiPool& op);
+  Value roi_align(Value rois, const std::vector<Value>& maps, const RoiAlign& op);
+  Value decode_rois(Value offsets, Value rois, Value sizes, const DecodeRois& op);
 
   // Features over several views of an image.
   Value flip_horizontal(Value x);

@@ -12,7 +12,11 @@
 #include "kernels/common/activation.h"
 #include "kernels/detection/class_scores.h"
 #include "kernels/detection/decode_boxes.h"
+#include "kernels/detection/decode_proposals.h"
+#include "kernels/detection/decode_rois.h"
 #include "kernels/detection/nms.h"
+#include "kernels/detection/roi_align.h"
+#include "kernels/detection/roi_pool.h"
 #include "kernels/image/upsample.h"
 #include "kernels/layout/pad.h"
 #include "kernels/norm/l2_normalize.h"
@@ -85,7 +89,9 @@ struct ConvTranspose2d {
   Activation activation = Activation::None;
 };
 
-// Input: rows x [..., in]. Weights: weight [out, in], optionally bias [out]. Output: [..., out].
+// Input: rows x [..., in], or a map [N, C, H, W] whose images are rows of in = C*H*W values in that order.
+// Weights: weight [out, in], optionally bias [out]. Output: rows [..., out]; of a map [N, out], or, where its
+// images are counted, [samples, R, out].
 struct Linear {
   Activation activation = Activation::None;
 };
@@ -255,6 +261,18 @@ using kernels::DecodeBoxes;
 // Input: logits [N, P, C]. Output: scores [N, C - 1, P].
 using kernels::ClassScores;
 
+// Inputs: offsets [N, P, 4], logits [N, P, 1 or 2], sizes [N, 4]. Results: boxes [N, P, 4], scores [N, 1, P].
+using kernels::DecodeProposals;
+
+// Inputs: RoIs [N, R, 4 and more], then maps [N, C, H_k, W_k], one a level. Output: a map [N * R, C, height,
+// width] with the RoIs' count.
+using kernels::RoiAlign;
+using kernels::RoiPool;
+
+// Inputs: offsets [N, R, classes, 4], RoIs [N, R, 4 and more], sizes [N, 4]. Output: boxes [N, R, classes -
+// 1, 4] with the RoIs' count.
+using kernels::DecodeRois;
+
 // Inputs: boxes [N, P, 4] or one a class [N, P, classes, 4], scores [N, classes, P]; the count of the P that
 // there are, I32 [N], where not all are. Results: F32 [N, capacity, 6]; its count, I32 [N].
 using kernels::Nms;
@@ -309,6 +327,10 @@ struct NormalizedSum {};
   X(DecodeBoxes, "decode_boxes")                  \
   X(ClassScores, "class_scores")                  \
   X(Nms, "nms")                                   \
+  X(DecodeProposals, "decode_proposals")          \
+  X(RoiPool, "roi_pool")                          \
+  X(RoiAlign, "roi_align")                        \
+  X(DecodeRois, "decode_rois")                    \
   X(FlipHorizontal, "flip_horizontal")            \
   X(RescaleBicubic, "rescale_bicubic")            \
   X(NormalizedSum, "normalized_sum")

@@ -59,7 +59,7 @@ struct Inference {
   }
   Result map_of(const Shape& shape) const {
     check_numbers();
-    return {shape, input(0).elements, Kind::Map};
+    return {shape, input(0).elements, Kind::Map, input(0).count};
   }
 
   // Another result of this node.
@@ -139,10 +139,17 @@ struct Inference {
   Result operator()(const Linear&) const {
     Shape out = in(0);
     const Shape& w = node.weights[0].shape();
-    if (input(0).kind != Kind::Rows || out.rank() < 1 || out[out.rank() - 1] != w[1])
+    if (input(0).kind == Kind::Map) out = {out[0], out[1] * out[2] * out[3]};
+    if (out.rank() < 1 || out[out.rank() - 1] != w[1])
       fail(fmt::format("weight {} does not fit its input, {}", w.str(), described(0)));
     out[out.rank() - 1] = w[0];
-    return like(out);
+    if (input(0).kind == Kind::Map && input(0).count) {
+      const int64_t samples = graph.shape(*input(0).count)[0];
+      out = {samples, out[0] / samples, w[0]};
+    }
+    Result result = like(out);
+    result.kind = Kind::Rows;
+    return result;
   }
 
   Result operator()(const BatchNorm& op) const {
@@ -270,7 +277,10 @@ struct Inference {
     if (std::ranges::count(op.shape, -1) > 1 || std::ranges::any_of(out, [](int64_t d) { return d < 0; }) ||
         out.elements() != in(0).elements())
       fail(fmt::format("cannot see {} as {}", in(0).str(), op.shape.str()));
-    return moved(out);
+    Result result = moved(out);
+    const bool same_rows = out.rank() > 1 && in(0).rank() > 1 && out[0] == in(0)[0] && out[1] == in(0)[1];
+    if (same_rows) result.count = input(0).count;
+    return result;
   }
 
   Result operator()(const Permute& op) const {
@@ -465,6 +475,51 @@ struct Inference {
     const int64_t capacity = kernels::detection_capacity(op, scores[1], scores[2]);
     return {{{boxes[0], capacity, kernels::kDetectionRow}, Elements::F32, Kind::Rows, own(1)},
             {{boxes[0]}, Elements::I32, Kind::Rows}};
+  }
+
+  // What the kernels of two-stage detectors read of the images.
+  void sizes(size_t i, int64_t samples) const {
+    if (rows(i, Elements::F32, "sizes [N, 4]") != Shape{samples, kernels::kSizesRow})
+      fail(fmt::format("needs sizes [{}, {}], not {}", samples, kernels::kSizesRow, in(i).str()));
+  }
+
+  std::vector<Result> operator()(const DecodeProposals& op) const {
+    const Shape &offsets = rows(0, Elements::F32, "offsets [N, P, 4]"),
+                &logits = rows(1, Elements::F32, "logits [N, P, 1 or 2]");
+    if (offsets.rank() != 3 || offsets[1] != op.grid.anchors() || offsets[2] != 4)
+      fail(fmt::format("{} anchors do not fit offsets {}", op.grid.anchors(), offsets.str()));
+    if (logits.rank() != 3 || logits[0] != offsets[0] || logits[1] != offsets[1] || logits[2] < 1 ||
+        logits[2] > 2)
+      fail(fmt::format("logits {} do not fit offsets {}", logits.str(), offsets.str()));
+    sizes(2, offsets[0]);
+    return {{offsets, Elements::F32, Kind::Rows}, {{offsets[0], 1, offsets[1]}, Elements::F32, Kind::Rows}};
+  }
+
+  const Shape& rois(size_t i) const {
+    const Shape& shape = rows(i, Elements::F32, "RoIs [N, R, 4 and more]");
+    if (shape.rank() != 3 || shape[2] < 4)
+      fail(fmt::format("needs RoIs [N, R, 4 and more], not {}", shape.str()));
+    return shape;
+  }
+
+  Result pooled_rois(int height, int width, const kernels::RoiLevels& levels) const {
+    const Shape &r = rois(0), &first = map(1);
+    if (static_cast<size_t>(levels.count) != node.inputs.size() - 1 || levels.count > kernels::kMaxRoiLevels)
+      fail(fmt::format("has {} maps for {} levels", node.inputs.size() - 1, levels.count));
+    for (size_t i = 1; i < node.inputs.size(); ++i)
+      if (map(i)[0] != r[0] || in(i)[1] != first[1] || input(i).elements != input(1).elements)
+        fail(fmt::format("cannot pool {} of {} from {}", r.str(), described(1), described(i)));
+    return {{r[0] * r[1], first[1], height, width}, input(1).elements, Kind::Map, input(0).count};
+  }
+  Result operator()(const RoiPool& op) const { return pooled_rois(op.height, op.width, op.levels); }
+  Result operator()(const RoiAlign& op) const { return pooled_rois(op.height, op.width, op.levels); }
+
+  Result operator()(const DecodeRois&) const {
+    const Shape &offsets = rows(0, Elements::F32, "offsets [N, R, classes, 4]"), &r = rois(1);
+    if (offsets.rank() != 4 || offsets[0] != r[0] || offsets[1] != r[1] || offsets[2] < 2 || offsets[3] != 4)
+      fail(fmt::format("offsets {} do not fit RoIs {}", offsets.str(), r.str()));
+    sizes(2, r[0]);
+    return {{r[0], r[1], offsets[2] - 1, 4}, Elements::F32, Kind::Rows, input(1).count};
   }
 
   const Shape& image() const {

@@ -33,8 +33,8 @@ struct Result {
   Shape shape;
   Elements elements = Elements::Activation;
   Kind kind = Kind::Rows;
-  // I32 [N]: how many of the shape[1] rows of each sample hold something, where that is known on the device
-  // alone; what stands in the others means nothing.
+  // I32 [N]: how many of each sample's R rows hold something, where that is known on the device alone; what
+  // stands in the others means nothing. Rows are [N, R, ...]; of a map [N * R, C, H, W] they are its images.
   std::optional<Value> count = {};
 };
 

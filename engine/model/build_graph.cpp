@@ -13,7 +13,7 @@ namespace {
 bool agree(const InputInfo& file, const InputInfo& network) {
   return file.name == network.name && file.type == network.type && file.is_images() == network.is_images() &&
          file.views == network.views && file.counted == network.counted &&
-         (file.is_images() || file.sample == network.sample);
+         file.sizes_of == network.sizes_of && (file.is_images() || file.sample == network.sample);
 }
 
 void check_inputs(const ModelInfo& info, const std::vector<InputInfo>& wanted) {

@@ -20,7 +20,7 @@ const InputInfo& Model::image_input() const {
   std::string difference;
   if (!info_.state.empty())
     difference = "keeps state from run to run";
-  else if (info_.inputs.size() > 1)
+  else if (info_.inputs.size() > (sizes_input() ? 2 : 1))
     difference = fmt::format("takes {} inputs", info_.inputs.size());
   else if (!first.is_images() || first.views != 1)
     difference = fmt::format("takes {}",
@@ -29,6 +29,12 @@ const InputInfo& Model::image_input() const {
   throw Error(ErrorKind::Unsupported,
               fmt::format("{}: a {} {}, not one image alone; `tyto run` runs it on tensors", path().string(),
                           info_.network, difference));
+}
+
+const InputInfo* Model::sizes_input() const {
+  for (const InputInfo& input : info_.inputs)
+    if (!input.sizes_of.empty()) return &input;
+  return nullptr;
 }
 
 std::shared_ptr<const TensorSource> tensors_of(const Model& model) { return model.file_; }

@@ -37,6 +37,7 @@ ordered_json to_json(const InputInfo& input) {
     return {{"images", input.views}, {"preprocessing", ordered_json::parse(input.preprocessing)}};
   ordered_json j = {{"type", name_in(kInputTypes, input.type)}, {"shape", input.sample.dims()}};
   if (input.counted) j["counted"] = true;
+  if (!input.sizes_of.empty()) j["sizes_of"] = input.sizes_of;
   return j;
 }
 
@@ -90,6 +91,10 @@ InputInfo read_input(const std::string& name, const JsonObject& object, const st
     const DType type = object.get("type", kInputTypes);
     const bool counted = object.has("counted") && object.get<bool>("counted");
     input = tensor_input(name, type, read_sample(object), counted);
+    if (object.has("sizes_of")) {
+      input.sizes_of = object.get<std::string>("sizes_of");
+      if (input != sizes_input(input.sizes_of, name)) object.refuse("sizes_of", "an image's sizes, F32 [4]");
+    }
     if (counted && input.sample.rank() == 0) object.refuse("shape", "that of rows, which alone are counted");
   }
   object.finish();
@@ -113,6 +118,12 @@ std::vector<InputInfo> read_inputs(const JsonObject& inputs, const std::string& 
       inputs.fail(fmt::format("has two inputs of one name, counts included: \"{}\"", name));
   }
   if (read.empty()) inputs.fail("is empty; a network takes one input at least");
+  for (const InputInfo& input : read) {
+    if (input.sizes_of.empty()) continue;
+    const auto image = std::ranges::find(read, input.sizes_of, &InputInfo::name);
+    if (image == read.end() || !image->is_images() || image->views != 1)
+      inputs.fail(fmt::format("has sizes of \"{}\", which is no input of one image", input.sizes_of));
+  }
   return read;
 }
 

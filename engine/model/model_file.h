@@ -3,6 +3,7 @@
 //   {"format": 2, "network": "bev", "task": "raw", "options": {"stride": "1"},
 //    "inputs": {"cameras": {"images": 6, "preprocessing": {"size": [256, 704], ...}},
 //               "intrinsics": {"type": "F32", "shape": [6, 3, 3]},
+//               "sizes": {"type": "F32", "shape": [4], "sizes_of": "front"},
 //               "runs": {"type": "I32", "shape": [1000, 3], "counted": true},
 //               "previous_bev": {"type": "F32", "shape": [80, 128, 128]}},
 //    "outputs": {"map": {"type": "activations"}, "bev": {"type": "F32"},

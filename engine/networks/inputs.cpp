@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "engine/images/image_fit.h"
+#include "kernels/detection/boxes.h"
 
 namespace tyto {
 namespace {
@@ -54,6 +55,12 @@ InputInfo image_input(const Preprocessing& rule, const std::string& name, int vi
 InputInfo tensor_input(const std::string& name, DType type, const Shape& sample, bool counted) {
   InputInfo input{name, type, sample};
   input.counted = counted;
+  return input;
+}
+
+InputInfo sizes_input(const std::string& image, const std::string& name) {
+  InputInfo input = tensor_input(name, DType::F32, {kernels::kSizesRow});
+  input.sizes_of = image;
   return input;
 }
 

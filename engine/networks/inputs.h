@@ -18,6 +18,9 @@ InputInfo image_input(const Preprocessing& rule, const std::string& name = "inpu
 // An input of numbers.
 InputInfo tensor_input(const std::string& name, DType type, const Shape& sample, bool counted = false);
 
+// The sizes of the images of `image`, which pipelines fill in: F32 [N, 4], see kernels/detection/boxes.h.
+InputInfo sizes_input(const std::string& image, const std::string& name = "sizes");
+
 InputShapes input_shapes(const std::vector<InputInfo>& inputs, int64_t batch);  // see Model::input_shapes
 
 // Whether the shapes are those of these inputs and counts for one number of samples; images may have any

@@ -26,6 +26,13 @@ struct NetworkOutputs {
   int64_t classes = 0;  // that it tells apart, a detector's background included; 0: none
 };
 
+using Facts = std::map<std::string, std::string>;
+
+// What an option that is left open comes to, and a sentence's part that says why.
+struct Decision {
+  std::string option, value, reason;
+};
+
 struct Network {
   std::string_view name, summary;
   std::vector<OptionSpec> options;  // what the tensors' shapes cannot tell
@@ -36,6 +43,10 @@ struct Network {
   NetworkOutputs (*build)(Graph& graph, const Weights& weights, const Options& options, const Inputs& in);
   // Inputs that are an output of the run before: input, output.
   std::map<std::string, std::string> state = {};
+  // Closes options that a checkpoint's tensors, or what stands beside them ("config.caffe_pretrain", "true"),
+  // may tell; the model file gets what they come to. Where they are open, inputs and build go by the tensors.
+  std::vector<Decision> (*decide)(const Weights& weights, const Options& options,
+                                  const Facts& facts) = nullptr;
 };
 
 // A graph of the network alone: declares the inputs, as declare_inputs() does, builds on them and names the
@@ -63,6 +74,7 @@ class Options {
   double number(std::string_view name, double low, double high) const;  // Error{Usage} likewise
   // Error{Usage}: none of these.
   const std::string& choice(std::string_view name, const std::vector<std::string_view>& known) const;
+  bool is(std::string_view name, std::string_view value) const { return values_.find(name)->second == value; }
   const std::map<std::string, std::string, std::less<>>& values() const { return values_; }
 
  private:
@@ -82,6 +94,10 @@ Network ssd300();
 Network ssd300_vgg16();
 Network ssdlite320_mobilenet_v3_large();
 Network ssdlite_mobilenet_v2();
+Network simple_faster_rcnn();
+Network fasterrcnn_resnet_fpn();
+Network fasterrcnn_mobilenet_v3_large_fpn();
+Network fasterrcnn_mobilenet_v3_large_320_fpn();
 
 // torchvision's classification rule (shorter side 256, centre crop 224) and its ImageNet statistics, and the
 // one input of networks that take it.

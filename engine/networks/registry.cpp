@@ -15,7 +15,11 @@ std::vector<Network> shipped_networks() {
           ssd300(),
           ssd300_vgg16(),
           ssdlite320_mobilenet_v3_large(),
-          ssdlite_mobilenet_v2()};
+          ssdlite_mobilenet_v2(),
+          simple_faster_rcnn(),
+          fasterrcnn_resnet_fpn(),
+          fasterrcnn_mobilenet_v3_large_fpn(),
+          fasterrcnn_mobilenet_v3_large_320_fpn()};
 }
 
 }  // namespace tyto

@@ -10,7 +10,7 @@ NetworkOutputs build_vgg(Graph& g, const Weights& w, const Options&, const Input
   const Value map = vgg_trunk(g, w.scope("features"), g.to_map(in.at("input")));
   if (!w.has("classifier.0.weight"))
     return embedding({{"map", map}, {"features", g.flatten(g.global_average_pool(map))}});
-  Value x = g.flatten(g.adaptive_average_pool(map, {7, 7}));
+  Value x = g.adaptive_average_pool(map, {7, 7});
   x = g.relu(g.linear(x, w.scope("classifier.0")));
   x = g.relu(g.linear(x, w.scope("classifier.3")));
   if (!w.has("classifier.6.weight")) return embedding({{"map", map}, {"features", x}});

@@ -87,16 +87,25 @@ HeadMaps head_maps(Graph& g, const Weights& w, const Naming& names, const std::v
 
 using Scales = std::array<double, kMaps + 1>;  // of the smallest box of each map and of one map more
 
+// The centres of a map's cells.
+enum class Centres {
+  Stepped,  // kSteps apart: from the last one to the border it may be more, or less
+  Even,     // spread over the image
+};
+
 // scales: in fractions of the image
-Tensor anchors_of(const Graph& g, const std::vector<Value>& maps, const Scales& scales, Value image) {
+Tensor anchors_of(const Graph& g, const std::vector<Value>& maps, const Scales& scales, Value image,
+                  Centres centres = Centres::Stepped) {
   const Shape& pixels = g.shape(image);
   std::vector<AnchorMap> layout;
   for (size_t k = 0; k < kMaps; ++k) {
     const Shape& map = g.shape(maps[k]);
     const std::vector<double> ratios = kAnchors[k] == 4 ? std::vector<double>{2} : std::vector<double>{2, 3};
-    layout.push_back({map[2], map[3], static_cast<double>(pixels[2]) / kSteps[k],
-                      static_cast<double>(pixels[3]) / kSteps[k],
-                      ssd_sizes(scales[k], scales[k + 1], ratios)});
+    const auto cells = [&](size_t axis) {
+      return static_cast<double>(centres == Centres::Even ? map[axis] : pixels[axis]) /
+             (centres == Centres::Even ? 1 : kSteps[k]);
+    };
+    layout.push_back({map[2], map[3], cells(2), cells(3), ssd_sizes(scales[k], scales[k + 1], ratios)});
   }
   return lay_anchors(layout);
 }
@@ -113,11 +122,12 @@ NetworkOutputs build_ssd_pytorch(Graph& g, const Weights& w, const Options& opti
                                               "preprocessing rule's size to [300, 300]",
                                               pixels[3], pixels[2]));
   const std::vector<Value> maps = feature_maps(g, w, kSsdPytorch, image);
-  const Scales scales =
-      fractions(options.choice("anchors", {"voc", "coco"}) == "voc" ? Scales{30, 60, 111, 162, 213, 264, 315}
-                                                                    : Scales{21, 45, 99, 153, 207, 261, 315});
-  Tensor anchors = anchors_of(g, maps, scales, image);
-  clamp_all(anchors);
+  const std::string& kind = options.choice("anchors", {"voc", "coco", "bubbliiiing"});
+  const bool fork = kind == "bubbliiiing";
+  const Scales scales = fractions(kind == "coco" ? Scales{21, 45, 99, 153, 207, 261, 315}
+                                                 : Scales{30, 60, 111, 162, 213, 264, 315});
+  Tensor anchors = anchors_of(g, maps, scales, image, fork ? Centres::Even : Centres::Stepped);
+  fork ? clamp_corners(anchors) : clamp_all(anchors);
   return finish_detector(g, head_maps(g, w, kSsdPytorch, maps), anchors, {}, options, image);
 }
 
@@ -158,7 +168,10 @@ std::vector<InputInfo> torchvision_inputs(const Weights&, const Options&) {
 Network ssd300() {
   std::vector<OptionSpec> options = selection_options(
       {.score_threshold = "0.01", .top_k = "200", .iou_threshold = "0.45", .empty_union = "drop"});
-  options.insert(options.begin(), {"anchors", "voc", "the sizes of ssd.pytorch's voc or coco configuration"});
+  options.insert(options.begin(),
+                 {"anchors", "voc",
+                  "the sizes of ssd.pytorch's voc or coco configuration; or bubbliiiing: voc's "
+                  "sizes as its ssd-pytorch and forks of that lay them"});
   return {"ssd300", "SSD300 on VGG-16, ssd.pytorch's names", options, ssd_pytorch_inputs, build_ssd_pytorch};
 }
 

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "engine/graph/passes.h"
 #include "engine/model/build_graph.h"
+#include "kernels/detection/boxes.h"
 #include "kernels/detection/nms.h"
 
 namespace tyto {
@@ -22,14 +24,17 @@ struct DetectorGraph {
 DetectorGraph detector_graph(const Model& model, const Shape& input, const DetectOptions& options) {
   if (options.batch < 1) throw Error(ErrorKind::Usage, fmt::format("a batch of {} images", options.batch));
   DetectorGraph detector;
-  const Inputs inputs =
-      declare_inputs(detector.graph, model.info().inputs, {{model.image_input().name, input}});
+  InputShapes shapes = {{model.image_input().name, input}};
+  if (model.sizes_input()) shapes.emplace(model.sizes_input()->name, Shape{input[0], kernels::kSizesRow});
+  const Inputs inputs = declare_inputs(detector.graph, model.info().inputs, shapes);
   const NetworkOutputs built = append_network(detector.graph, model, inputs, options.set);
   if (built.task != Task::Detect)
     throw Error(ErrorKind::Unsupported, fmt::format("{}: a {} finds no boxes: it has no output 'detections'",
                                                     model.path().string(), model.info().network));
   for (const auto& [name, value] : built.values)
-    if (name == kOutput) detector.graph.output(name, value);
+    if (name == kOutput || options.trace) detector.graph.output(name, value);
+  if (options.trace)
+    for (const auto& [name, value] : inputs) detector.graph.output(name, value);
   detector.classes = built.classes;
   return detector;
 }
@@ -69,6 +74,21 @@ std::vector<std::vector<Detection>> detections_of(const std::map<std::string, Te
   return found;
 }
 
+// Sample i of a tensor of `samples`: of [N, ...] without the N; of [N * R, ...] its R.
+Tensor sample_of(const Tensor& all, int64_t samples, int64_t i, std::optional<int32_t> count) {
+  std::vector<int64_t> sizes = all.shape().dims();
+  if (sizes[0] == samples && sizes.size() > 1)
+    sizes.erase(sizes.begin());
+  else
+    sizes[0] /= samples;
+  if (count) sizes[0] = *count;
+  Tensor sample(all.dtype(), Shape(sizes));
+  const int64_t step = all.bytes() / samples;
+  std::memcpy(sample.data(), static_cast<const std::byte*>(all.data()) + i * step,
+              static_cast<size_t>(sample.bytes()));
+  return sample;
+}
+
 }  // namespace
 
 Detector::Detector(const Model& model, Context& context, const DetectOptions& options)
@@ -77,7 +97,7 @@ Detector::Detector(const Model& model, Context& context, const DetectOptions& op
                    .classes) {}
 
 Detector::Detector(const Model& model, Context& context, const DetectOptions& options, int64_t classes)
-    : ImagePipeline(context, options.precision, options.batch, model.image_input().preprocessing,
+    : ImagePipeline(context, options.precision, options.batch, model,
                     [&model, options](const Shape& input) {
                       return optimise(detector_graph(model, input, options).graph);
                     }),
@@ -86,8 +106,24 @@ Detector::Detector(const Model& model, Context& context, const DetectOptions& op
 const std::string& Detector::name(int label) const { return names_.at(static_cast<size_t>(label)); }
 
 std::vector<std::vector<Detection>> Detector::collect() {
-  const Result batch = collect_outputs();
-  return detections_of(batch.outputs, batch.images);
+  last_.emplace(collect_outputs());
+  return detections_of(last_->outputs, last_->images);
+}
+
+std::vector<Detector::Trace> Detector::traces() const {
+  if (!last_) throw Error(ErrorKind::Usage, "nothing was collected that could be traced");
+  const int64_t samples = last_->outputs.at(std::string(kOutput) + kCountSuffix).dim(0);
+  std::vector<Trace> traces(last_->images.size());
+  for (const auto& [name, tensor] : last_->outputs) {
+    if (name.ends_with(kCountSuffix)) continue;  // each tensor has as many rows
+    const auto counts = last_->outputs.find(name + kCountSuffix);
+    for (size_t i = 0; i < traces.size(); ++i) {
+      std::optional<int32_t> count;
+      if (counts != last_->outputs.end()) count = counts->second.as<int32_t>()[i];
+      traces[i].emplace(name, sample_of(tensor, samples, static_cast<int64_t>(i), count));
+    }
+  }
+  return traces;
 }
 
 std::vector<std::vector<Detection>> Detector::run(const Tensor& input, std::span<const Geometry> images) {

@@ -18,7 +18,7 @@ FeatureExtractor::FeatureExtractor(const Model& model, Context& context, const E
 
 FeatureExtractor::FeatureExtractor(const Model& model, Context& context, const ExtractOptions& options,
                                    const Graph& graph)
-    : ImagePipeline(context, options.precision, options.batch, model.image_input().preprocessing,
+    : ImagePipeline(context, options.precision, options.batch, model,
                     [&model, options](const Shape& input) { return feature_graph(model, input, options); }),
       dimensions_(graph.shape(graph.outputs().front().second)[1]) {}
 

@@ -50,6 +50,10 @@ void check_features(const Model& model, const Shape& shape) {
 
 Graph feature_graph(const Model& model, const Shape& input, const ExtractOptions& options) {
   check(options);
+  if (model.sizes_input())
+    throw Error(ErrorKind::Unsupported,
+                fmt::format("{}: a {} takes an image's sizes, and features of an image have none",
+                            model.path().string(), model.info().network));
   Graph graph;
   const Value image = graph.input(model.image_input().name, input);
   std::vector<Value> features;

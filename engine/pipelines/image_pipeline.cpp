@@ -11,24 +11,45 @@
 #include "engine/images/preprocessing.h"
 #include "engine/runtime/plan_cache.h"
 #include "engine/runtime/plan_graph.h"
+#include "kernels/detection/boxes.h"
 
 namespace tyto {
 namespace {
 
 using Size = PlanCache::Size;
 
+// A batch's inputs that are made here; they stay until its results are collected.
+struct MadeInputs {
+  Tensor images;  // where they are preprocessed here
+  Tensor sizes;   // where the network takes them
+};
+
+// Rows of kernels/detection/boxes.h; those of no image are zero.
+void fill_sizes(Tensor& sizes, int64_t rows, std::span<const Geometry> images) {
+  const Shape shape = {rows, kernels::kSizesRow};
+  if (sizes.shape() != shape) sizes = Tensor(DType::F32, shape);
+  const std::span<float> values = sizes.as<float>();
+  std::ranges::fill(values, 0.0f);
+  auto at = values.begin();
+  for (const Geometry& g : images)
+    for (const int side : {g.resized_height, g.resized_width, g.height, g.width})
+      *at++ = static_cast<float>(side);
+}
+
 }  // namespace
 
 struct ImagePipeline::Impl {
-  Impl(Context& context, Precision precision, int64_t batch_size, const Preprocessing& rule, Build build)
+  Impl(Context& context, Precision precision, int64_t batch_size, const Model& model, Build build)
       : batch(batch_size),
         backend(backend_of(context)),
-        preprocessor(rule),
+        image_name(model.image_input().name),
+        sizes_name(model.sizes_input() ? model.sizes_input()->name : ""),
+        preprocessor(preprocessing_from_json(model.image_input().preprocessing)),
         plans(context, precision,
               [build = std::move(build)](const Size& s) {
                 return build({s.rows, 3, s.height, s.width});
               }),
-        inputs(static_cast<size_t>(backend.in_flight())) {}
+        made(static_cast<size_t>(backend.in_flight())) {}
 
   const Preprocessing& rule() const { return preprocessor.rule(); }
 
@@ -69,6 +90,19 @@ struct ImagePipeline::Impl {
     std::ranges::fill(values.subspan(images.size() * row), 0.0f);
   }
 
+  // `images` for the plan's input of them, and what else it takes.
+  void run(Plan& plan, const BoundInput& images, std::vector<Geometry> geometries, int64_t rows) {
+    RunInputs inputs = {{image_name, images}};
+    if (!sizes_name.empty()) {
+      Tensor& sizes = made[next].sizes;
+      fill_sizes(sizes, rows, geometries);
+      inputs.emplace(sizes_name, &sizes);
+    }
+    tyto::submit(plan, inputs);
+    submitted.push_back({&plan, std::move(geometries)});
+    next = (next + 1) % made.size();
+  }
+
   struct Submitted {
     Plan* plan;
     std::vector<Geometry> images;
@@ -76,17 +110,17 @@ struct ImagePipeline::Impl {
 
   int64_t batch;
   Backend& backend;
+  std::string image_name, sizes_name;  // of the network's inputs; it may take no sizes
   Preprocessor preprocessor;
   PlanCache plans;
-  std::vector<Tensor> inputs;  // of the batches in flight, where they are preprocessed here
-  size_t next_input = 0;
+  std::vector<MadeInputs> made;     // of the batches in flight
+  size_t next = 0;                  // of them, for the next batch
   std::deque<Submitted> submitted;  // and not collected
 };
 
-ImagePipeline::ImagePipeline(Context& context, Precision precision, int64_t batch,
-                             const std::string& preprocessing, Build build)
-    : impl_(std::make_unique<Impl>(context, precision, batch, preprocessing_from_json(preprocessing),
-                                   std::move(build))) {
+ImagePipeline::ImagePipeline(Context& context, Precision precision, int64_t batch, const Model& model,
+                             Build build)
+    : impl_(std::make_unique<Impl>(context, precision, batch, model, std::move(build))) {
   const Preprocessing& rule = impl_->rule();
   if (!varies(rule)) impl_->plans.plan({batch, rule.height, rule.width});
 }
@@ -105,28 +139,24 @@ void ImagePipeline::submit(const Tensor& input, std::span<const Geometry> images
     throw Error(ErrorKind::Shape,
                 fmt::format("an input of {}, where [{} or 1, 3, H, W] is needed", shape.str(), impl_->batch));
   impl_->check_room();
-  Plan& plan = impl_->plans.plan(size);
-  plan.submit(input);
-  impl_->submitted.push_back({&plan, {images.begin(), images.end()}});
+  impl_->run(impl_->plans.plan(size), &input, {images.begin(), images.end()}, size.rows);
 }
 
 void ImagePipeline::submit(std::span<const Image> images) {
   const Size size = impl_->size_of(images);
   impl_->check_room();
   Plan& plan = impl_->plans.plan(size);
-  const TensorInfo& info = plan.inputs().front();
   const Preprocessing& rule = impl_->rule();
-  if (preprocesses()) {
-    tyto::submit(plan, {{info.name, ImageBatch{images, &rule}}});
-  } else {
-    Tensor& input = impl_->inputs[impl_->next_input];
-    impl_->fill(input, info.shape, images);
-    plan.submit(input);
-    impl_->next_input = (impl_->next_input + 1) % impl_->inputs.size();
-  }
-  std::vector<Geometry>& geometries = impl_->submitted.emplace_back(&plan, std::vector<Geometry>()).images;
+  std::vector<Geometry> geometries;
   for (const Image& image : images)
     geometries.push_back(fit_image(rule, image.width, image.height).geometry());
+  BoundInput bound = ImageBatch{images, &rule};
+  if (!preprocesses()) {
+    Tensor& input = impl_->made[impl_->next].images;
+    impl_->fill(input, {size.rows, 3, size.height, size.width}, images);
+    bound = &input;
+  }
+  impl_->run(plan, bound, std::move(geometries), size.rows);
 }
 
 ImagePipeline::Result ImagePipeline::collect_outputs() {

@@ -1,69 +1,9 @@
 #include "engine/self_test/cases.h"
 
-#include <limits>
-
 #include "engine/self_test/noise.h"
 
 namespace tyto {
 namespace {
-
-// Two anchors a cell, two classes and the background: maps to detections. Thresholds lie where no score or
-// overlap of this case comes near.
-Value detection_head(Graph& g, const Weights& w, Value x) {
-  const Value locations = g.concat_maps("locations", {g.conv2d(x, w.scope("locations"), {.kernel = 1})}, 4);
-  const Value logits = g.concat_maps("logits", {g.conv2d(x, w.scope("logits"), {.kernel = 1})}, 3);
-  const Shape& map = g.shape(x);
-  std::vector<float> anchors;
-  for (int64_t i = 0; i < map[2]; ++i)
-    for (int64_t j = 0; j < map[3]; ++j)
-      for (float size : {0.5f, 0.25f}) {
-        const float row = (static_cast<float>(i) + 0.5f) / static_cast<float>(map[2]),
-                    column = (static_cast<float>(j) + 0.5f) / static_cast<float>(map[3]);
-        anchors.insert(anchors.end(), {column, row, size, size});
-      }
-  const Value boxes = g.decode_boxes(
-      locations, Tensor::of<float>({static_cast<int64_t>(anchors.size()) / 4, 4}, anchors), {});
-  return g.nms(boxes, g.class_scores(logits, {}), {.score_threshold = 0.35f, .max_detections = 20});
-}
-
-// Boxes around a grid of anchors by the first four of the values of x [2, 24, 7].
-Value boxes_of(Graph& g, Value x) {
-  std::vector<float> anchors;
-  for (int i = 0; i < 24; ++i)
-    anchors.insert(anchors.end(), {static_cast<float>(i % 6) / 6, static_cast<float>(i / 6) / 4, 0.4f, 0.3f});
-  return g.decode_boxes(g.slice(x, 2, 0, 4), Tensor::of<float>({24, 4}, anchors), {});
-}
-
-// Scores [2, count, 24] of x's last values.
-Value scores_of(Graph& g, Value x, int64_t count) { return g.permute(g.slice(x, 2, 4, count), {0, 2, 1}); }
-
-Value proposals_of_levels(Graph& g, const Weights&, Value x) {
-  return g.nms(boxes_of(g, x), scores_of(g, x, 1),
-               {.score_threshold = -std::numeric_limits<float>::infinity(),
-                .top_k = 9,
-                .min_size = 0.3f,
-                .iou_threshold = 0.3f,
-                .rule = kernels::Suppress::GreaterEqual,
-                .sigmoid = true,
-                .max_detections = 8,
-                .levels = {15, 0, 9}});
-}
-
-// Of proposals, whose number is known on the device alone: a box a class, the second twice the first.
-Value boxes_of_classes(Graph& g, const Weights&, Value x) {
-  const Value proposals = g.nms(boxes_of(g, x), scores_of(g, x, 1),
-                                {.score_threshold = 0.1f, .iou_threshold = 0.6f, .max_detections = 12});
-  const Value first = g.slice(proposals, 2, 0, 4);
-  const Value boxes = g.reshape(g.concat({first, g.add(first, first)}, 2), {2, 12, 2, 4});
-  const Value scores = g.permute(g.slice(proposals, 2, 3, 2), {0, 2, 1});
-  return g.apply(Nms{.score_threshold = -10, .iou_threshold = 0.2f, .plus_one = true},
-                 {boxes, scores, *g.result(proposals).count});
-}
-
-Value all_classes_in_one_list(Graph& g, const Weights&, Value x) {
-  return g.nms(boxes_of(g, x), scores_of(g, x, 3),
-               {.score_threshold = -0.2f, .top_k = 30, .iou_threshold = 0.3f, .agnostic = true});
-}
 
 Value unit_features(Graph& g, const Weights& w, Value x) {
   std::vector<Value> features;
@@ -141,7 +81,7 @@ std::vector<OperatorCase> operator_cases() {
                                                       {"c.weight", {32, 32, 3, 3}},
                                                       {"fc.weight", {10, 32}}};
   tower.insert(tower.end(), bn.begin(), bn.end());
-  return {
+  std::vector<OperatorCase> cases = {
       {"7x7 convolution of an image, stride 2",
        {2, 3, 37, 29},
        147,
@@ -270,30 +210,6 @@ std::vector<OperatorCase> operator_cases() {
        {{"weight", {24, 3, 3, 3}}},
        unit_features,
        /*selects=*/false,
-       /*as_given=*/true},
-      {"detection head",
-       {2, 16, 5, 7},
-       16,
-       4,
-       {{"locations.weight", {8, 16, 1, 1}}, {"logits.weight", {6, 16, 1, 1}}, {"logits.bias", {6}}},
-       detection_head,
-       /*selects=*/true},
-      {"proposals of levels", {2, 24, 7}, 1, 1, {}, proposals_of_levels, /*selects=*/true, /*as_given=*/true},
-      {"counted proposals, a box a class",
-       {2, 24, 7},
-       1,
-       1,
-       {},
-       boxes_of_classes,
-       /*selects=*/true,
-       /*as_given=*/true},
-      {"all classes in one list",
-       {2, 24, 7},
-       1,
-       1,
-       {},
-       all_classes_in_one_list,
-       /*selects=*/true,
        /*as_given=*/true},
       {"residual tower with batch norm", {2, 32, 14, 14}, 288, 4, tower, residual_tower},
       {"softmax over channels, rows, columns",
@@ -443,6 +359,8 @@ std::vector<OperatorCase> operator_cases() {
        }},
       {"rows permuted, joined, cut and repeated", {2, 5, 12}, 1, 1, {{"token", {1, 1, 12}}}, rows_moved},
   };
+  for (OperatorCase& detects : detection_cases()) cases.push_back(std::move(detects));
+  return cases;
 }
 
 }  // namespace tyto

@@ -27,6 +27,7 @@ Graph graph_of(const OperatorCase& c, const Weights& w);
 // For each input of the graph values between -1 and 1; of I32 0 or 1, counts within what they count.
 std::map<std::string, Tensor> noise_for(const Graph& graph);
 
-std::vector<OperatorCase> operator_cases();
+std::vector<OperatorCase> operator_cases();   // all
+std::vector<OperatorCase> detection_cases();  // of them, those of detectors' heads
 
 }  // namespace tyto

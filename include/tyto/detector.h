@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ struct Detection {
 struct DetectOptions {
   Precision precision = Precision::Fp32;
   int batch = 8;
+  bool trace = false;  // see Detector::traces()
   // The network's options in place of the model file's: score_threshold=0.3
   std::map<std::string, std::string> set;
 };
@@ -47,6 +49,15 @@ class Detector : public ImagePipeline {
   // One list an image of the batch, by falling score.
   std::vector<std::vector<Detection>> collect();
 
+  // Of an image, each step's raw tensors by the network's names, and the inputs: of two-stage detectors
+  // `rpn_locations` [P, 4], `rpn_logits` [P, 1 or 2], `proposals` [R, 6], `roi_features` [R, C, 7, 7],
+  // `locations` [R, classes, 4], `logits` [R, classes]; of single-shot ones `locations` [P, 4] and `logits`
+  // [P, classes]; of all `input` [3, H, W] and `detections` [K, 6], in pixels of the input.
+  using Trace = std::map<std::string, Tensor>;
+  // Of the batch that was collected last, a trace an image; with DetectOptions::trace, and until the next
+  // call.
+  std::vector<Trace> traces() const;
+
   // A preprocessed batch, and images in as many batches as they need.
   std::vector<std::vector<Detection>> run(const Tensor& input, std::span<const Geometry> images);
   std::vector<std::vector<Detection>> detect(std::span<const Image> images);
@@ -55,6 +66,7 @@ class Detector : public ImagePipeline {
   Detector(const Model& model, Context& context, const DetectOptions& options, int64_t classes);
 
   std::vector<std::string> names_;  // of all classes
+  std::optional<Result> last_;      // collected
 };
 
 }  // namespace tyto

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tyto/image.h"
+#include "tyto/model.h"
 #include "tyto/plan.h"
 #include "tyto/tensor.h"
 
@@ -26,7 +27,7 @@ class ImagePipeline {
   //
   // input: F32 [batch, 3, H, W], preprocessed, rows that hold no image being zero, or [1, 3, H, W] where
   // sizes vary; it stays in its place, unchanged, until its results are collected. images: how each of the
-  // first rows was made. Error{Shape} for any other.
+  // first rows was made; networks that take images' sizes need them. Error{Shape} for any other.
   void submit(const Tensor& input, std::span<const Geometry> images = {});
   // At most `batch` images, or where sizes vary `batch` of one network size or one, preprocessed by the
   // model's rule; they may go when the call returns. Error{Shape} for others, and for an image that is empty.
@@ -44,11 +45,10 @@ class ImagePipeline {
   Planning planning() const;
 
  protected:
-  // The network for images of a size: the graph of a plan, optimised, of one input.
+  // The network for images of a size: the graph of a plan, optimised, of the model's inputs.
   using Build = std::function<Graph(const Shape& input)>;
-  // preprocessing: ModelInfo's. Where sizes do not vary, the plan is made now.
-  ImagePipeline(Context& context, Precision precision, int64_t batch, const std::string& preprocessing,
-                Build build);
+  // Where sizes do not vary, the plan is made now. Error{Unsupported} as Model::image_input().
+  ImagePipeline(Context& context, Precision precision, int64_t batch, const Model& model, Build build);
   ~ImagePipeline();
 
   struct Result {

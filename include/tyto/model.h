@@ -33,7 +33,10 @@ struct InputInfo {
   Shape sample;               // sizes for a sample, [3, H, W] of images; a plan takes [N * views, sizes ...]
   std::string preprocessing;  // of images: their rule as JSON; else empty
   int views = 1;              // images a sample, which stand one after another
-  bool counted = false;       // a sample may have fewer than sample[0] rows: an input NAME.count, I32 [N]
+  // Of numbers [4]: for each image of this input the height and width of the resized image, which stands at
+  // its top left, and those of the original; pipelines fill them in. Else empty.
+  std::string sizes_of = {};
+  bool counted = false;  // a sample may have fewer than sample[0] rows: an input NAME.count, I32 [N]
 
   bool is_images() const { return !preprocessing.empty(); }
   bool operator==(const InputInfo&) const = default;
@@ -72,9 +75,10 @@ class Model {
   // Of N samples, images as large as their preprocessing rules say (where sizes vary, as a photograph of 4:3
   // becomes); the counts of counted inputs are among them.
   InputShapes input_shapes(int64_t batch) const;
-  // The one image a sample that pipelines of images give it. Error{Unsupported} where the network takes
-  // anything else, or keeps state from run to run.
+  // The one image a sample that pipelines of images give it, beside its sizes where the network takes them.
+  // Error{Unsupported} where the network takes anything else, or keeps state from run to run.
   const InputInfo& image_input() const;
+  const InputInfo* sizes_input() const;  // of that image's sizes, or null
 
   // Whether the tensors' bytes still have the SHA-256 they were written with; reads the whole file.
   bool intact() const;

@@ -42,7 +42,6 @@ class SimpleFasterRcnn(nn.Module):
 
     def __init__(self, classes=21, drops=False):
         super().__init__()
-        self.classes = classes
         self.extractor = torchvision.models.vgg16(weights=None).features[:30]
         self.rpn = nn.Module()
         self.rpn.conv1, self.rpn.score, self.rpn.loc = nn.Conv2d(512, 512, 3, padding=1), nn.Conv2d(512, 18, 1), nn.Conv2d(512, 36, 1)
@@ -95,7 +94,7 @@ class SimpleFasterRcnn(nn.Module):
 
     def run_head(self, features):
         hidden = self.head.classifier(features.flatten(1))
-        return self.head.cls_loc(hidden).reshape(len(features), self.classes, 4), self.head.score(hidden)
+        return self.head.cls_loc(hidden).reshape(len(features), -1, 4), self.head.score(hidden)
 
     def detections(self, boxes, locations, logits, sizes, score_threshold=0.05, iou_threshold=0.3):
         """In pixels of the original by one scale, then back."""
@@ -108,7 +107,7 @@ class SimpleFasterRcnn(nn.Module):
         found = found[..., [1, 0, 3, 2]]
         scores = torch.softmax(logits, 1)
         out = []
-        for label in range(1, self.classes):
+        for label in range(1, logits.shape[1]):
             at = torch.nonzero(scores[:, label] > score_threshold)[:, 0]
             kept = at[nms(found[at, label], scores[at, label], iou_threshold)]
             out.append((found[kept, label] * scale, scores[kept, label], torch.full((len(kept),), label)))
@@ -132,9 +131,10 @@ class SimpleFasterRcnn(nn.Module):
 
 
 def spread(model, heads, image, sizes):
-    """Scales the last layers so that what they give for this image has these deviations: {layer: deviation}."""
-    seen = {}
-    hooks = [layer.register_forward_hook(lambda m, _, out: seen.update({m: out.std()})) for layer in heads]
+    """Scales the last layers so that what they give for this image, on the level that varies most, has these deviations:
+    {layer: deviation}."""
+    seen = {layer: 0 for layer in heads}
+    hooks = [layer.register_forward_hook(lambda m, _, out: seen.update({m: max(seen[m], out.std())})) for layer in heads]
     with torch.no_grad():
         locations, logits, maps = model.raw(image, sizes)
         boxes = model.proposals(locations, logits, maps, sizes)[:, :4]

@@ -29,7 +29,7 @@ struct NamedTensors {
 struct CheckpointSummary {
   CheckpointFormat format = CheckpointFormat::Legacy;
   std::vector<GlobalUse> globals;                            // sorted by name
-  std::vector<std::pair<std::string, std::string>> scalars;  // beside the tensors: "epoch", "24"
+  std::vector<std::pair<std::string, std::string>> scalars;  // as Checkpoint::scalars()
   std::vector<NamedTensors> dicts;                           // as Checkpoint::dicts(), or none
   std::string problem;  // why Checkpoint would refuse the file; empty where it would not
 };
@@ -46,7 +46,8 @@ class Checkpoint {
   // Every class and function that the pickles name, "collections.OrderedDict" ..., sorted; none in
   // safetensors.
   const std::vector<std::string>& globals() const { return globals_; }
-  // Numbers and short texts at the top level: "epoch", "24".
+  // Numbers and short texts beside the tensors, at the top level and in its dicts: "epoch", "24";
+  // "config.caffe_pretrain", "true".
   const std::vector<std::pair<std::string, std::string>>& scalars() const { return scalars_; }
   // Every dict of tensors and every pickled torch.nn.Module that may be a network: the one with most tensors
   // first, and those with more than an eighth of its tensors. Never empty.

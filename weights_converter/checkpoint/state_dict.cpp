@@ -213,6 +213,28 @@ class Finder {
   uint64_t entries_visited_ = 0;
 };
 
+// Those of a dict, and of the dicts in it, one level deep.
+void append_scalars(const PickleValue& dict, const std::string& path, int depth,
+                    std::vector<std::pair<std::string, std::string>>& scalars) {
+  constexpr size_t kLongest = 80;
+  constexpr int kDeepest = 2;
+  const PicklePairs* pairs = pairs_of(dict);
+  if (!pairs) return;
+  for (const auto& [key, value] : *pairs) {
+    const auto* name = key->as<PickleText>();
+    if (!name || name->text.size() > kLongest) continue;
+    const std::string at = path + printable(name->text);
+    if (depth < kDeepest) append_scalars(*value, at + '.', depth + 1, scalars);
+    std::string text;
+    if (const auto* number = value->as<int64_t>()) text = std::to_string(*number);
+    if (const auto* number = value->as<double>()) text = fmt::format("{}", *number);
+    if (const auto* flag = value->as<bool>()) text = *flag ? "true" : "false";
+    if (const auto* words = value->as<PickleText>(); words && words->text.size() <= kLongest)
+      text = printable(words->text);
+    if (!text.empty()) scalars.emplace_back(at, text);
+  }
+}
+
 }  // namespace
 
 std::vector<StateDict> find_state_dicts(const Archive& archive, const std::string& origin) {
@@ -221,20 +243,7 @@ std::vector<StateDict> find_state_dicts(const Archive& archive, const std::strin
 
 std::vector<std::pair<std::string, std::string>> scalars_of(const Archive& archive) {
   std::vector<std::pair<std::string, std::string>> scalars;
-  const PicklePairs* pairs = pairs_of(*archive.object);
-  if (!pairs) return scalars;
-  for (const auto& [key, value] : *pairs) {
-    constexpr size_t kLongest = 80;
-    const auto* name = key->as<PickleText>();
-    if (!name || name->text.size() > kLongest) continue;
-    std::string text;
-    if (const auto* number = value->as<int64_t>()) text = std::to_string(*number);
-    if (const auto* number = value->as<double>()) text = fmt::format("{}", *number);
-    if (const auto* flag = value->as<bool>()) text = *flag ? "true" : "false";
-    if (const auto* words = value->as<PickleText>(); words && words->text.size() <= kLongest)
-      text = printable(words->text);
-    if (!text.empty()) scalars.emplace_back(printable(name->text), text);
-  }
+  append_scalars(*archive.object, "", 1, scalars);
   return scalars;
 }
 

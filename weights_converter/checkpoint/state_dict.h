@@ -23,7 +23,7 @@ struct StateDict {
 // moments, the best loss) and left out. Error{Format} says what is there where there is no such thing.
 std::vector<StateDict> find_state_dicts(const Archive& archive, const std::string& origin);
 
-// The numbers and short texts at the top level: "epoch", "24".
+// See Checkpoint::scalars().
 std::vector<std::pair<std::string, std::string>> scalars_of(const Archive& archive);
 
 }  // namespace tyto

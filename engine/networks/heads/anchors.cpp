@@ -39,6 +39,18 @@ void clamp_sizes(Tensor& anchors) {
     if (i % 4 >= 2) values[i] = std::clamp(values[i], 0.0f, 1.0f);
 }
 
+void clamp_corners(Tensor& anchors) {
+  const auto values = anchors.as<float>();
+  for (size_t i = 0; i < values.size(); i += 4)
+    for (size_t axis = 0; axis < 2; ++axis) {
+      float &centre = values[i + axis], &size = values[i + 2 + axis];
+      const float low = std::clamp(centre - 0.5f * size, 0.0f, 1.0f),
+                  high = std::clamp(centre + 0.5f * size, 0.0f, 1.0f);
+      size = high - low;
+      centre = 0.5f * (low + high);
+    }
+}
+
 void to_pixels(Tensor& anchors, int64_t width, int64_t height) {
   const auto values = anchors.as<float>();
   const float extent[2] = {static_cast<float>(width), static_cast<float>(height)};

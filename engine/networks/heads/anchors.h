@@ -24,8 +24,9 @@ Tensor lay_anchors(const std::vector<AnchorMap>& maps);
 std::vector<std::array<double, 2>> ssd_sizes(double scale, double next_scale,
                                              const std::vector<double>& ratios);
 
-void clamp_all(Tensor& anchors);    // every number to 0..1: ssd.pytorch
-void clamp_sizes(Tensor& anchors);  // widths and heights to 0..1: torchvision
+void clamp_all(Tensor& anchors);      // every number to 0..1: ssd.pytorch
+void clamp_sizes(Tensor& anchors);    // widths and heights to 0..1: torchvision
+void clamp_corners(Tensor& anchors);  // to the image: bubbliiiing's ssd-pytorch
 
 // From fractions to pixels by way of corners, rounded where torchvision rounds.
 void to_pixels(Tensor& anchors, int64_t width, int64_t height);

@@ -24,7 +24,7 @@ std::vector<std::string> usual_class_names(const std::string& network, int64_t c
       "microwave",  "oven",          "toaster",       "sink",         "refrigerator",   "N/A",
       "book",       "clock",         "vase",          "scissors",     "teddy bear",     "hair drier",
       "toothbrush"};
-  if (network == "ssd300")
+  if (network == "ssd300" || network == "simple_faster_rcnn")
     return classes == static_cast<int64_t>(voc.size()) ? voc : std::vector<std::string>();
   return classes == static_cast<int64_t>(coco.size()) ? coco : std::vector<std::string>();
 }

@@ -114,7 +114,8 @@ NetworkOutputs finish_detector(Graph& g, const HeadMaps& head, const Tensor& anc
   select.scale_y = coding.pixels ? 1 : height;
   const Value probabilities = g.class_scores(logits, scores);
   check_work(select, scores, g.shape(probabilities));
-  const Value detections = g.nms(g.decode_boxes(locations, anchors, decode), probabilities, select);
+  const Value detections =
+      g.nms("detections", g.decode_boxes(locations, anchors, decode), probabilities, select);
   return {{{"locations", locations}, {"logits", logits}, {"detections", detections}}, Task::Detect, classes};
 }
 

@@ -7,8 +7,6 @@
 namespace tyto {
 namespace {
 
-constexpr NormStyle kStyle = {.epsilon = 1e-3f};
-
 struct Block {
   int kernel, stride;
   bool squeezes;  // squeeze-and-excitation behind the depthwise convolution
@@ -30,34 +28,47 @@ Value squeeze_and_excite(Graph& g, const Weights& w, Value x) {
 }
 
 // A block behind its expansion: layers `first` and on under w.
-Value contract(Graph& g, const Weights& w, Value x, const Block& block, int first) {
+Value contract(Graph& g, const Weights& w, Value x, const Block& block, int first, const NormStyle& style) {
   int layer = first;
   const auto next = [&] { return w.scope(std::to_string(layer++)); };
   x = depthwise_norm_activation(g, next(), x, {.kernel = block.kernel, .stride = block.stride},
-                                block.activation, kStyle);
+                                block.activation, style);
   if (block.squeezes) x = squeeze_and_excite(g, next(), x);
-  return conv_norm_activation(g, next(), x, {.kernel = 1}, Activation::None, kStyle);
+  return conv_norm_activation(g, next(), x, {.kernel = 1}, Activation::None, style);
 }
 
-Value inverted_residual(Graph& g, const Weights& w, Value x, const Block& block) {
+Value inverted_residual(Graph& g, const Weights& w, Value x, const Block& block, const NormStyle& style) {
   Value y = x;
-  if (block.expands) y = conv_norm_activation(g, w.scope("0"), y, {.kernel = 1}, block.activation, kStyle);
-  y = contract(g, w, y, block, block.expands ? 1 : 0);
+  if (block.expands) y = conv_norm_activation(g, w.scope("0"), y, {.kernel = 1}, block.activation, style);
+  y = contract(g, w, y, block, block.expands ? 1 : 0, style);
   return block.stride == 1 && g.channels(x) == g.channels(y) ? g.add(x, y) : y;
 }
 
 }  // namespace
 
 std::vector<Value> mobilenet_v3_large_maps(Graph& g, const Weights& w, Value image) {
+  constexpr NormStyle style = {.epsilon = 1e-3f};
   int index = 0;
   const auto layer = [&](int half) { return w.scope(fmt::format("{}.{}", half, index++)); };
-  Value x = conv_norm_activation(g, layer(0), image, {.kernel = 3, .stride = 2}, kSwish, kStyle);
-  for (const Block& block : kBlocks) x = inverted_residual(g, layer(0).scope("block"), x, block);
-  const Value expanded = conv_norm_activation(g, layer(0), x, {.kernel = 1}, kCutBlock.activation, kStyle);
+  Value x = conv_norm_activation(g, layer(0), image, {.kernel = 3, .stride = 2}, kSwish, style);
+  for (const Block& block : kBlocks) x = inverted_residual(g, layer(0).scope("block"), x, block, style);
+  const Value expanded = conv_norm_activation(g, layer(0), x, {.kernel = 1}, kCutBlock.activation, style);
   index = 0;
-  x = contract(g, layer(1), expanded, kCutBlock, 1);
-  for (const Block& block : kLastBlocks) x = inverted_residual(g, layer(1).scope("block"), x, block);
-  return {expanded, conv_norm_activation(g, layer(1), x, {.kernel = 1}, kSwish, kStyle)};
+  x = contract(g, layer(1), expanded, kCutBlock, 1, style);
+  for (const Block& block : kLastBlocks) x = inverted_residual(g, layer(1).scope("block"), x, block, style);
+  return {expanded, conv_norm_activation(g, layer(1), x, {.kernel = 1}, kSwish, style)};
+}
+
+std::vector<Value> mobilenet_v3_large_last_maps(Graph& g, const Weights& w, Value image, float epsilon) {
+  const NormStyle style = {.epsilon = epsilon};
+  int index = 0;
+  const auto layer = [&] { return w.scope(std::to_string(index++)); };
+  Value x = conv_norm_activation(g, layer(), image, {.kernel = 3, .stride = 2}, kSwish, style);
+  for (const Block& block : kBlocks) x = inverted_residual(g, layer().scope("block"), x, block, style);
+  const Value cut = inverted_residual(g, layer().scope("block"), x, kCutBlock, style);
+  x = cut;
+  for (const Block& block : kLastBlocks) x = inverted_residual(g, layer().scope("block"), x, block, style);
+  return {cut, conv_norm_activation(g, layer(), x, {.kernel = 1}, kSwish, style)};
 }
 
 }  // namespace tyto

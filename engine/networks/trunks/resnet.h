@@ -9,8 +9,9 @@
 namespace tyto {
 
 // Stem and the four layers, named as torchvision does; depth and kind of block follow from which tensors
-// there are. last_stride: of layer4, 1 or 2. Returns the map behind each layer, of strides 4, 8, 16 and 16 *
-// last_stride.
-std::array<Value, 4> resnet_trunk(Graph& g, const Weights& w, Value x, int last_stride);
+// there are. last_stride: of layer4, 1 or 2; epsilon: of the batch norms. Returns the map behind each layer,
+// of strides 4, 8, 16 and 16 * last_stride.
+std::array<Value, 4> resnet_trunk(Graph& g, const Weights& w, Value x, int last_stride,
+                                  float epsilon = 1e-5f);
 
 }  // namespace tyto

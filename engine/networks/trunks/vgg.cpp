@@ -4,7 +4,7 @@
 
 namespace tyto {
 
-Value vgg_trunk(Graph& g, const Weights& w, Value x) {
+Value vgg_trunk(Graph& g, const Weights& w, Value x, bool last_pool) {
   const auto is_convolution = [&](int i) {
     return w.has(fmt::format("{}.weight", i)) && !w.has(fmt::format("{}.running_mean", i));
   };
@@ -15,10 +15,9 @@ Value vgg_trunk(Graph& g, const Weights& w, Value x) {
     if (w.has(fmt::format("{}.running_mean", i))) x = g.batch_norm(x, w.scope(fmt::format("{}", i++)));
     x = g.relu(x);
     ++i;
-    if (!is_convolution(i)) {
-      x = g.max_pool(x, {.kernel = 2, .stride = 2});
-      ++i;
-    }
+    if (is_convolution(i)) continue;
+    if (last_pool || is_convolution(i + 1)) x = g.max_pool(x, {.kernel = 2, .stride = 2});
+    ++i;
   } while (is_convolution(i));
   return x;
 }

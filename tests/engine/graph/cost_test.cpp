@@ -174,7 +174,7 @@ TEST(Cost, OfEachOperatorIsWhatAHandWorksOut) {
        {1, 5, 4},
        {},
        [](Graph& g, const Weights&, Value x) {
-         return g.nms(x, g.class_scores(x, {}), {.max_detections = 3});
+         return g.nms("detections", x, g.class_scores(x, {}), {.max_detections = 3});
        },
        15,
        20 + 15,

@@ -1,0 +1,119 @@
+// Layers that run on a part of their rows: on as many as a run tells, or in passes.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "engine/graph/passes.h"
+#include "engine/runtime/plan_graph.h"
+#include "engine/self_test/cases.h"
+#include "engine/self_test/noise.h"
+#include "support/compare.h"
+#include "support/random_weights.h"
+
+namespace tyto {
+namespace {
+
+constexpr int64_t kSamples = 3, kCapacity = 21;
+
+// What is pooled from a map for regions whose number is an input, and layers over it.
+struct Counted {
+  Graph graph;
+  Weights w = weights(
+      {{"conv.weight", {32, 32, 3, 3}}, {"fc.weight", {9, 288}}, {"fc.bias", {9}}, {"last.weight", {4, 9}}});
+
+  explicit Counted(bool counted) {
+    Value rois = graph.input("rois", {kSamples, kCapacity, 4}, Elements::F32, counted);
+    const Value map = graph.image_input("map", {kSamples, 32, 6, 7});
+    RoiAlign align = {.height = 3, .width = 3};
+    align.levels.scales[0] = 1;
+    const Value features = graph.roi_align(rois, {map}, align);
+    const Value x = graph.relu(graph.conv2d(features, w.scope("conv"), {.kernel = 3, .padding = 1}));
+    const Value fc = graph.relu(graph.linear(x, w.scope("fc")));
+    graph.output("fc", counted ? fc : graph.reshape(fc, {kSamples, kCapacity, 9}));
+    const Value last = graph.linear(fc, w.scope("last"));
+    graph.output("last", counted ? last : graph.reshape(last, {kSamples, kCapacity, 4}));
+  }
+};
+
+std::map<std::string, Tensor> inputs_of(const Graph& graph) {
+  std::map<std::string, Tensor> inputs = noise_for(graph);
+  for (float& corner : inputs.at("rois").as<float>()) corner = 3 + 3 * corner;
+  return inputs;
+}
+
+// Winograd's sums of 288 products, then 288 and 9.
+double tolerance() { return sum_tolerance(Precision::Fp32, 288, 4, /*winograd=*/true); }
+
+TEST(PartialRows, OfCountedRegionsThoseThatThereAreEqualALayerOverAll) {
+  Context context({.device = "cpu", .threads = 2});
+  Plan every = plan_graph(optimise(Counted(false).graph), context, Precision::Fp32);
+  Plan some = plan_graph(optimise(Counted(true).graph), context, Precision::Fp32);
+  std::map<std::string, Tensor> inputs = inputs_of(Counted(false).graph);
+  const auto& want = every.run(inputs);
+  for (const std::vector<int32_t>& counts :
+       std::vector<std::vector<int32_t>>{{21, 0, 1}, {2, 20, 21}, {0, 0, 0}}) {
+    inputs.insert_or_assign("rois.count", Tensor::of<int32_t>({kSamples}, counts));
+    const auto& got = some.run(inputs);
+    for (const std::string name : {"fc", "last"}) {
+      const Tensor &all = want.at(name), &part = got.at(name);
+      ASSERT_EQ(part.shape(), all.shape());
+      const int64_t width = all.dim(2);
+      double largest = 0, difference = 0;
+      for (int64_t i = 0; i < all.shape().elements(); ++i) {
+        const int64_t row = i / width;
+        const double a = part.as<float>()[static_cast<size_t>(i)],
+                     b = all.as<float>()[static_cast<size_t>(i)];
+        const bool is_there = row % kCapacity < counts[static_cast<size_t>(row / kCapacity)];
+        largest = std::max(largest, std::abs(b));
+        if (is_there)
+          difference = std::max(difference, std::abs(a - b));
+        else
+          ASSERT_EQ(a, 0) << "a row of nothing";
+      }
+      EXPECT_LE(difference, tolerance() * largest) << name;
+    }
+  }
+}
+
+// Four images' transformed tiles are more than the scratch that is allowed; of two they are not.
+TEST(PartialRows, ABatchTooLargeForWinogradsScratchIsDoneInPasses) {
+  const Weights w = weights({{"weight", {64, 64, 3, 3}}, {"bias", {64}}});
+  Graph graph;
+  graph.output("y", graph.relu(graph.conv2d(graph.image_input("x", {4, 64, 280, 280}), w,
+                                            {.kernel = 3, .padding = 1})));
+  Graph alone;
+  alone.output("y", alone.relu(alone.conv2d(alone.image_input("x", {1, 64, 280, 280}), w,
+                                            {.kernel = 3, .padding = 1})));
+  OnCpu batch(optimise(graph), 2), one(optimise(alone), 2);
+  if (!one.uses("wino")) GTEST_SKIP() << "this CPU has no Winograd kernel";
+  EXPECT_TRUE(batch.uses("wino"));
+  const Tensor x = noise({4, 64, 280, 280}, 1, -1, 1);
+  const Tensor& got = batch.run(x).at("y");
+  const size_t values = x.as<float>().size() / 4;
+  for (size_t i = 0; i < 4; ++i) {
+    const auto part = [&](const Tensor& t) {
+      const auto image = t.as<float>().subspan(i * values, values);
+      return Tensor::of<float>({1, 64, 280, 280}, {image.begin(), image.end()});
+    };
+    EXPECT_LE(relative_error(part(got), one.run(part(x)).at("y")),
+              sum_tolerance(Precision::Fp32, 576, 1, /*winograd=*/true));
+  }
+}
+
+// The weights of a linear layer over a map are turned to the map's layout, not the map.
+TEST(PartialRows, ALinearLayerReadsAMapInTheOrderOfItsChannels) {
+  const Weights w = weights({{"weight", {10, 360}}, {"bias", {10}}});
+  Graph graph;
+  const Value map = graph.image_input("x", {2, 8, 5, 9});
+  graph.output("map", graph.linear(map, w));
+  graph.output("rows", graph.linear(graph.flatten(map), w));
+  const Tensor x = noise({2, 8, 5, 9}, 3, -1, 1);
+  OnCpu plan(optimise(graph));
+  const auto& got = plan.run(x);
+  const auto want = run_reference(graph, x);
+  for (const auto& [name, tensor] : want)
+    EXPECT_LE(relative_error(got.at(name), tensor), sum_tolerance(Precision::Fp32, 360, 1)) << name;
+}
+
+}  // namespace
+}  // namespace tyto
