@@ -39,4 +39,13 @@ template <class T>
 void roi_align(std::span<const Nhwc<const T>> maps, const Rois& rois, const RoiAlign&,
                const Nhwc<T>& features, Stream stream);
 
+// For training: every number of `gradient` is added to the cells that its bin's samples were taken from, as
+// often as they were. A cell's sum runs over the regions, their bins and samples in order, whatever the
+// number of threads. gradient       of the features map_gradients  as the maps; written, not added to
+void roi_align_backward_cpu(const ChannelBlocks<const float>& gradient, const Rois& rois, const RoiAlign&,
+                            std::span<const ChannelBlocks<float>> map_gradients);
+// The same bits. Device pointers, the span on the host; limits as roi_align.
+void roi_align_backward(const Nhwc<const float>& gradient, const Rois& rois, const RoiAlign&,
+                        std::span<const Nhwc<float>> map_gradients, Stream stream);
+
 }  // namespace tyto::kernels

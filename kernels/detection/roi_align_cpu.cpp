@@ -1,41 +1,10 @@
-#include <vector>
-
 #include "kernels/common/multiversion.h"
-#include "kernels/detection/roi_align_math.h"
+#include "kernels/detection/roi_align_samples_cpu.h"
 #include "kernels/detection/roi_channels_cpu.h"
 #include "kernels/detection/roi_levels_math.h"
 
 namespace tyto::kernels {
 namespace {
-
-// A region's samples along one axis, bin by bin; those beyond the map are left out.
-struct AxisTaps {
-  AlignAxis axis;
-  std::vector<AlignTap> taps;
-  std::vector<size_t> begin;  // of each bin, and the end
-
-  void set(const AlignAxis& a, int bins, int64_t extent) {
-    axis = a;
-    taps.clear();
-    begin.assign(1, 0);
-    for (int bin = 0; bin < bins; ++bin) {
-      for (int sample = 0; sample < axis.samples; ++sample) {
-        AlignTap tap;
-        if (align_tap(axis, bin, sample, static_cast<int>(extent), tap)) taps.push_back(tap);
-      }
-      begin.push_back(taps.size());
-    }
-  }
-};
-
-struct Samples {
-  AxisTaps rows, columns;
-
-  void set(const Box& box, const RoiAlign& params, float scale, const ChannelBlocks<const float>& map) {
-    rows.set(align_axis(box.y1, box.y2, scale, params.height, params), params.height, map.height);
-    columns.set(align_axis(box.x1, box.x2, scale, params.width, params), params.width, map.width);
-  }
-};
 
 // Some channels of one region.
 struct Work {
@@ -48,8 +17,8 @@ struct Work {
 };
 
 template <int kLanes>
-[[gnu::always_inline]] inline void align_bin(const Work& w, const Samples& samples, size_t row, size_t column,
-                                             float count, float* to) {
+[[gnu::always_inline]] inline void align_bin(const Work& w, const AlignSamples& samples, size_t row,
+                                             size_t column, float count, float* to) {
   const AxisTaps &rows = samples.rows, &columns = samples.columns;
   float sum[kLanes];
   for (int l = 0; l < kLanes; ++l) sum[l] = 0;
@@ -66,7 +35,8 @@ template <int kLanes>
 }
 
 template <int kLanes>
-[[gnu::always_inline]] inline void align_lanes(Work& w, const Samples& samples, float count, int64_t& lanes) {
+[[gnu::always_inline]] inline void align_lanes(Work& w, const AlignSamples& samples, float count,
+                                               int64_t& lanes) {
   const size_t height = samples.rows.begin.size() - 1, width = samples.columns.begin.size() - 1;
   for (; lanes >= kLanes; lanes -= kLanes) {
     float* to = w.features;
@@ -78,7 +48,7 @@ template <int kLanes>
   }
 }
 
-TYTO_MULTIVERSION void align(Work w, const Samples& samples, float count, int64_t lanes) {
+TYTO_MULTIVERSION void align(Work w, const AlignSamples& samples, float count, int64_t lanes) {
   align_lanes<32>(w, samples, count, lanes);
   align_lanes<16>(w, samples, count, lanes);
   align_lanes<8>(w, samples, count, lanes);
@@ -92,7 +62,7 @@ void roi_align_cpu(std::span<const ChannelBlocks<const float>> maps, const Rois&
   const RoiLevelBounds bounds = roi_level_bounds(params.levels);
 #pragma omp parallel
   {
-    Samples samples;
+    AlignSamples samples;
 #pragma omp for schedule(dynamic)
     for (int64_t row = 0; row < rois.total(); ++row) {
       const int level = rois.holds(row) ? roi_level(rois.box(row), bounds) : -1;

@@ -36,4 +36,15 @@ template <class T>
 void roi_pool(std::span<const Nhwc<const T>> maps, const Rois& rois, const RoiPool&, const Nhwc<T>& features,
               int32_t* argmax, Stream stream);
 
+// For training: every number of `gradient` is added to the cell that argmax names; those of no cell are lost.
+// A cell's sum runs over the regions and their bins in order, whatever the number of threads.
+// gradient, argmax  of the features, as roi_pool_cpu wrote them
+// map_gradients     as the maps; written, not added to
+void roi_pool_backward_cpu(const ChannelBlocks<const float>& gradient, const int32_t* argmax,
+                           const Rois& rois, const RoiPool&,
+                           std::span<const ChannelBlocks<float>> map_gradients);
+// The same bits. Device pointers, the span on the host; limits as roi_pool.
+void roi_pool_backward(const Nhwc<const float>& gradient, const int32_t* argmax, const Rois& rois,
+                       const RoiPool&, std::span<const Nhwc<float>> map_gradients, Stream stream);
+
 }  // namespace tyto::kernels

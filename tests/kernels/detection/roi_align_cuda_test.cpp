@@ -30,6 +30,16 @@ void expect_same_as_cpu(const MapShape& shape, const RoiCase& c, const RoiAlign&
   ASSERT_EQ(bits(features.download()), bits(floats(rounded<T>(want))));
 }
 
+void expect_same_gradient_as_cpu(const MapShape& shape, const RoiCase& c, const RoiAlign& params) {
+  const NhwcBatch<float> gradient({c.rois().total(), params.height, params.width, shape.channels}, 9);
+  RoiGradients gradients(shape, params.levels);
+  roi_align_backward_cpu(gradient.blocks(), c.rois(), params, gradients.host());
+
+  const DeviceRois rois(c);
+  roi_align_backward(gradient.read(), rois.rois(), params, gradients.device(), nullptr);
+  gradients.expect_equal();
+}
+
 RoiAlign one_level(int height, int width, float scale, int ratio = 2, bool aligned = false) {
   return {height, width, ratio, aligned, {.scales = {scale}, .count = 1}};
 }
@@ -64,6 +74,22 @@ TYPED_TEST(RoiAlignTest, OfAPyramidTakesEachRegionFromItsLevel) {
   expect_same_as_cpu<TypeParam>({1, 37, 50, 8}, c, params);
 }
 
+TEST(RoiAlign, TheGradientHasTheBitsOfTheCpu) {
+  for (int64_t channels : {1, 64, 70}) {
+    Numbers numbers(static_cast<uint32_t>(channels));
+    const RoiCase c(random_regions(numbers, 140, 17 * 16, 9 * 16), {70, 33}, 70);
+    expect_same_gradient_as_cpu({2, 9, 17, channels}, c, one_level(3, 2, 1 / 16.0f));
+  }
+  Numbers numbers(1);
+  const RoiCase c(random_regions(numbers, 30, 17 * 16, 9 * 16), {30}, 30);
+  for (bool aligned : {false, true})
+    expect_same_gradient_as_cpu({1, 9, 17, 4}, c, one_level(2, 3, 1 / 16.0f, 0, aligned));
+  const RoiCase far(random_regions(numbers, 30, 1600, 1200), {30}, 30);
+  RoiAlign params = one_level(2, 1, 1);
+  params.levels = {.scales = {1 / 32.0f, 1 / 64.0f, 1 / 128.0f}, .count = 3};
+  expect_same_gradient_as_cpu({1, 37, 50, 4}, far, params);
+}
+
 TEST(RoiAlign, OfOddCoordinatesIsThatOfTheCpu) {
   std::vector<float> boxes;
   for (float odd :
@@ -94,6 +120,14 @@ TEST(Profile, RoiAlign) {
   const RoiCase c(random_regions(numbers, 8 * n, 25 * 16, 19 * 16),
                   std::vector<int32_t>(static_cast<size_t>(n), 8), 8);
   expect_same_as_cpu<__half>({n, 19, 25, 256}, c, one_level(7, 7, 1 / 16.0f));
+}
+
+TEST(Profile, RoiAlignBackward) {
+  const auto n = static_cast<int32_t>(profile_batch());
+  Numbers numbers(1);
+  const RoiCase c(random_regions(numbers, 8 * n, 25 * 16, 19 * 16),
+                  std::vector<int32_t>(static_cast<size_t>(n), 8), 8);
+  expect_same_gradient_as_cpu({n, 19, 25, 128}, c, one_level(7, 7, 1 / 16.0f));
 }
 
 }  // namespace

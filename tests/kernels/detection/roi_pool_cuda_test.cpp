@@ -37,6 +37,22 @@ void expect_same_as_cpu(const MapShape& shape, const RoiCase& c, const RoiPool& 
   }
 }
 
+void expect_same_gradient_as_cpu(const MapShape& shape, const RoiCase& c, const RoiPool& params) {
+  const RoiPyramid<float> maps(shape, params.levels);
+  const MapShape out = {c.rois().total(), params.height, params.width, shape.channels};
+  std::vector<float> features(static_cast<size_t>(out.elements()));
+  std::vector<int32_t> argmax(features.size());
+  roi_pool_cpu(maps.host(), c.rois(), params, blocks_of(features, out), argmax.data());
+  const NhwcBatch<float> gradient(out, 9);
+  RoiGradients gradients(shape, params.levels);
+  roi_pool_backward_cpu(gradient.blocks(), argmax.data(), c.rois(), params, gradients.host());
+
+  const DeviceRois rois(c);
+  const DeviceArray<int32_t> places(argmax);
+  roi_pool_backward(gradient.read(), places.data(), rois.rois(), params, gradients.device(), nullptr);
+  gradients.expect_equal();
+}
+
 RoiPool one_level(int height, int width, float scale) {
   return {height, width, {.scales = {scale}, .count = 1}};
 }
@@ -62,6 +78,19 @@ TYPED_TEST(RoiPoolTest, OfAPyramidTakesEachRegionFromItsLevel) {
   Numbers numbers(1);
   const RoiCase c(random_regions(numbers, 30, 1600, 1200), {30}, 30);
   expect_same_as_cpu<TypeParam>({1, 37, 50, 8}, c, params, true);
+}
+
+TEST(RoiPool, TheGradientHasTheBitsOfTheCpu) {
+  for (int64_t channels : {1, 64, 70}) {
+    Numbers numbers(static_cast<uint32_t>(channels));
+    const RoiCase c(random_regions(numbers, 140, 17 * 16, 9 * 16), {70, 33}, 70);
+    expect_same_gradient_as_cpu({2, 9, 17, channels}, c, one_level(3, 2, 1 / 16.0f));
+  }
+  Numbers numbers(1);
+  const RoiCase c(random_regions(numbers, 30, 1600, 1200), {30}, 30);
+  expect_same_gradient_as_cpu({1, 37, 50, 4}, c,
+                              {2, 1, {.scales = {1 / 32.0f, 1 / 64.0f, 1 / 128.0f}, .count = 3}});
+  expect_same_gradient_as_cpu({2, 5, 6, 8}, {{}, {0, 0}, 0}, one_level(2, 2, 1));
 }
 
 TEST(RoiPool, OfOddCoordinatesIsThatOfTheCpu) {
@@ -102,6 +131,14 @@ void profile(bool with_argmax) {
 
 TEST(Profile, RoiPool) { profile<__half>(false); }
 TEST(Profile, RoiPoolWithArgmax) { profile<float>(true); }
+
+TEST(Profile, RoiPoolBackward) {
+  const auto n = static_cast<int32_t>(profile_batch());
+  Numbers numbers(1);
+  const RoiCase c(random_regions(numbers, 8 * n, 25 * 16, 19 * 16),
+                  std::vector<int32_t>(static_cast<size_t>(n), 8), 8);
+  expect_same_gradient_as_cpu({n, 19, 25, 128}, c, one_level(7, 7, 1 / 16.0f));
+}
 
 }  // namespace
 }  // namespace tyto::kernels

@@ -31,6 +31,33 @@ class RoiPyramid {
   std::vector<ChannelBlocks<const float>> host_;
 };
 
+// Room for a pyramid's gradients, the CPU's and the device's.
+class RoiGradients {
+ public:
+  RoiGradients(const MapShape& shape, const RoiLevels& levels) {
+    for (int k = 0; k < levels.count; ++k) {
+      const MapShape s = {shape.n, shape.height >> k, shape.width >> k, shape.channels};
+      want_.emplace_back(static_cast<size_t>(s.elements()), 77.0f);
+      host_.push_back(blocks_of(want_.back(), s));
+      got_.emplace_back(s);
+      device_.push_back(got_.back().write());
+    }
+  }
+
+  std::span<const ChannelBlocks<float>> host() const { return host_; }
+  std::span<const Nhwc<float>> device() const { return device_; }
+
+  void expect_equal() const {
+    for (size_t k = 0; k < want_.size(); ++k) ASSERT_EQ(bits(got_[k].download()), bits(want_[k]));
+  }
+
+ private:
+  std::deque<std::vector<float>> want_;
+  std::deque<NhwcResult<float>> got_;
+  std::vector<ChannelBlocks<float>> host_;
+  std::vector<Nhwc<float>> device_;
+};
+
 // Regions on the device; of rows that hold none nothing was ever written.
 class DeviceRois {
  public:

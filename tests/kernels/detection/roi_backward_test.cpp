@@ -1,0 +1,152 @@
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include "kernels/detection/roi_align.h"
+#include "kernels/detection/roi_case.h"
+#include "kernels/detection/roi_pool.h"
+
+namespace tyto::kernels {
+namespace {
+
+// Some levels of maps with room for their gradient, and a gradient of the features.
+struct Training {
+  std::vector<BlockedBatch> maps;
+  BlockedBatch gradient;
+
+  Training(int64_t channels, int64_t block, int64_t gradient_block, int64_t regions, int levels)
+      : gradient({regions, channels, 2, 3}, gradient_block) {
+    gradient.fill(9);
+    for (int k = 0; k < levels; ++k) {
+      maps.emplace_back(BatchShape{2, channels, 9 >> k, 13 >> k}, block);
+      maps.back().fill(static_cast<uint32_t>(k));
+    }
+  }
+
+  std::vector<ChannelBlocks<const float>> read() const {
+    std::vector<ChannelBlocks<const float>> views;
+    for (const BlockedBatch& map : maps) views.push_back(map.read());
+    return views;
+  }
+  std::vector<ChannelBlocks<float>> write() const {
+    std::vector<ChannelBlocks<float>> views;
+    for (const BlockedBatch& map : maps) views.push_back(map.view());
+    return views;
+  }
+
+  // Of every level, image, channel and cell.
+  std::vector<float> values() {
+    std::vector<float> all;
+    for (BlockedBatch& map : maps)
+      for (int64_t i = 0; i < map.view().n; ++i)
+        for (int64_t c = 0; c < map.view().channels; ++c)
+          for (int64_t cell = 0; cell < map.view().area(); ++cell)
+            all.push_back(map.at(i, c, cell / map.view().width, cell % map.view().width));
+    return all;
+  }
+};
+
+RoiLevels levels(int count) { return {.scales = {1 / 32.0f, 1 / 64.0f}, .count = count}; }
+
+RoiCase training_regions(int64_t seed) {
+  Numbers numbers(static_cast<uint32_t>(seed));
+  return {random_regions(numbers, 36, 13 * 32, 9 * 32), {18, 11}, 18};
+}
+
+// What a sum of some hundred numbers below 2 may be off by, each having up to `roundings` of its own.
+double bound(double roundings) { return (300 + roundings) * 0x1p-24 * 300 * 2; }
+
+TEST(RoiPool, TheGradientOfAMapIsThatOfTheCellsThatWon) {
+  for (int64_t channels : {1, 21})
+    for (int count : {1, 2})
+      for (int64_t block : blocks()) {
+        const RoiCase c = training_regions(channels);
+        const RoiPool params = {2, 3, levels(count)};
+        Training t(channels, block, blocks()[static_cast<size_t>(channels + block) % 4], 36, count);
+        BlockedBatch features({36, channels, 2, 3}, t.gradient.view().block);
+        std::vector<int32_t> argmax(static_cast<size_t>(36 * features.view().image_stride));
+        roi_pool_cpu(t.read(), c.rois(), params, features.view(), argmax.data());
+        std::vector<std::vector<double>> want;  // [levels][n * channels * cells]
+        for (const BlockedBatch& map : t.maps) want.emplace_back(2 * channels * map.view().area());
+        for (int64_t row = 0; row < 36; ++row)
+          for (int64_t k = 0; k < channels; ++k)
+            for (int64_t bin = 0; bin < 6; ++bin) {
+              const float& at = features.at(row, k, bin / 3, bin % 3);
+              const int32_t where = argmax[static_cast<size_t>(&at - features.view().data)];
+              if (where < 0) continue;
+              // The level is the one whose cell has the value.
+              size_t level = 0;
+              if (t.maps[0].at(row / 18, k, where / 13, where % 13) != at) level = 1;
+              want[level]
+                  [static_cast<size_t>((row / 18 * channels + k) * t.maps[level].view().area() + where)] +=
+                  t.gradient.at(row, k, bin / 3, bin % 3);
+            }
+        roi_pool_backward_cpu(t.gradient.read(), argmax.data(), c.rois(), params, t.write());
+        const std::vector<float> got = t.values();
+        size_t i = 0;
+        for (const auto& level : want)
+          for (double value : level) ASSERT_NEAR(got[i++], value, bound(0));
+      }
+}
+
+// RoIAlign is linear: a map that is 1 in one cell gives the weight of that cell in every bin.
+TEST(RoiAlign, TheGradientOfAMapIsItsWeightInEveryBin) {
+  for (int ratio : {2, 0})
+    for (bool aligned : {false, true})
+      for (int count : {1, 2}) {
+        const RoiCase c = training_regions(count);
+        const RoiAlign params = {2, 3, ratio, aligned, levels(count)};
+        constexpr int64_t kChannels = 5;
+        std::vector<double> want;
+        const Training t(kChannels, 0, 0, 36, count);
+        BlockedBatch gradient({36, kChannels, 2, 3}, 0);
+        gradient.fill(9);
+        for (int level = 0; level < count; ++level) {
+          // Channel i has its 1 in cell i; the other levels are 0.
+          const int64_t cells = t.maps[static_cast<size_t>(level)].view().area();
+          Training one(cells, 0, 0, 36, count);
+          for (int k = 0; k < count; ++k) {
+            BlockedBatch& map = one.maps[static_cast<size_t>(k)];
+            std::fill_n(map.view().data, 2 * map.view().image_stride, 0.0f);
+          }
+          BlockedBatch& map = one.maps[static_cast<size_t>(level)];
+          for (int64_t i = 0; i < 2; ++i)
+            for (int64_t cell = 0; cell < cells; ++cell)
+              map.at(i, cell, cell / map.view().width, cell % map.view().width) = 1;
+          BlockedBatch weights({36, cells, 2, 3}, 0);
+          roi_align_cpu(one.read(), c.rois(), params, weights.view());
+          for (int64_t image = 0; image < 2; ++image)
+            for (int64_t k = 0; k < kChannels; ++k)
+              for (int64_t cell = 0; cell < cells; ++cell) {
+                double sum = 0;
+                for (int64_t row = image * 18; row < (image + 1) * 18; ++row)
+                  for (int64_t bin = 0; bin < 6; ++bin)
+                    sum += double{weights.at(row, cell, bin / 3, bin % 3)} *
+                           gradient.at(row, k, bin / 3, bin % 3);
+                want.push_back(sum);
+              }
+        }
+        for (int64_t block : blocks()) {
+          Training trained(kChannels, block, blocks()[static_cast<size_t>(block + count) % 4], 36, count);
+          roi_align_backward_cpu(trained.gradient.read(), c.rois(), params, trained.write());
+          const std::vector<float> got = trained.values();
+          ASSERT_EQ(got.size(), want.size());
+          for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], bound(8));
+        }
+      }
+}
+
+TEST(RoiAlign, TheGradientIsTheSameForEveryNumberOfThreads) {
+  const RoiCase c = training_regions(1);
+  std::vector<std::vector<float>> got;
+  for (int threads : {1, 3}) {
+    omp_set_num_threads(threads);
+    Training t(43, 16, 0, 36, 2);
+    roi_align_backward_cpu(t.gradient.read(), c.rois(), {2, 3, 2, false, levels(2)}, t.write());
+    got.push_back(t.values());
+  }
+  omp_set_num_threads(omp_get_num_procs());
+  EXPECT_EQ(got[0], got[1]);
+}
+
+}  // namespace
+}  // namespace tyto::kernels
