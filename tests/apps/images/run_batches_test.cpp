@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "apps/images/sized_images.h"
+#include "tyto/error.h"
 
 namespace tyto::apps {
 namespace {
@@ -15,8 +16,16 @@ using testing::ElementsAreArray;
 
 const Preprocessing kSized = {.fit = Fit::ShorterSide, .shorter_side = kSizedHeight, .scale = 1};
 
-// An ImagePipeline whose result for an image is its byte, as a label, and how many rows ran together, as a
-// score.
+constexpr int kRefused = 6;  // for the network below
+
+// Of an image its byte, and how many rows ran together.
+struct Label {
+  int label;
+  float rows;
+};
+Label take_row(std::vector<Label>& found, size_t row) { return found[row]; }
+
+// An ImagePipeline of which that is the result.
 class Labels {
  public:
   explicit Labels(bool on_device) : on_device_(on_device) {}
@@ -25,40 +34,45 @@ class Labels {
   int in_flight() const { return 2; }
 
   void submit(const std::vector<Image>& images) {
-    std::vector<std::vector<Detection>> found;
+    std::vector<Label> found;
+    check_width(images.front().width);
     for (const Image& image : images) {
       EXPECT_EQ(image.width, images.front().width);
-      found.push_back({row(image.rgb.at(0), images.size())});
+      found.push_back(row(image.rgb.at(0), images.size()));
     }
     push(std::move(found));
   }
   void submit(const Tensor& input, const std::vector<Geometry>& geometries) {
     EXPECT_EQ(input.shape().rank(), 4u);
     EXPECT_EQ(input.dim(2), kSizedHeight);
+    check_width(geometries.front().width);
     const auto rows = static_cast<size_t>(input.dim(0));
     const auto values = input.as<float>();
-    std::vector<std::vector<Detection>> found;
+    std::vector<Label> found;
     for (size_t i = 0; i < geometries.size(); ++i)
-      found.push_back({row(values[i * values.size() / rows], rows)});
+      found.push_back(row(values[i * values.size() / rows], rows));
     push(std::move(found));
   }
-  std::vector<std::vector<Detection>> collect() {
-    std::vector<std::vector<Detection>> first = std::move(waiting_.front());
+  std::vector<Label> collect() {
+    std::vector<Label> first = std::move(waiting_.front());
     waiting_.pop_front();
     return first;
   }
 
  private:
-  static Detection row(float byte, size_t rows) {
-    return {.label = static_cast<int>(std::lround(byte)), .score = static_cast<float>(rows)};
+  static Label row(float byte, size_t rows) {
+    return {.label = static_cast<int>(std::lround(byte)), .rows = static_cast<float>(rows)};
   }
-  void push(std::vector<std::vector<Detection>> found) {
+  static void check_width(int width) {
+    if (width == kRefused) throw Error(ErrorKind::Shape, "a window does not fit");
+  }
+  void push(std::vector<Label> found) {
     EXPECT_LT(waiting_.size(), 2u);
     waiting_.push_back(std::move(found));
   }
 
   bool on_device_;
-  std::deque<std::vector<std::vector<Detection>>> waiting_;
+  std::deque<std::vector<Label>> waiting_;
 };
 
 struct Ran {
@@ -74,12 +88,12 @@ Ran run(SizedImages source, bool on_device, int batch, bool keep_images = false)
   Labels pipeline(on_device);
   Progress progress("testing", 0);
   run_batches(source, kSized, pipeline, {.batch = batch, .decoders = 3}, keep_images, progress, ran.skipped,
-              [&](std::vector<ImageResult<std::vector<Detection>>> images) {
+              [&](std::vector<ImageResult<Label>> images) {
                 ran.most_at_once = std::max(ran.most_at_once, images.size());
                 for (const auto& [index, image, found] : images) {
                   ran.indices.push_back(index);
-                  ran.labels.push_back(found.front().label);
-                  ran.rows.push_back(found.front().score);
+                  ran.labels.push_back(found.label);
+                  ran.rows.push_back(found.rows);
                   EXPECT_EQ(image.rgb.empty(), !keep_images);
                 }
               });
@@ -96,6 +110,16 @@ TEST(RunBatches, HandsOverInTheSourcesOrderWhatRanBySize) {
       EXPECT_THAT(ran.rows, ElementsAre(2, 2, 2, 1, 2, 2, 2, 1));
       EXPECT_THAT(ran.skipped, ElementsAre("image 3: no image", "image 9: no image"));
     }
+}
+
+TEST(RunBatches, AnImageOfASizeThatTheNetworkCannotTakeIsSkipped) {
+  for (const bool on_device : {false, true}) {
+    const Ran ran = run(SizedImages({9, kRefused, 5, 9, kRefused, kRefused}), on_device, 2);
+    EXPECT_THAT(ran.labels, ElementsAre(0, 2, 3));
+    EXPECT_THAT(ran.skipped, testing::UnorderedElementsAre("image 1: a window does not fit",
+                                                           "image 4: a window does not fit",
+                                                           "image 5: a window does not fit"));
+  }
 }
 
 TEST(RunBatches, ImagesOfOneSizeAreHandedOverBatchByBatch) {
