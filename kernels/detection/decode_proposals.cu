@@ -2,6 +2,8 @@
 // the kernel's parameters: 16 bytes of offsets and 4 or 8 of logits read, 20 written; two exponentials and
 // three integer divisions, some 150 instructions a box: 20,646 boxes are 0.9 MB and less than 2 us of an
 // A100.
+#include "kernels/detection/decode_proposals.h"
+
 #include "kernels/common/launch.h"
 #include "kernels/detection/anchor_grid_math.h"
 #include "kernels/detection/boxes.cuh"

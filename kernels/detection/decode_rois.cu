@@ -1,5 +1,7 @@
 // From regions' offsets to a box a class. A thread a box, so that a warp writes side by side: 16 bytes of
 // offsets read and 16 written, the region shared by its classes. Bound by memory.
+#include "kernels/detection/decode_rois.h"
+
 #include "kernels/common/launch.h"
 #include "kernels/detection/boxes.cuh"
 #include "kernels/detection/decode_rois_math.h"

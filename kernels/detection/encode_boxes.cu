@@ -1,5 +1,7 @@
 // Box regression's targets. A thread a box: 32 bytes read, 16 written, six divisions and two logarithms:
 // bound by memory.
+#include "kernels/detection/encode_boxes.h"
+
 #include "kernels/common/launch.h"
 #include "kernels/detection/boxes.cuh"
 #include "kernels/detection/encode_boxes_math.h"

@@ -1,9 +1,10 @@
 // Intersection over union of all pairs. A thread a column, at 32 rows, whose boxes stand in shared memory:
 // 4 bytes written a pair and hardly any read. Some 16 instructions and a division a pair: bound by memory
 // where the matrix leaves the L2 cache, by arithmetic before.
+#include "kernels/detection/pairwise_iou.h"
+
 #include "kernels/common/launch.h"
 #include "kernels/detection/boxes.cuh"
-#include "kernels/detection/pairwise_iou.h"
 
 namespace tyto::kernels {
 namespace {
