@@ -6,7 +6,7 @@ from torch import nn
 
 import reference_networks as ref
 
-PREDICTS = re.compile(r"(^|\.)(loc|conf)\.\d+$|_head\.module_list\.\d+(\.1)?$")
+PREDICTS = re.compile(r"(^|\.)((loc|conf)\.\d+|loc|score|cls_loc|cls_logits|bbox_pred|cls_score)$|_head\.module_list\.\d+(\.1)?$")
 
 
 def narrow(model):
