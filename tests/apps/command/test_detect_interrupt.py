@@ -90,7 +90,7 @@ class Interrupted(DetectionPlace):
 
     def test_every_option_that_decides_the_lines_is_refused_when_it_changes(self):
         deciding = {"--every": ["2"], "--score-threshold": ["0.2"], "--set": ["max_detections=4"], "--classes": ["1"],
-                    "--crops": [self.at("c")], "--show-threshold": ["0.3"], "--exif-orientation": [], "--autotune": [],
+                    "--crops": [self.at("c")], "--trace": [self.at("t")], "--show-threshold": ["0.3"], "--exif-orientation": [], "--autotune": [],
                     "--batch": None, "--draw": None, "--precision": None}
         self.assert_options_are("detect", deciding, ("--output", "--coco", "--coco-annotations", "--decoders", "--resume", "--json",
                                                      "--device", "--threads", "--memory-limit", "--synchronous", "--help"))

@@ -12,6 +12,9 @@ PARITY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "p
 sys.path.insert(0, PARITY)
 import reference_detectors as detectors  # noqa: E402
 import reference_networks as networks  # noqa: E402
+import reference_two_stage as two_stage  # noqa: E402
+
+FEW = "pre_nms=100 post_nms=12 score_threshold=0.001"  # regions; some are found in with any weights
 
 
 def torchvision_detector(name):
@@ -33,6 +36,12 @@ CASES = {
     "ssd300_vgg16 300 300": lambda: torchvision_detector("ssd300_vgg16").state_dict(),
     "ssdlite320_mobilenet_v3_large 320 320": lambda: torchvision_detector("ssdlite320_mobilenet_v3_large").state_dict(),
     "ssdlite_mobilenet_v2 300 300": lambda: detectors.SsdliteMobilenetV2(2).state_dict(),
+    f"simple_faster_rcnn 128 160 {FEW} min_size=4": lambda: two_stage.SimpleFasterRcnn().state_dict(),
+    f"fasterrcnn_resnet_fpn 96 128 {FEW}": lambda: torchvision_detector("fasterrcnn_resnet50_fpn").state_dict(),
+    f"fasterrcnn_resnet_fpn 96 128 {FEW} norm_eps=1e-5": lambda: torchvision_detector("fasterrcnn_resnet50_fpn_v2").state_dict(),
+    f"fasterrcnn_mobilenet_v3_large_fpn 96 128 {FEW}": lambda: torchvision_detector("fasterrcnn_mobilenet_v3_large_fpn").state_dict(),
+    f"fasterrcnn_mobilenet_v3_large_320_fpn 96 128 {FEW}":
+        lambda: torchvision_detector("fasterrcnn_mobilenet_v3_large_320_fpn").state_dict(),
 }
 
 with open(sys.argv[1], "w") as out:

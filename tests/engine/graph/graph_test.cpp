@@ -70,9 +70,10 @@ TEST(GraphShapes, LinearMapsTheLastDimensionOfRows) {
     expect_error([&] { g.linear(x, w.scope("odd")); }, ErrorKind::Format,
                  {"'odd.weight'", "[7, 35]", "[any, 36]"});
   }
-  OneInput map({2, 6, 3, 36});
-  expect_error([&] { map.graph.linear(map.x, w.scope("fc")); }, ErrorKind::Shape,
-               {"'fc'", "a map [2, 6, 3, 36]"});
+  OneInput map({2, 6, 3, 2});
+  EXPECT_EQ(map.graph.shape(map.graph.linear(map.x, w.scope("fc"))), (Shape{2, 7}));
+  expect_error([&] { map.graph.linear(map.x, w.scope("odd")); }, ErrorKind::Format,
+               {"'odd.weight'", "[7, 35]", "[any, 36]"});
 }
 
 TEST(GraphShapes, ANodeThatCountsHasItsCountBesideIt) {
