@@ -11,7 +11,7 @@ from turns import HERE, Peer, Tyto, save_input
 TITLES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "pytorch": "PyTorch", "openvino-bf16": "OpenVINO bf16"}
 PACKAGES = {"onnxruntime": ["onnxruntime"], "openvino": ["openvino"], "pytorch": ["torch", "torchvision"]}
 TURN_MS, LEAST_RUNS = 3000, 3  # slow networks have fewer runs a turn
-NETWORKS = ("ssd300_vgg16", "resnet50", "mobilenet_v2", "ssdlite320_mobilenet_v3_large")
+NETWORKS = ("simple_faster_rcnn", "ssd300_vgg16", "resnet50", "mobilenet_v2", "ssdlite320_mobilenet_v3_large")
 
 
 class Table:
@@ -110,7 +110,7 @@ def main():
         for network, facts in about.items():
             subprocess.run([options.tyto, "-q", "convert", f"{folder}/{network}.pth", "-o", f"{folder}/{network}.safetensors"],
                            check=True, capture_output=True)
-            for batch in (1, 8):
+            for batch in facts["batches"]:
                 save_input(folder, network, batch, facts["size"])
                 print(table.row(folder, network, batch, facts), flush=True)
     versions = ", ".join(f"{name} {version}" for name, version in table.versions.items())

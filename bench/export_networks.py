@@ -8,8 +8,6 @@ import torch
 
 from networks import NETWORKS
 
-BATCHES = (1, 8)
-
 warnings.filterwarnings("ignore")  # of tracing; the peers say themselves what they cannot read
 folder, names = sys.argv[1], sys.argv[2:] or list(NETWORKS)
 if unknown := set(names) - set(NETWORKS):
@@ -18,8 +16,8 @@ for name in names:
     torch.manual_seed(0)
     model = NETWORKS[name].build().eval()
     torch.save(model.state_dict(), f"{folder}/{name}.pth")
-    for batch in BATCHES:
+    for batch in NETWORKS[name].batches:
         x = torch.randn(batch, 3, *NETWORKS[name].size)
         torch.onnx.export(model, x, f"{folder}/{name}_{batch}.onnx", input_names=["input"], opset_version=13)
 with open(f"{folder}/networks.json", "w") as f:
-    json.dump({name: {"size": NETWORKS[name].size, "outputs": NETWORKS[name].outputs} for name in names}, f)
+    json.dump({name: {key: getattr(NETWORKS[name], key) for key in ("size", "outputs", "batches")} for name in names}, f)

@@ -24,6 +24,31 @@ class RawHeads(nn.Module):
         return heads["bbox_regression"], heads["cls_logits"]
 
 
+class FasterRcnn(nn.Module):
+    """simple-faster-rcnn-pytorch's network with given regions in the place of proposals, which no peer's graph can make: its
+    trunk and region proposal network, RoI pooling and head."""
+
+    REGIONS = 300
+
+    def __init__(self, height, width):
+        super().__init__()
+        self.extractor = torchvision.models.vgg16(weights=None).features[:30]
+        self.rpn, self.head = nn.Module(), nn.Module()
+        self.rpn.conv1, self.rpn.score, self.rpn.loc = nn.Conv2d(512, 512, 3, padding=1), nn.Conv2d(512, 18, 1), nn.Conv2d(512, 36, 1)
+        self.head.classifier = nn.Sequential(nn.Linear(25088, 4096), nn.ReLU(), nn.Linear(4096, 4096), nn.ReLU())
+        self.head.cls_loc, self.head.score = nn.Linear(4096, 84), nn.Linear(4096, 21)
+        low = torch.rand(self.REGIONS, 2) * torch.tensor((width - 64.0, height - 64.0))
+        high = torch.minimum(low + 32 + 300 * torch.rand(self.REGIONS, 2), torch.tensor((width, height)))
+        self.register_buffer("regions", torch.cat((torch.zeros(self.REGIONS, 1), low, high), 1), persistent=False)
+
+    def forward(self, x):
+        maps = self.extractor(x)
+        hidden = torch.relu(self.rpn.conv1(maps))
+        pooled = torchvision.ops.roi_pool(maps, self.regions, 7, 1 / 16).flatten(1)
+        head = self.head.classifier(pooled)
+        return self.rpn.loc(hidden), self.rpn.score(hidden), self.head.cls_loc(head), self.head.score(head)
+
+
 def headless_resnet50():
     model = torchvision.models.resnet50(weights=None)
     model.fc = nn.Identity()
@@ -39,10 +64,12 @@ class Network:
     build: callable
     size: tuple  # height, width
     outputs: str  # tyto's names for what the module returns
+    batches: tuple = (1, 8)
 
 
 NETWORKS = {
     "ssd300_vgg16": Network(lambda: detector("ssd300_vgg16"), (300, 300), "locations,logits"),
+    "simple_faster_rcnn": Network(lambda: FasterRcnn(600, 1000), (600, 1000), "rpn_locations,rpn_logits,locations,logits", (1,)),
     "resnet50": Network(headless_resnet50, (256, 128), "features"),
     "mobilenet_v2": Network(lambda: torchvision.models.mobilenet_v2(weights=None), (224, 224), "logits"),
     "vit_b_16": Network(lambda: torchvision.models.vit_b_16(weights=None), (224, 224), "logits"),

@@ -13,9 +13,16 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 def save_input(folder, network, batch, size):
     x = np.random.default_rng(0).standard_normal((batch, 3, *size), dtype=np.float32)
     np.save(f"{folder}/{network}_{batch}.npy", x)
-    header = json.dumps({"input": {"dtype": "F32", "shape": list(x.shape), "data_offsets": [0, x.nbytes]}}).encode()
+    tensors = {"input": x}
+    if "rcnn" in network:  # which takes its images' sizes
+        tensors["sizes"] = np.tile(np.float32((*size, *size)), (batch, 1))
+    header, end = {}, 0
+    for name, tensor in tensors.items():
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [end, end + tensor.nbytes]}
+        end += tensor.nbytes
+    text = json.dumps(header).encode()
     with open(f"{folder}/{network}_{batch}.safetensors", "wb") as f:
-        f.write(struct.pack("<Q", len(header)) + header + x.tobytes())
+        f.write(struct.pack("<Q", len(text)) + text + b"".join(tensor.tobytes() for tensor in tensors.values()))
 
 
 class Tyto:
