@@ -50,12 +50,17 @@ Tensor filled(const Shape& shape, int64_t value) {
   return tensor;
 }
 
-// Numbers are noise, indices 0, tables full.
+// Numbers are noise, indices 0, tables full, images whole.
 Tensors noise_inputs(const Model& model, int batch) {
   const InputShapes shapes = model.input_shapes(batch);
   Tensors inputs;
   for (const InputInfo& input : model.info().inputs) {
     const Shape& shape = shapes.at(input.name);
+    if (!input.sizes_of.empty()) {
+      const Shape& image = shapes.at(input.sizes_of);
+      inputs.emplace(input.name, sizes_of_whole_images(batch, image[2], image[3]));
+      continue;
+    }
     inputs.emplace(input.name, input.type == DType::I32 ? filled(shape, 0) : noise(shape));
     if (input.counted) inputs.emplace(input.name + kCountSuffix, filled({batch}, input.sample[0]));
   }

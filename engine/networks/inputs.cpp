@@ -64,6 +64,13 @@ InputInfo sizes_input(const std::string& image, const std::string& name) {
   return input;
 }
 
+Tensor sizes_of_whole_images(int64_t samples, int64_t height, int64_t width) {
+  std::vector<float> rows;
+  for (int64_t i = 0; i < samples; ++i)
+    for (const int64_t side : {height, width, height, width}) rows.push_back(static_cast<float>(side));
+  return Tensor::of<float>({samples, kernels::kSizesRow}, rows);
+}
+
 InputShapes input_shapes(const std::vector<InputInfo>& inputs, int64_t batch) {
   InputShapes shapes;
   for (const InputInfo& input : inputs) {

@@ -21,6 +21,9 @@ InputInfo tensor_input(const std::string& name, DType type, const Shape& sample,
 // The sizes of the images of `image`, which pipelines fill in: F32 [N, 4], see kernels/detection/boxes.h.
 InputInfo sizes_input(const std::string& image, const std::string& name = "sizes");
 
+// For such an input: images that fill the network's input, of originals as large.
+Tensor sizes_of_whole_images(int64_t samples, int64_t height, int64_t width);
+
 InputShapes input_shapes(const std::vector<InputInfo>& inputs, int64_t batch);  // see Model::input_shapes
 
 // Whether the shapes are those of these inputs and counts for one number of samples; images may have any
