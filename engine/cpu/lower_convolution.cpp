@@ -87,95 +87,118 @@ TensorRef Lowering::padded(Value v, const Padding& padding, const memory::desc& 
   return to;
 }
 
-void Lowering::lower(const Conv2d& op, const Node& node, int id) {
+// How a convolution is done.
+struct Lowering::ConvolutionChoice {
+  ConvolutionShape shape;
+  memory::desc bias;
+  dnnl::primitive_attr attributes;
+  dnnl::algorithm algorithm = dnnl::algorithm::convolution_direct;
+  int64_t images = 0;        // in one pass
+  bool padded_copy = false;  // of the input, which then needs no padding
+  Convolution::primitive_desc pd;
+
+  Convolution::primitive_desc describe(const dnnl::engine& engine, const memory::desc& source,
+                                       const memory::desc& weights, const memory::desc& result) const {
+    const Convolution::desc d(dnnl::prop_kind::forward_inference, algorithm, source, weights, bias, result,
+                              shape.strides, shape.dilates, shape.before, shape.after);
+    return {d, attributes, engine, /*allow_empty=*/true};
+  }
+};
+
+// Winograd, else direct; the layout that the value has is kept where a JIT kernel takes it, so that layouts
+// pass from layer to layer and only the network's input is reordered. all: images of a batch, or of a sample
+// where they are counted.
+Lowering::ConvolutionChoice Lowering::choose_convolution(const Conv2d& op, const Node& node, int64_t all,
+                                                         bool is_counted) {
   const Value x = node.inputs[0];
-  const bool biased = node.weights.size() > 1, residual = node.inputs.size() > 1;
-  const memory::desc bias_layout = biased ? plain(node.weights[1].shape()) : memory::desc();
-  ConvolutionShape s = shape_of(op, node.weights[0].shape());
-  const memory::desc any_weights(s.weights, memory_type(node.result().elements), memory::format_tag::any);
-  // Of counted images a sample's are one batch.
-  const std::optional<CountedRows> counts = residual ? std::nullopt : counted(x);
-  const int64_t all = counts ? counts->capacity : node.shape()[0];
-  int64_t images = all;  // in one pass
+  const Shape& w = node.weights[0].shape();
+  ConvolutionChoice choice = {.shape = shape_of(op, w)};
+  if (node.weights.size() > 1) choice.bias = plain(node.weights[1].shape());
+  dnnl::post_ops ops;
+  if (node.inputs.size() > 1) ops.append_sum();
+  append_activation(ops, op.activation);
+  choice.attributes = attributes(ops);
+
+  const memory::desc any_weights(choice.shape.weights, memory_type(node.result().elements),
+                                 memory::format_tag::any);
   const auto of_a_pass = [&](Result map) {
-    map.shape[0] = images;
+    map.shape[0] = choice.images;
     return map;
   };
-
-  dnnl::post_ops ops;
-  if (residual) ops.append_sum();
-  append_activation(ops, op.activation);
-  const auto convolution = [&](dnnl::algorithm algorithm, const memory::desc& source,
-                               const memory::desc& weights, const memory::desc& result) {
-    const Convolution::desc d(dnnl::prop_kind::forward_inference, algorithm, source, weights, bias_layout,
-                              result, s.strides, s.dilates, s.before, s.after);
-    return Convolution::primitive_desc(d, attributes(ops), engine_, /*allow_empty=*/true);
+  const auto described_from = [&](const memory::desc& source) {
+    return choice.describe(engine_, source, any_weights, any_layout(of_a_pass(node.result())));
   };
-  const auto make = [&](dnnl::algorithm algorithm, const memory::desc& source) {
-    return convolution(algorithm, source, any_weights, any_layout(of_a_pass(node.result())));
+  const auto described = [&] {
+    const memory::desc now = with_images(stored(x).layout, choice.images);
+    if (now.data.data_type == any_weights.data.data_type)
+      if (auto pd = described_from(now); pd && is_jit(pd)) return pd;
+    return described_from(any_layout(of_a_pass(graph_.result(x))));
   };
 
-  // Winograd, else direct; the layout that the value has is kept where a JIT kernel takes it, so that layouts
-  // pass from layer to layer and only the network's input is reordered.
-  const auto choose = [&](dnnl::algorithm algorithm) {
-    if (const memory::desc now = with_images(stored(x).layout, images);
-        now.data.data_type == any_weights.data.data_type)
-      if (auto pd = make(algorithm, now); pd && is_jit(pd)) return pd;
-    return make(algorithm, any_layout(of_a_pass(graph_.result(x))));
-  };
+  choice.algorithm = dnnl::algorithm::convolution_winograd;
+  const bool may_win =
+      any_weights.data_type() == memory::data_type::f32 && winograd_may_win(op, graph_.shape(x), w);
   // In as many passes as keep the scratch within its cap.
-  const auto winograd = [&]() -> Convolution::primitive_desc {
-    for (; images > 0; images = counts ? 0 : next_divisor(all, images)) {
-      if (!winograd_counts(of_a_pass(node.result()).shape)) continue;
-      const auto pd = choose(dnnl::algorithm::convolution_winograd);
-      if (!pd) break;
-      if (scratch_bytes(pd) <= (images == 1 || counts ? kWinogradScratchAlone : kWinogradScratch)) return pd;
-    }
-    images = all;
-    return {};
-  };
-  Convolution::primitive_desc pd;
-  dnnl::algorithm algorithm = dnnl::algorithm::convolution_winograd;
-  if (any_weights.data_type() == memory::data_type::f32 &&
-      winograd_may_win(op, graph_.shape(x), node.weights[0].shape()))
-    pd = winograd();
-  if (!pd) pd = choose(algorithm = dnnl::algorithm::convolution_direct);
+  for (choice.images = may_win ? all : 0; choice.images > 0;
+       choice.images = is_counted ? 0 : next_divisor(all, choice.images)) {
+    if (!winograd_counts(of_a_pass(node.result()).shape)) continue;
+    choice.pd = described();
+    if (!choice.pd) break;
+    const bool alone = choice.images == 1 || is_counted;
+    if (scratch_bytes(choice.pd) <= (alone ? kWinogradScratchAlone : kWinogradScratch)) return choice;
+  }
+  choice.algorithm = dnnl::algorithm::convolution_direct;
+  choice.images = all;
+  choice.pd = described();
+
   // Direct kernels refuse a padding wider than their registers hold, as of SSD's dilated conv6. What is left
   // then is a matrix product, which rounds an image by its place in the batch; a padded copy of the input
   // avoids it.
-  bool padded_copy = false;
-  if (pd && !is_jit(pd) && pads(op.padding)) {
-    s.before = s.after = {0, 0};
-    const auto direct =
-        make(dnnl::algorithm::convolution_direct,
-             any_layout(of_a_pass({grown(graph_.shape(x), op.padding), node.result().elements, Kind::Map})));
-    padded_copy = direct && is_jit(direct);
-    if (padded_copy) pd = direct;
-  }
+  if (!choice.pd || is_jit(choice.pd) || !pads(op.padding)) return choice;
+  ConvolutionChoice of_a_copy = choice;
+  of_a_copy.padded_copy = true;
+  of_a_copy.shape.before = of_a_copy.shape.after = {0, 0};
+  of_a_copy.pd = of_a_copy.describe(
+      engine_, any_layout(of_a_pass({grown(graph_.shape(x), op.padding), node.result().elements, Kind::Map})),
+      any_weights, any_layout(of_a_pass(node.result())));
+  return of_a_copy.pd && is_jit(of_a_copy.pd) ? of_a_copy : choice;
+}
+
+void Lowering::lower(const Conv2d& op, const Node& node, int id) {
+  const Value x = node.inputs[0];
+  const bool residual = node.inputs.size() > 1;
+  const std::optional<CountedRows> counts = residual ? std::nullopt : counted(x);
+  const int64_t all = counts ? counts->capacity : node.shape()[0];
+  const ConvolutionChoice choice = choose_convolution(op, node, all, counts.has_value());
+  const Convolution::primitive_desc& pd = choice.pd;
   if (!pd)
     throw Error(ErrorKind::Unsupported, fmt::format("layer '{}': oneDNN has no such convolution", node.name));
 
   const memory::desc source_layout = with_images(pd.src_desc(), graph_.shape(x)[0]),
                      result_layout = with_images(pd.dst_desc(), node.shape()[0]);
-  const TensorRef source = padded_copy ? padded(x, op.padding, source_layout) : in_layout(x, source_layout);
+  const TensorRef source =
+      choice.padded_copy ? padded(x, op.padding, source_layout) : in_layout(x, source_layout);
   const TensorRef result =
       residual ? reuse_or_copy(node.inputs[1], result_layout, id, source) : new_tensor(result_layout);
-  memory::dims plain_strides(s.weights.size(), 1);
-  for (size_t i = s.weights.size(); i-- > 1;) plain_strides[i - 1] = plain_strides[i] * s.weights[i];
+  const memory::dims& dims = choice.shape.weights;
+  memory::dims plain_strides(dims.size(), 1);
+  for (size_t i = dims.size(); i-- > 1;) plain_strides[i - 1] = plain_strides[i] * dims[i];
   Arguments arguments = {
       {DNNL_ARG_WEIGHTS,
-       pack(node.weights[0], {s.weights, memory::data_type::f32, plain_strides}, pd.weights_desc())}};
-  if (biased) arguments.emplace_back(DNNL_ARG_BIAS, pack(node.weights[1], bias_layout, pd.bias_desc()));
+       pack(node.weights[0], {dims, memory::data_type::f32, plain_strides}, pd.weights_desc())}};
+  if (node.weights.size() > 1)
+    arguments.emplace_back(DNNL_ARG_BIAS, pack(node.weights[1], choice.bias, pd.bias_desc()));
   store(id, result);
   if (counts) {
     const auto of_images = [&](int64_t n) {
-      return convolution(algorithm, with_images(pd.src_desc(), n), pd.weights_desc(),
-                         with_images(pd.dst_desc(), n));
+      return choice.describe(engine_, with_images(pd.src_desc(), n), pd.weights_desc(),
+                             with_images(pd.dst_desc(), n));
     };
     return add_counted(node, rungs_of<Convolution>(pd, all, of_images), *counts, source, result, arguments);
   }
-  if (images < all)
-    return add_passes(node, rung_of<Convolution>(images, pd), all / images, source, result, arguments);
+  if (choice.images < all)
+    return add_passes(node, rung_of<Convolution>(choice.images, pd), all / choice.images, source, result,
+                      arguments);
   arguments.emplace_back(DNNL_ARG_SRC, bind(source));
   arguments.emplace_back(DNNL_ARG_DST, bind(result));
   add_primitive(node, pd.impl_info_str(), Convolution(pd), pd.scratchpad_desc(), std::move(arguments),

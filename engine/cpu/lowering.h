@@ -157,6 +157,8 @@ class Lowering {
   Movable movable(const Rung& rung, Arguments arguments);
 
   // --- families ---
+  struct ConvolutionChoice;
+  ConvolutionChoice choose_convolution(const Conv2d& op, const Node& node, int64_t all, bool is_counted);
   void lower_binary(dnnl::algorithm algorithm, Activation activation, const Node& node, int id);
   void lower_scale_channels(const Node& node, int id);
   void normalize_groups(const kernels::GroupNorm& params, const Node& node, int id);

@@ -259,6 +259,7 @@ class TorchvisionTests(TwoStageTests):
         return model.detections(*given)
 
 
+@unittest.skipIf(DEVICE, "of layers that others have as well")
 class TestResnet18Fpn(TorchvisionTests, ParityCase):
     """As it is trained from nothing: batch norms are not frozen."""
 
@@ -296,6 +297,7 @@ class TestMobilenetV3LargeFpn(TorchvisionTests, ParityCase):
     convert_options = ("--network=fasterrcnn_mobilenet_v3_large_fpn", *TorchvisionTests.convert_options)
 
 
+@unittest.skipIf(DEVICE, "of the same layers as the one above")
 class TestMobilenetV3Large320Fpn(TorchvisionTests, ParityCase):
     build = staticmethod(partial(ref.by_name, "fasterrcnn_mobilenet_v3_large_320_fpn"))
     convert_options = ("--network=fasterrcnn_mobilenet_v3_large_320_fpn", *TorchvisionTests.convert_options)
