@@ -19,8 +19,8 @@ struct RoiAlign {
   RoiLevels levels;
 };
 
-// Of sampling_ratio 0, along an axis. A region larger than any map that has fewer cells a bin is sampled more
-// coarsely than torchvision would, which would run out of memory.
+// A bin's along an axis where sampling_ratio is 0. Regions whose bins have more cells reach far beyond any
+// map; they are sampled more coarsely than torchvision would, which would run out of memory.
 inline constexpr int kMaxSamples = 4096;
 
 // A region's corners are its level's cells, not rounded; unless aligned, its sides are at least one cell. A

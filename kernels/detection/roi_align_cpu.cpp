@@ -9,50 +9,65 @@ namespace {
 // Some channels of one region.
 struct Work {
   const float* map;             // cell (0, 0)
-  int64_t map_width, map_step;  // cells a row, floats a cell
+  int64_t map_width, map_cell;  // cells a row, floats a cell
   float* features;              // bin (0, 0)
-  int64_t features_step;
+  int64_t features_bin;         // floats a bin
+  ChannelGroups groups;
 
-  const float* cell(int row, int column) const { return map + (row * map_width + column) * map_step; }
+  const float* cell(int row, int column) const { return map + (row * map_width + column) * map_cell; }
+  void skip(int64_t count) {
+    map += count * groups.map_step;
+    features += count * groups.features_step;
+    groups.count -= count;
+  }
 };
 
-template <int kLanes>
+// kGroups runs of kLanes channels at a time: the weights serve them all.
+template <int kLanes, int kGroups>
 [[gnu::always_inline]] inline void align_bin(const Work& w, const AlignSamples& samples, size_t row,
                                              size_t column, float count, float* to) {
   const AxisTaps &rows = samples.rows, &columns = samples.columns;
-  float sum[kLanes];
-  for (int l = 0; l < kLanes; ++l) sum[l] = 0;
+  float sum[kGroups][kLanes];
+  for (int g = 0; g < kGroups; ++g)
+    for (int l = 0; l < kLanes; ++l) sum[g][l] = 0;
   for (size_t i = rows.begin[row]; i < rows.begin[row + 1]; ++i)
     for (size_t k = columns.begin[column]; k < columns.begin[column + 1]; ++k) {
       const AlignTap y = rows.taps[i], x = columns.taps[k];
       const float w1 = y.weight_low * x.weight_low, w2 = y.weight_low * x.weight_high,
                   w3 = y.weight_high * x.weight_low, w4 = y.weight_high * x.weight_high;
-      const float *v1 = w.cell(y.low, x.low), *v2 = w.cell(y.low, x.high), *v3 = w.cell(y.high, x.low),
-                  *v4 = w.cell(y.high, x.high);
-      for (int l = 0; l < kLanes; ++l) sum[l] += w1 * v1[l] + w2 * v2[l] + w3 * v3[l] + w4 * v4[l];
+      const float *c1 = w.cell(y.low, x.low), *c2 = w.cell(y.low, x.high), *c3 = w.cell(y.high, x.low),
+                  *c4 = w.cell(y.high, x.high);
+      for (int g = 0; g < kGroups; ++g) {
+        const int64_t at = g * w.groups.map_step;
+        const float *v1 = c1 + at, *v2 = c2 + at, *v3 = c3 + at, *v4 = c4 + at;
+        for (int l = 0; l < kLanes; ++l) sum[g][l] += w1 * v1[l] + w2 * v2[l] + w3 * v3[l] + w4 * v4[l];
+      }
     }
-  for (int l = 0; l < kLanes; ++l) to[l] = sum[l] / count;
+  for (int g = 0; g < kGroups; ++g)
+    for (int l = 0; l < kLanes; ++l) to[g * w.groups.features_step + l] = sum[g][l] / count;
 }
 
-template <int kLanes>
-[[gnu::always_inline]] inline void align_lanes(Work& w, const AlignSamples& samples, float count,
-                                               int64_t& lanes) {
+template <int kLanes, int kGroups>
+[[gnu::always_inline]] inline void align_groups(Work& w, const AlignSamples& samples, float count) {
   const size_t height = samples.rows.begin.size() - 1, width = samples.columns.begin.size() - 1;
-  for (; lanes >= kLanes; lanes -= kLanes) {
+  for (; w.groups.count >= kGroups; w.skip(kGroups)) {
     float* to = w.features;
     for (size_t row = 0; row < height; ++row)
-      for (size_t column = 0; column < width; ++column, to += w.features_step)
-        align_bin<kLanes>(w, samples, row, column, count, to);
-    w.map += kLanes;
-    w.features += kLanes;
+      for (size_t column = 0; column < width; ++column, to += w.features_bin)
+        align_bin<kLanes, kGroups>(w, samples, row, column, count, to);
   }
 }
 
-TYTO_MULTIVERSION void align(Work w, const AlignSamples& samples, float count, int64_t lanes) {
-  align_lanes<32>(w, samples, count, lanes);
-  align_lanes<16>(w, samples, count, lanes);
-  align_lanes<8>(w, samples, count, lanes);
-  align_lanes<1>(w, samples, count, lanes);
+TYTO_MULTIVERSION void align(Work w, const AlignSamples& samples, float count) {
+  if (w.groups.lanes == 16) {
+    align_groups<16, 4>(w, samples, count);
+    align_groups<16, 1>(w, samples, count);
+  } else if (w.groups.lanes == 8) {
+    align_groups<8, 4>(w, samples, count);
+    align_groups<8, 1>(w, samples, count);
+  } else {
+    align_groups<1, 1>(w, samples, count);
+  }
 }
 
 }  // namespace
@@ -60,6 +75,8 @@ TYTO_MULTIVERSION void align(Work w, const AlignSamples& samples, float count, i
 void roi_align_cpu(std::span<const ChannelBlocks<const float>> maps, const Rois& rois, const RoiAlign& params,
                    const ChannelBlocks<float>& features) {
   const RoiLevelBounds bounds = roi_level_bounds(params.levels);
+  std::vector<std::vector<ChannelGroups>> groups;  // of each level
+  for (const auto& map : maps) groups.push_back(channel_groups(map, features));
 #pragma omp parallel
   {
     AlignSamples samples;
@@ -72,11 +89,10 @@ void roi_align_cpu(std::span<const ChannelBlocks<const float>> maps, const Rois&
       const ChannelBlocks<const float>& map = maps[static_cast<size_t>(level)];
       samples.set(rois.box(row), params, params.levels.scales[static_cast<size_t>(level)], map);
       const float count = samples_of_bin(samples.rows.axis, samples.columns.axis);
-      for_each_run(map, features, [&](int64_t channel, int64_t run) {
-        align({channel_of(map, row / rois.capacity, channel), map.width, map.block,
-               channel_of(features, row, channel), features.block},
-              samples, count, run);
-      });
+      for (const ChannelGroups& some : groups[static_cast<size_t>(level)])
+        align({channel_of(map, row / rois.capacity, some.first), map.width, map.block,
+               channel_of(features, row, some.first), features.block, some},
+              samples, count);
     }
   }
 }

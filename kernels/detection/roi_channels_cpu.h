@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include "kernels/common/channel_blocks.h"
 
@@ -15,6 +16,42 @@ void for_each_run(const ChannelBlocks<A>& a, const ChannelBlocks<B>& b, const Bo
     body(c, count);
     c += count;
   }
+}
+
+// Floats from channel `from` to channel `to`.
+template <class T>
+int64_t channels_apart(const ChannelBlocks<T>& b, int64_t from, int64_t to) {
+  const auto place = [&](int64_t c) { return c / b.block * b.block_stride + c % b.block; };
+  return place(to) - place(from);
+}
+
+// Runs of 16, 8 or 1 channels that follow one another at equal distances.
+struct ChannelGroups {
+  int64_t first, lanes, count;      // the first channel, channels of a run, runs
+  int64_t map_step, features_step;  // floats from one run to the next
+};
+
+// All channels, cut so that vectors of them can be worked on several at a time, whatever the blocks are.
+template <class A, class B>
+std::vector<ChannelGroups> channel_groups(const ChannelBlocks<A>& map, const ChannelBlocks<B>& features) {
+  std::vector<ChannelGroups> all;
+  for_each_run(map, features, [&](int64_t first, int64_t count) {
+    for (const int64_t end = first + count; first < end;) {
+      const int64_t left = end - first, lanes = left >= 16 ? 16 : left >= 8 ? 8 : 1;
+      const bool follows = !all.empty() && all.back().lanes == lanes;
+      const int64_t before = first - lanes;
+      const int64_t map_step = follows ? channels_apart(map, before, first) : 0;
+      const int64_t features_step = follows ? channels_apart(features, before, first) : 0;
+      ChannelGroups* last = follows ? &all.back() : nullptr;
+      if (last && last->count == 1) last->map_step = map_step, last->features_step = features_step;
+      if (last && last->map_step == map_step && last->features_step == features_step)
+        ++last->count;
+      else
+        all.push_back({first, lanes, 1, 0, 0});
+      first += lanes;
+    }
+  });
+  return all;
 }
 
 // Of cell (0, 0) of a channel.

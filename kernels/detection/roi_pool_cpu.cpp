@@ -32,70 +32,93 @@ struct Bins {
 // Some channels of one region.
 struct Work {
   const float* map;             // cell (0, 0)
-  int64_t map_width, map_step;  // cells a row, floats a cell
+  int64_t map_width, map_cell;  // cells a row, floats a cell
   float* features;              // bin (0, 0)
   int32_t* argmax;              // or null
-  int64_t features_step;
+  int64_t features_bin;         // floats a bin
+  ChannelGroups groups;
+
+  void skip(int64_t count) {
+    map += count * groups.map_step;
+    features += count * groups.features_step;
+    if (argmax) argmax += count * groups.features_step;
+    groups.count -= count;
+  }
 };
 
-template <int kLanes, bool kArgmax>
+// kGroups runs of kLanes channels at a time, because a maximum waits for the one before.
+template <int kLanes, int kGroups, bool kArgmax>
 [[gnu::always_inline]] inline void pool_bin(const Work& w, CellRange rows, CellRange columns, int64_t to) {
   const bool is_empty = rows.end <= rows.begin || columns.end <= columns.begin;
-  float best[kLanes];
-  int32_t where[kLanes];
-  for (int l = 0; l < kLanes; ++l) best[l] = is_empty ? 0.0f : -FLT_MAX;
-  for (int l = 0; l < kLanes; ++l) where[l] = -1;
+  float best[kGroups][kLanes];
+  int32_t where[kGroups][kLanes];
+  for (int g = 0; g < kGroups; ++g)
+    for (int l = 0; l < kLanes; ++l) best[g][l] = is_empty ? 0.0f : -FLT_MAX;
+  for (int g = 0; g < kGroups; ++g)
+    for (int l = 0; l < kLanes; ++l) where[g][l] = -1;
   for (int y = rows.begin; y < rows.end; ++y) {
-    const int64_t first = y * w.map_width + columns.begin;
-    const float* cell = w.map + first * w.map_step;
-    for (int x = columns.begin; x < columns.end; ++x, cell += w.map_step) {
+    const float* cell = w.map + (y * w.map_width + columns.begin) * w.map_cell;
+    for (int x = columns.begin; x < columns.end; ++x, cell += w.map_cell) {
       const int32_t index = static_cast<int32_t>(y * w.map_width) + x;
-      for (int l = 0; l < kLanes; ++l) {
-        const bool more = cell[l] > best[l];
-        best[l] = more ? cell[l] : best[l];
-        if constexpr (kArgmax) where[l] = more ? index : where[l];
+      for (int g = 0; g < kGroups; ++g) {
+        const float* v = cell + g * w.groups.map_step;
+        if constexpr (kArgmax) {
+          for (int l = 0; l < kLanes; ++l) {
+            const bool more = v[l] > best[g][l];
+            best[g][l] = more ? v[l] : best[g][l];
+            where[g][l] = more ? index : where[g][l];
+          }
+        } else {
+#pragma omp simd  // g++ takes eight lanes apart, otherwise
+          for (int l = 0; l < kLanes; ++l) best[g][l] = v[l] > best[g][l] ? v[l] : best[g][l];
+        }
       }
     }
   }
-  for (int l = 0; l < kLanes; ++l) w.features[to + l] = best[l];
-  if constexpr (kArgmax)
-    for (int l = 0; l < kLanes; ++l) w.argmax[to + l] = where[l];
-}
-
-template <int kLanes, bool kArgmax>
-[[gnu::always_inline]] inline void pool_lanes(Work& w, const Bins& bins, int64_t& lanes) {
-  for (; lanes >= kLanes; lanes -= kLanes) {
-    int64_t to = 0;
-    for (const CellRange& rows : bins.rows)
-      for (const CellRange& columns : bins.columns) {
-        pool_bin<kLanes, kArgmax>(w, rows, columns, to);
-        to += w.features_step;
-      }
-    w.map += kLanes;
-    w.features += kLanes;
-    if constexpr (kArgmax) w.argmax += kLanes;
+  for (int g = 0; g < kGroups; ++g) {
+    const int64_t first = to + g * w.groups.features_step;
+    for (int l = 0; l < kLanes; ++l) w.features[first + l] = best[g][l];
+    if constexpr (kArgmax)
+      for (int l = 0; l < kLanes; ++l) w.argmax[first + l] = where[g][l];
   }
 }
 
-TYTO_MULTIVERSION void pool(Work w, const Bins& bins, int64_t lanes) {
-  pool_lanes<64, false>(w, bins, lanes);
-  pool_lanes<16, false>(w, bins, lanes);
-  pool_lanes<8, false>(w, bins, lanes);
-  pool_lanes<1, false>(w, bins, lanes);
+template <int kLanes, int kGroups, bool kArgmax>
+[[gnu::always_inline]] inline void pool_groups(Work& w, const Bins& bins) {
+  for (; w.groups.count >= kGroups; w.skip(kGroups)) {
+    int64_t to = 0;
+    for (const CellRange& rows : bins.rows)
+      for (const CellRange& columns : bins.columns) {
+        pool_bin<kLanes, kGroups, kArgmax>(w, rows, columns, to);
+        to += w.features_bin;
+      }
+  }
 }
 
-TYTO_MULTIVERSION void pool_with_argmax(Work w, const Bins& bins, int64_t lanes) {
-  pool_lanes<32, true>(w, bins, lanes);
-  pool_lanes<16, true>(w, bins, lanes);
-  pool_lanes<8, true>(w, bins, lanes);
-  pool_lanes<1, true>(w, bins, lanes);
+template <bool kArgmax>
+[[gnu::always_inline]] inline void pool_all(Work& w, const Bins& bins) {
+  constexpr int kAtOnce = kArgmax ? 1 : 4;
+  if (w.groups.lanes == 16) {
+    pool_groups<16, kAtOnce, kArgmax>(w, bins);
+    pool_groups<16, 1, kArgmax>(w, bins);
+  } else if (w.groups.lanes == 8) {
+    pool_groups<8, kAtOnce, kArgmax>(w, bins);
+    pool_groups<8, 1, kArgmax>(w, bins);
+  } else {
+    pool_groups<1, 1, kArgmax>(w, bins);
+  }
 }
+
+TYTO_MULTIVERSION void pool(Work w, const Bins& bins) { pool_all<false>(w, bins); }
+TYTO_MULTIVERSION void pool_with_argmax(Work w, const Bins& bins) { pool_all<true>(w, bins); }
 
 }  // namespace
 
 void roi_pool_cpu(std::span<const ChannelBlocks<const float>> maps, const Rois& rois, const RoiPool& params,
                   const ChannelBlocks<float>& features, int32_t* argmax) {
   const RoiLevelBounds bounds = roi_level_bounds(params.levels);
+  std::vector<std::vector<ChannelGroups>> groups;  // of each level
+  for (const auto& map : maps) groups.push_back(channel_groups(map, features));
 #pragma omp parallel
   {
     Bins bins(params);
@@ -109,12 +132,12 @@ void roi_pool_cpu(std::span<const ChannelBlocks<const float>> maps, const Rois& 
       if (level < 0) continue;
       const ChannelBlocks<const float>& map = maps[static_cast<size_t>(level)];
       bins.set(rois.box(row), params.levels.scales[static_cast<size_t>(level)], map);
-      for_each_run(map, features, [&](int64_t channel, int64_t count) {
-        float* to = channel_of(features, row, channel);
-        const Work work = {channel_of(map, row / rois.capacity, channel),    map.width,     map.block, to,
-                           argmax ? argmax + (to - features.data) : nullptr, features.block};
-        (argmax ? pool_with_argmax : pool)(work, bins, count);
-      });
+      for (const ChannelGroups& some : groups[static_cast<size_t>(level)]) {
+        float* to = channel_of(features, row, some.first);
+        const Work work = {channel_of(map, row / rois.capacity, some.first), map.width,      map.block, to,
+                           argmax ? argmax + (to - features.data) : nullptr, features.block, some};
+        (argmax ? pool_with_argmax : pool)(work, bins);
+      }
     }
   }
 }
