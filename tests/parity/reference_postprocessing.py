@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 from torchvision.models.detection.image_list import ImageList
+from torchvision.ops import nms
 
 
 def rows(boxes, scores, labels):
@@ -94,6 +95,38 @@ def ssd_pytorch_detections(priors, locations, logits, threshold=0.01, overlap=0.
             found.append((class_boxes[kept], class_scores[kept], torch.full((len(kept),), float(label))))
     boxes, scores, labels = (torch.cat(parts) for parts in zip(*found))
     return rows(boxes * 300, scores, labels)
+
+
+# --- bubbliiiing's ssd-pytorch: ssd.pytorch's network, with anchors and suppression of its own ------------------------------
+
+
+def bubbliiiing_anchors():
+    """[8732, 4]: x1, y1, x2, y2 as parts of the image, to which they are clipped; centres divide it evenly."""
+    anchors = []
+    for cells, low, high, long in zip((38, 19, 10, 5, 3, 1), *VOC_SIZES, ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,))):
+        sizes = [(low, low), (math.sqrt(low * high),) * 2]
+        for ratio in long:
+            wide = low * math.sqrt(ratio), low / math.sqrt(ratio)
+            sizes += [wide, wide[::-1]]
+        half = np.array(sizes) / 2 / 300
+        y, x = np.meshgrid(*[(np.arange(cells) + 0.5) / cells] * 2, indexing="ij")
+        centres = np.stack((x, y), -1).reshape(-1, 1, 2)
+        anchors.append(np.concatenate((centres - half, centres + half), 2).reshape(-1, 4))
+    return torch.tensor(np.concatenate(anchors).clip(0, 1), dtype=torch.float32)
+
+
+def bubbliiiing_detections(anchors, locations, logits, threshold=0.5, overlap=0.45):
+    sizes = anchors[:, 2:] - anchors[:, :2]
+    centres = 0.5 * (anchors[:, 2:] + anchors[:, :2]) + locations[:, :2] * VARIANCE[0] * sizes
+    half = 0.5 * sizes * torch.exp(locations[:, 2:] * VARIANCE[1])
+    boxes = torch.cat((centres - half, centres + half), 1).clamp(0, 1)
+    scores = F.softmax(logits, -1)
+    found = []
+    for label in range(1, logits.shape[1]):
+        at = torch.nonzero(scores[:, label] > threshold)[:, 0]
+        kept = at[nms(boxes[at], scores[at, label], overlap)]
+        found.append((boxes[kept] * 300, scores[kept, label], torch.full((len(kept),), float(label))))
+    return rows(*(torch.cat(parts) for parts in zip(*found)))
 
 
 # --- TensorFlow's object detection API: the nodes MultipleGridAnchorGenerator, Postprocessor/Decode, NonMaxSuppressionV3,

@@ -343,6 +343,16 @@ class TestSsd300(EqualScoresTests, DetectorTests, ParityCase):
         return post.ssd_pytorch_detections(self.priors(model), locations, logits, options["score_threshold"],
                                            options["iou_threshold"], options["top_k"])
 
+    def test_anchors_of_bubbliiiing(self):
+        """The fork's anchors and suppression: boxes are clipped before it, and none is too many."""
+        changed = {"score_threshold": 0.1, "top_k": 0, "clip": "before"}
+        self.convert(self.model.state_dict(), "--set=anchors=bubbliiiing", "--set=empty_union=keep",
+                     *(f"--set={name}={value}" for name, value in changed.items()))
+        anchors = post.bubbliiiing_anchors()
+        self.anchors = lambda _: centred(anchors.double().numpy()) * 300
+        self.reference = lambda _, *heads, score_threshold, **__: post.bubbliiiing_detections(anchors, *heads, score_threshold)
+        self.assertGreater(self.check_postprocessing(self.model, self.run_tyto(self.x[:2]), **changed), 100)
+
     def location_convolutions(self, model):
         return list(model.loc)
 
