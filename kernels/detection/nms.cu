@@ -15,6 +15,12 @@
 // Cost for SSD300, 20 classes x 8732 boxes of which 1 in 100 passes: 0.7 MB of scores read an image, then
 // sorts of some 64 keys a tile and suppression among a hundred boxes a class, on 60 and on 20 blocks. Bound
 // by latency, not by memory.
+//
+// Cost of a region proposal network's 20,646 boxes, 6000 to 300: 0.4 MB read; one list, so one SM. Before the
+// 300th is kept some thousand to 6000 candidates are compared with at most 300 boxes: 1.5 million pairs of
+// some 25 instructions, 128 lanes a cycle: 0.3 million cycles, below 0.2 ms. 12,000 to 2000 is at most 12
+// times that, and of real boxes half. Images and levels run side by side. More SMs a list would want a launch
+// a chunk of candidates, or all pairs as a mask: 18 MB an image.
 #include "kernels/detection/nms.h"
 
 #include "kernels/common/launch.h"
@@ -24,7 +30,9 @@ namespace tyto::kernels {
 namespace {
 
 constexpr int kMergeBlock = 256;
-constexpr int kSuppressBlock = 256;  // four on an SM: registers for all that is alive
+// Threads a list: four blocks an SM, registers for all that is alive; or all of an SM where there are few
+// lists.
+constexpr int kSuppressBlock = 256, kWideSuppressBlock = 1024, kFewLists = 64;
 
 __global__ void __launch_bounds__(kSortBlock)
     sort_tiles_kernel(const float* __restrict__ boxes, const float* __restrict__ scores,
@@ -76,9 +84,10 @@ __device__ Candidate candidate(const uint64_t* keys, int i, int count, const Nms
 // Greedy, 32 candidates at a time: a lane is a candidate. Each warp compares them with its share of the boxes
 // kept so far and with its share of one another; then every warp, for itself, goes through the 32 in order.
 // Only what was kept is ever compared with: a tenth of all pairs where a tenth is kept.
-__global__ void __launch_bounds__(kSuppressBlock, 4)
+template <int kBlock>
+__global__ void __launch_bounds__(kBlock, 1024 / kBlock)
     suppress_kernel(const float* __restrict__ boxes, NmsSizes sizes, Nms p, NmsWorkspace w) {
-  constexpr int kWarps = kSuppressBlock / kWarp;
+  constexpr int kWarps = kBlock / kWarp;
   TYTO_SHARED_ARRAY(float, tiles, 2 * kWarp * 4);     // the boxes that are being looked at, and the next
   TYTO_SHARED_ARRAY(unsigned, suppressed, kWarps);    // by a warp's share of the kept: a bit a candidate
   TYTO_SHARED_ARRAY(unsigned, suppressed_by, kWarp);  // the candidate
@@ -240,7 +249,12 @@ void nms(const BoxScores& in, const Nms& p, void* workspace, float* detections, 
                             in.counts, sizes, p.score_threshold, w.runs, w.run_lengths);
   if (sizes.tiles > 1)
     launch<merge_tiles_kernel>({.grid = a_tile, .block = kMergeBlock, .stream = stream}, sizes, w);
-  launch<suppress_kernel>({.grid = a_list, .block = kSuppressBlock, .stream = stream}, in.boxes, sizes, p, w);
+  if (lists <= kFewLists)
+    launch<suppress_kernel<kWideSuppressBlock>>(
+        {.grid = a_list, .block = kWideSuppressBlock, .stream = stream}, in.boxes, sizes, p, w);
+  else
+    launch<suppress_kernel<kSuppressBlock>>({.grid = a_list, .block = kSuppressBlock, .stream = stream},
+                                            in.boxes, sizes, p, w);
   launch<write_rows_kernel>({.grid = a_list, .block = kMergeBlock, .stream = stream}, sizes, p, w, detections,
                             counts);
 }

@@ -24,10 +24,12 @@ TYTO_HOST_DEVICE inline bool is_small(const Box& b, const Nms& p) {
   return p.min_size > 0 && (b.x2 - b.x1 + one < p.min_size || b.y2 - b.y1 + one < p.min_size);
 }
 
+// Without a branch, so that compilers compare with several boxes at once.
 TYTO_HOST_DEVICE inline bool suppresses(const Box& kept, const Box& candidate, const Nms& p) {
   const float overlap = iou(kept, candidate, one_of(p));
-  return overlap > p.iou_threshold || (p.rule == Suppress::GreaterEqual && overlap == p.iou_threshold) ||
-         (p.empty_union == EmptyUnion::Drop && std::isnan(overlap));
+  const bool drops_empty = p.empty_union == EmptyUnion::Drop, drops_equal = p.rule == Suppress::GreaterEqual;
+  return static_cast<bool>((overlap > p.iou_threshold) | (drops_equal & (overlap == p.iou_threshold)) |
+                           (drops_empty & (overlap != overlap)));
 }
 
 // The part of the box that may be shown.

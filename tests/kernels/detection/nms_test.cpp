@@ -207,6 +207,18 @@ TEST(Nms, EqualsTheReferenceOfLevels) {
   }
 }
 
+TEST(Nms, EqualsTheReferenceOfThousandsOfScoresWithTies) {
+  Numbers numbers(9);
+  const auto boxes = crowded_boxes(numbers, 1500);
+  std::vector<float> scores;
+  for (int i = 0; i < 1500; ++i)  // of both signs and many magnitudes
+    scores.push_back(
+        std::ldexp(static_cast<float>(numbers.next() % 9) - 4, static_cast<int>(numbers.next() % 60)));
+  for (const int top_k : {0, 200, 700, 1499})
+    expect_the_reference(shared_boxes(boxes, scores, 1, 1),
+                         {.score_threshold = -kInfinity, .top_k = top_k, .iou_threshold = 0.6f});
+}
+
 TEST(Nms, OverlapsOfExactlyTheThresholdGoByTheRule) {
   // Two unit boxes that share half of each: 0.5 / 1.5. As a float quotient, exactly.
   const std::vector<float> boxes = {0, 0, 1, 1, 0.5f, 0, 1.5f, 1};
