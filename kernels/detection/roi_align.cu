@@ -4,6 +4,8 @@
 // Cost for 300 regions on a map of 37 x 62 x 512, four samples a bin: the features are written once, 30 MB in
 // fp32; sixteen reads from L1 or L2 and 32 operations a value. A warp's reads of a cell are 512 bytes side by
 // side.
+#include "kernels/detection/roi_align.h"
+
 #include "kernels/detection/roi_align_math.h"
 #include "kernels/detection/roi_maps.cuh"
 

@@ -3,6 +3,8 @@
 // Cost for 300 regions on a map of 37 x 62 x 512, four samples a bin: the gradient, 30 MB, is read once for
 // every tile that a bin touches, one and a half times; sixteen products and additions to shared memory a
 // number. The map, 4.7 MB, is written once.
+#include "kernels/detection/roi_align.h"
+
 #include "kernels/detection/roi_align_math.h"
 #include "kernels/detection/roi_tiles.cuh"
 

@@ -4,6 +4,8 @@
 // Cost for 300 regions on a map of 37 x 62 x 512: the features are written once, 30 MB in fp32, the map, of
 // 4.7 MB, is read from L2 some ten times a bin; one comparison a value read. A warp's reads of a cell are 512
 // bytes side by side.
+#include "kernels/detection/roi_pool.h"
+
 #include <cfloat>
 
 #include "kernels/detection/roi_maps.cuh"

@@ -2,6 +2,8 @@
 //
 // Cost for 300 regions on a map of 37 x 62 x 512: gradient and argmax, 60 MB, are read once for every tile
 // that a bin touches, one and a half times; one addition a number. The map, 4.7 MB, is written once.
+#include "kernels/detection/roi_pool.h"
+
 #include "kernels/detection/roi_pool_math.h"
 #include "kernels/detection/roi_tiles.cuh"
 
