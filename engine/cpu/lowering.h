@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/cpu/packed_weights.h"
@@ -82,7 +83,7 @@ Rung rung_of(int64_t rows, const typename Primitive::primitive_desc& pd) {
 }
 
 // Rungs for the whole capacity and for fractions of it, rising; make(rows) gives a primitive's description or
-// none.
+// none. A fraction for which oneDNN has its reference loop alone, some hundred times slower, is left out.
 template <class Primitive, class Make>
 std::vector<Rung> rungs_of(const typename Primitive::primitive_desc& whole, int64_t capacity,
                            const Make& make) {
@@ -91,7 +92,9 @@ std::vector<Rung> rungs_of(const typename Primitive::primitive_desc& whole, int6
   for (int64_t i = 1; i < kRungs; ++i) {
     const int64_t rows = capacity * i / kRungs;
     if (rows == 0 || (!rungs.empty() && rungs.back().rows == rows)) continue;
-    if (const auto pd = make(rows)) rungs.push_back(rung_of<Primitive>(rows, pd));
+    const auto pd = make(rows);
+    if (pd && !std::string_view(pd.impl_info_str()).starts_with("ref"))
+      rungs.push_back(rung_of<Primitive>(rows, pd));
   }
   rungs.push_back(rung_of<Primitive>(capacity, whole));
   return rungs;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/cpu/lowering.h"
 #include "engine/graph/passes.h"
 #include "engine/runtime/plan_graph.h"
 #include "engine/self_test/cases.h"
@@ -73,6 +74,29 @@ TEST(PartialRows, OfCountedRegionsThoseThatThereAreEqualALayerOverAll) {
       EXPECT_LE(difference, tolerance() * largest) << name;
     }
   }
+}
+
+// For weights packed for all rows oneDNN may have its reference loop alone on few of them, hundreds of times
+// slower.
+TEST(PartialRows, NoneRunsOneDnnsReferenceLoop) {
+  using dnnl::memory;
+  using Convolution = dnnl::convolution_forward;
+  const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  constexpr int64_t kRows = 300, kWidth = 512;
+  const auto rows = [](int64_t n) {
+    return memory::desc({1, kWidth, n, 1}, memory::data_type::f32, memory::format_tag::nhwc);
+  };
+  const auto make = [&](int64_t n, const memory::desc& weights) {
+    return Convolution::primitive_desc(
+        {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, rows(n), weights,
+         memory::desc(), rows(n), memory::dims{1, 1}, memory::dims{0, 0}, memory::dims{0, 0}},
+        {}, engine, /*allow_empty=*/true);
+  };
+  const auto whole = make(kRows, {{kWidth, kWidth, 1, 1}, memory::data_type::f32, memory::format_tag::any});
+  const std::vector<cpu::Rung> rungs =
+      cpu::rungs_of<Convolution>(whole, kRows, [&](int64_t n) { return make(n, whole.weights_desc()); });
+  EXPECT_EQ(rungs.back().rows, kRows);
+  for (const cpu::Rung& rung : rungs) EXPECT_FALSE(rung.algorithm.starts_with("ref")) << rung.rows;
 }
 
 // Four images' transformed tiles are more than the scratch that is allowed; of two they are not.
