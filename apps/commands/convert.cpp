@@ -25,8 +25,8 @@ struct Flags {
 constexpr const char* kRecipes =
     "Recipes for SSD300 of forks of ssd.pytorch:\n"
     "  bubbliiiing's ssd-pytorch:       --set anchors=bubbliiiing --set score_threshold=0.5 --set top_k=0\n"
-    "                                   --set clip=before --preprocess resize=pil-bicubic\n"
-    "                                   --preprocess mean=[104,117,123]\n"
+    "                                   --set clip=before --set empty_union=keep\n"
+    "                                   --preprocess resize=pil-bicubic --preprocess mean=[104,117,123]\n"
     "    with its letterbox_image:      --preprocess fit=letterbox --preprocess fill=128 as well\n"
     "  YINYIPENG's SSD_tensorRT_pytorch (and distilled students): --set anchors=bubbliiiing\n"
     "                                   --set score_threshold=0.5 --set top_k=200 --preprocess "
