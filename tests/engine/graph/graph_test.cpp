@@ -92,15 +92,15 @@ TEST(GraphShapes, SuppressionTakesSharedBoxesOrOneAClassAndTheirCount) {
   Graph g;
   const Value scores = g.input("scores", {2, 3, 50}), shared = g.input("shared", {2, 50, 4});
   const Value of_classes = g.input("of classes", {2, 50, 3, 4}, Elements::F32, /*counted=*/true);
-  EXPECT_EQ(g.shape(g.nms(shared, scores, {.top_k = 7})), (Shape{2, 21, 6}));
-  const Value kept = g.nms(of_classes, scores, {.agnostic = true});
+  EXPECT_EQ(g.shape(g.nms("found", shared, scores, {.top_k = 7})), (Shape{2, 21, 6}));
+  const Value kept = g.nms("found", of_classes, scores, {.agnostic = true});
   EXPECT_EQ(g.shape(kept), (Shape{2, 150, 6}));
   EXPECT_EQ(g.node(kept).inputs.back(), *g.result(of_classes).count);
   const Value two = g.input("two", {2, 50, 2, 4}), objectness = g.input("objectness", {2, 1, 50});
-  expect_error([&] { g.nms(two, scores, {}); }, ErrorKind::Shape, {"[2, 50, 2, 4]", "[2, 3, 50]"});
-  EXPECT_EQ(g.shape(g.nms(shared, objectness, {.top_k = 9, .levels = {45, 5}})), (Shape{2, 14, 6}));
-  expect_error([&] { g.nms(shared, objectness, {.levels = {45, 6}}); }, ErrorKind::Shape, {"51"});
-  expect_error([&] { g.nms(shared, scores, {.levels = {50}}); }, ErrorKind::Shape, {"[2, 3, 50]"});
+  expect_error([&] { g.nms("found", two, scores, {}); }, ErrorKind::Shape, {"[2, 50, 2, 4]", "[2, 3, 50]"});
+  EXPECT_EQ(g.shape(g.nms("found", shared, objectness, {.top_k = 9, .levels = {45, 5}})), (Shape{2, 14, 6}));
+  expect_error([&] { g.nms("found", shared, objectness, {.levels = {45, 6}}); }, ErrorKind::Shape, {"51"});
+  expect_error([&] { g.nms("found", shared, scores, {.levels = {50}}); }, ErrorKind::Shape, {"[2, 3, 50]"});
 }
 
 TEST(GraphShapes, InputsAndOutputsHaveDifferentNames) {
