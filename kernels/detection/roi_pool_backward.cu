@@ -44,7 +44,7 @@ __global__ void __launch_bounds__(kTileChannels)
         const int where = argmax[at];
         const float value = gradient[at];
         const int y = where / width, x = where - y * width;
-        const bool is_mine = where >= 0 && tile.holds(y, x);
+        const bool is_mine = tile.holds(y, x);  // -1 is a cell of none
         // No branch around the addition, which could pull the read in: a warp's requests stay whole.
         const int cell = is_mine ? (y - tile.top) * kTileSide + x - tile.left : 0;
         sums[cell * kTileChannels] += is_mine ? value : 0.0f;
