@@ -75,7 +75,7 @@ def found_rows(a):
 
 
 def select(a, threshold):  # as torchvision's SSD.postprocess_detections does it
-    boxes, scores = a["boxes"][0], a["scores"][0]
+    boxes, scores = a["boxes"][0, :, 0], a["scores"][0]
 
     def run():
         image_boxes, image_scores, image_labels = [], [], []
@@ -113,7 +113,7 @@ def proposals(boxes, scores, candidates, kept):
 
 def suppress(kept):
     def of(a):
-        boxes, scores = a["boxes"][0], a["scores"][0, 0]
+        boxes, scores = a["boxes"][0, :, 0], a["scores"][0, 0]
         return {"": lambda: proposals(boxes, scores, len(scores), kept)}, found_rows(a)
     return of
 
@@ -133,18 +133,65 @@ def decoded(anchors, offsets):
     return torch.stack((x - 0.5 * widths, y - 0.5 * heights, x + 0.5 * widths, y + 0.5 * heights), -1)
 
 
-@case("decode_proposals/20646")
-def decode_proposals(a):
+def decoder(a):
+    """A function that decodes the network's maps to boxes, their scores, and which are too small."""
     anchors, offsets, logits = a["anchors"], a["offsets"][0], a["logits"][0]
     height, width, _, original_width = a["sizes"][0].tolist()
 
-    def run():
+    def decode():
         boxes = torchvision.ops.clip_boxes_to_image(decoded(anchors, offsets[:, None])[:, 0], (height, width))
-        scores = logits[:, 1] - logits[:, 0]
-        sides = boxes[:, 2:] - boxes[:, :2]
-        scores[(sides < 16 * (width / original_width)).any(1)] = math.nan
+        small = ((boxes[:, 2:] - boxes[:, :2]) < 16 * (width / original_width)).any(1)
+        return boxes, logits[:, 1] - logits[:, 0], small
+    return decode
+
+
+@case("decode_proposals/20646")
+def decode_proposals(a):
+    decode = decoder(a)
+
+    def run():
+        boxes, scores, small = decode()
+        scores[small] = math.nan
         return torch.cat((boxes, scores[:, None]), 1)
     return {"": run}, torch.cat((a["boxes"][0], a["scores"][0, :, None]), 1)
+
+
+@case("proposals/20646_to_6000")
+def choose(a):
+    decode = decoder(a)
+
+    def run():
+        boxes, scores, small = decode()
+        boxes, scores = boxes[~small], scores[~small]
+        scores, order = scores.topk(6000)
+        return torch.cat((boxes[order], scores[:, None], torch.ones(6000, 1)), 1)
+    return {"": run}, run().index_put((torch.tensor(0),), found_rows(a)[0])  # tyto tells the best alone
+
+
+@case("proposals/20646_to_300")
+def propose(a):
+    decode = decoder(a)
+
+    def run():
+        boxes, scores, small = decode()
+        return proposals(boxes[~small], scores[~small], 6000, 300)
+    return {"": run}, found_rows(a)
+
+
+@case("nms/regions_300x20")
+def regions(a):  # as simple-faster-rcnn-pytorch does it
+    boxes, scores = a["boxes"][0], a["scores"][0]
+
+    def run():
+        rows = []
+        for label, score in enumerate(scores, 1):
+            keep = score > 0.05
+            box, score = boxes[keep, label - 1], score[keep]
+            keep = torchvision.ops.nms(box, score, 0.3)
+            rows.append(torch.cat((box[keep], score[keep, None], torch.full((len(keep), 1), float(label))), 1))
+        rows = torch.cat(rows)
+        return rows[rows[:, 4].argsort(descending=True, stable=True)]
+    return {"": run}, found_rows(a)
 
 
 @case("decode_rois/300x21")

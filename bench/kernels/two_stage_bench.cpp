@@ -1,5 +1,7 @@
 // The boxes of two-stage detectors: simple-faster-rcnn-pytorch's on a picture of 600 x 1000.
-#include "bench/kernels/kernel_case.h"
+#include <limits>
+
+#include "bench/kernels/suppression.h"
 #include "bench/rpn_boxes.h"
 #include "kernels/detection/anchor_grid.h"
 #include "kernels/detection/decode_proposals.h"
@@ -43,7 +45,13 @@ Work anchors(Arrays& a) {
   return work;
 }
 
-Work decoded_proposals(Arrays& a) {
+// What the network's maps decode to, and how.
+struct Decoded {
+  float *boxes, *scores;
+  Work work;
+};
+
+Decoded decode(Arrays& a) {
   const RpnBoxes rpn = rpn_boxes();
   constexpr int64_t kCount = RpnBoxes::kCount;
   const DecodeProposals p = {.coding = {.y_first = true}, .grid = grid(), .min_size = 16};
@@ -59,6 +67,34 @@ Work decoded_proposals(Arrays& a) {
   work.cpu = [=] { decode_proposals_cpu(offsets, logits, of_image, 1, 2, p, boxes, scores); };
   if constexpr (kHasCuda)
     work.cuda = [=](Stream s) { decode_proposals(offsets, logits, of_image, 1, 2, p, boxes, scores, s); };
+  return {boxes, scores, work};
+}
+
+// What proposals cost a picture: maps decoded, small boxes left out, the best 6,000 suppressed to `kept`. Of
+// one that is kept the cost is that of decoding and choosing.
+Work proposed(Arrays& a, int kept) {
+  const Decoded decoded = decode(a);
+  const RpnBoxes rpn = rpn_boxes();
+  const Nms p = {.score_threshold = -std::numeric_limits<float>::infinity(),
+                 .top_k = 6000,
+                 .iou_threshold = 0.7f,
+                 .max_per_class = kept};
+  const BoxScores in = {
+      .boxes = decoded.boxes, .scores = decoded.scores, .n = 1, .classes = 1, .count = RpnBoxes::kCount};
+  const Work suppressed = suppression_of(a, p, rpn.boxes, rpn.scores, in);
+  Work work;
+  // Boxes and scores stay between the two, and need not be moved twice.
+  work.bytes = decoded.work.bytes + kFloat * kept * kDetectionRow;
+  work.operations = decoded.work.operations + suppressed.operations;
+  work.cpu = [=] {
+    decoded.work.cpu();
+    suppressed.cpu();
+  };
+  if constexpr (kHasCuda)
+    work.cuda = [=](Stream s) {
+      decoded.work.cuda(s);
+      suppressed.cuda(s);
+    };
   return work;
 }
 
@@ -116,7 +152,9 @@ Work compared(Arrays& a) {
 
 void add_two_stage_cases(Cases& cases) {
   cases.push_back({"anchor_grid/37x62x9", anchors});
-  cases.push_back({"decode_proposals/20646", decoded_proposals});
+  cases.push_back({"decode_proposals/20646", [](Arrays& a) { return decode(a).work; }});
+  cases.push_back({"proposals/20646_to_6000", [](Arrays& a) { return proposed(a, 1); }});
+  cases.push_back({"proposals/20646_to_300", [](Arrays& a) { return proposed(a, 300); }});
   cases.push_back({"decode_rois/300x21", decoded_rois});
   cases.push_back({"encode_boxes/20646", encoded});
   cases.push_back({"pairwise_iou/20646x20", compared});
