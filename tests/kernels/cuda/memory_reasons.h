@@ -20,8 +20,6 @@ inline constexpr auto kMemoryReasons = std::to_array<MemoryReason>({
     {"pil_horizontal_kernel", "as cv_bilinear_kernel"},
     {"merge_tiles_kernel",
      "each thread bisects the other tiles' sorted keys, and neighbours part on the way"},
-    {"suppress_kernel",
-     "a kept box is half a sector that the whole warp shares, and the candidates' boxes lie scattered"},
     {"write_rows_kernel", "as merge_tiles_kernel; a row's neighbours in the result come from other classes"},
 });
 
