@@ -11,12 +11,13 @@ import copy
 import torch
 from torch import nn
 from torch.nn.utils import fusion
+from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 import reference_networks as ref
 
 STORE = {"fp16": lambda x: x.half().float(), "bf16": lambda x: x.bfloat16().float()}
 PRECISIONS = ("tf32", *STORE)
-CHANGES_NOTHING = (nn.Identity, nn.Dropout)
+CHANGES_NOTHING = (nn.Identity, nn.Dropout, LastLevelMaxPool)
 ROWS = (nn.Linear, nn.GELU, ref.Product, ref.Stored)  # which on the CPU are fp32, whatever their dimensions
 CPU_FUSES = (nn.Hardswish, nn.Hardsigmoid)  # into the convolution before; ReLU and ReLU6 commute with rounding
 

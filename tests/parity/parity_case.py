@@ -90,9 +90,14 @@ class ParityCase(unittest.TestCase):
         cls.tolerances.pop(model, None)
 
     @classmethod
+    def inputs(cls, x):
+        """What a network takes, by name."""
+        return {"input": x.numpy()}
+
+    @classmethod
     def try_tyto(cls, x, *options, model="model.safetensors", expect=0):
         """What `tyto run` says on standard error."""
-        save_tensors(cls.path("in.safetensors"), {"input": x.numpy()})
+        save_tensors(cls.path("in.safetensors"), cls.inputs(x))
         paths = cls.path(model), "--input", cls.path("in.safetensors"), "--output", cls.path("out.safetensors")
         return tyto("run", *paths, *options, expect=expect)[1]
 

@@ -9,6 +9,7 @@ sizes: resized height and width, original height and width.
 import functools
 import math
 from collections import OrderedDict
+from unittest import mock
 
 import numpy as np
 import skimage.transform
@@ -17,6 +18,7 @@ import torchvision
 from torch import nn
 from torchvision.models.detection import FasterRCNN, backbone_utils
 from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import FrozenBatchNorm2d, nms, roi_pool
 
 import reference_networks as ref
@@ -130,6 +132,18 @@ class SimpleFasterRcnn(nn.Module):
         return boxes / (sizes[1] / sizes[3])
 
 
+class FirstStage(nn.Module):
+    """A detector's raw outputs for one image, before there are boxes, as a network of its own."""
+
+    def __init__(self, detector, sizes):
+        super().__init__()
+        self.detector, self.sizes = detector, sizes
+
+    def forward(self, x):
+        locations, logits, _ = self.detector.raw(x, self.sizes)
+        return {"rpn_locations": locations[None], "rpn_logits": logits[None]}
+
+
 def spread(model, heads, image, sizes):
     """Scales the last layers so that what they give for this image, on the level that varies most, has these deviations:
     {layer: deviation}."""
@@ -161,12 +175,31 @@ def simple_faster_rcnn(classes=21, drops=False, seed=5, narrow=True):
 # --- torchvision -----------------------------------------------------------------------------------------------------------
 
 
+class StableProposals(RegionProposalNetwork):
+    """Equal scores stay in the order of their anchors, which torchvision leaves to its sort; lower precisions have many."""
+
+    def _get_top_n_idx(self, objectness, counts):
+        best, first = [], 0
+        for level in objectness.split(counts, 1):
+            best.append(torch.sort(level, dim=1, descending=True, stable=True)[1][:, : self.pre_nms_top_n()] + first)
+            first += level.shape[1]
+        return torch.cat(best, 1)
+
+
+def stable_batched_nms(boxes, scores, levels, threshold):
+    """torchvision's suppression level by level, as above."""
+    kept = [at[nms(boxes[at], scores[at], threshold)] for at in (torch.nonzero(levels == level)[:, 0] for level in levels.unique())]
+    kept = torch.cat(kept).sort()[0]
+    return kept[torch.sort(scores[kept], dim=0, descending=True, stable=True)[1]]
+
+
 class TorchvisionDetector(nn.Module):
     """Wraps a FasterRCNN without changing the names of its tensors; each step is its own code for a batch of one."""
 
     def __init__(self, detector):
         super().__init__()
         self.wrapped = detector
+        detector.rpn.__class__ = StableProposals
 
     def state_dict(self, *args, **kwargs):
         return self.wrapped.state_dict(*args, **kwargs)
@@ -183,7 +216,8 @@ class TorchvisionDetector(nn.Module):
         anchors = rpn.anchor_generator(ImageList(x, shape), features)
         counts = [f.shape[2] * f.shape[3] * n for f, n in zip(features, rpn.anchor_generator.num_anchors_per_location())]
         boxes = rpn.box_coder.decode(locations, anchors).view(1, -1, 4)
-        (boxes,), (scores,) = rpn.filter_proposals(boxes, logits, shape, counts)
+        with mock.patch("torchvision.ops.boxes._batched_nms_vanilla", stable_batched_nms):
+            (boxes,), (scores,) = rpn.filter_proposals(boxes, logits, shape, counts)
         return torch.cat((boxes, scores[:, None]), 1)
 
     def features(self, maps, boxes, sizes):

@@ -11,7 +11,7 @@ from torchvision.models.detection._utils import overwrite_eps
 
 import reference_two_stage as ref
 from detection_judge import UNIT
-from parity_case import ParityCase
+from parity_case import ParityCase, in_float64, lower_precisions
 from reference_detectors import scenes
 from tyto_process import DEVICE, load_tensors, save_tensors, tyto
 
@@ -59,6 +59,10 @@ class TwoStageTests:
         return x
 
     @classmethod
+    def inputs(cls, x):
+        return {"input": x.numpy(), "sizes": np.float32(cls.sizes[: len(x)])}
+
+    @classmethod
     def run_step(cls, x, sizes, *options, model="default.safetensors"):
         save_tensors(cls.path("in.safetensors"), {"input": x.numpy(), "sizes": np.float32(sizes)})
         tyto("run", cls.path(model), "--input", cls.path("in.safetensors"), "--output", cls.path("out.safetensors"), *options)
@@ -98,29 +102,33 @@ class TwoStageTests:
         want = run(**thresholds)
         self.fail(f"{name}: {len(rows)} rows, the project has {len(want)}\n{rows[:4]}\n{want[:4]}")
 
+    def check_boxes(self, model, x, sizes, maps, got):
+        """Proposals and detections, each of the raw outputs that they were made of: in no precision are they rounded otherwise."""
+        size = max(x.shape[2:]) * 4
+        heads = [[torch.tensor(got[name]) for name in names] for names in (("rpn_locations", "rpn_logits"), ("locations", "logits"))]
+        proposals = got["proposals"]
+        near = self.check_rows("proposals", proposals[:, :5],
+                               lambda **t: self.first_stage(model, *heads[0], maps, sizes, **t).numpy(), self.thresholds, size)
+        boxes = torch.tensor(proposals[:, :4])
+        near += self.check_rows("detections", got["detections"],
+                                lambda **t: self.second_stage(model, boxes, *heads[1], sizes, **t), self.found, size)
+        print(f"  {self.id().split('.', 1)[-1]}: {len(proposals)} proposals, {len(got['detections'])} detections, "
+              f"{near} within rounding of a threshold")
+        return len(got["detections"])
+
     def check_image(self, model, x, sizes, got, file="default.safetensors"):
         """Every step of one image. Returns how many detections there are."""
-        limit, size = self.tolerance(file), max(x.shape[2:]) * 4
+        limit, boxes = self.tolerance(file), torch.tensor(got["proposals"][:, :4])
         with torch.no_grad():
             locations, logits, maps = model.raw(x, sizes)
             self.check_near("rpn_locations", got["rpn_locations"], locations, limit)
             self.check_near("rpn_logits", got["rpn_logits"], logits, limit)
-            ours = [torch.tensor(got[name]) for name in ("rpn_locations", "rpn_logits")]
-            proposals = got["proposals"]
-            self.check_rows("proposals", proposals[:, :5],
-                            lambda **t: self.first_stage(model, *ours, maps, sizes, **t).numpy(), self.thresholds, size)
-            boxes = torch.tensor(proposals[:, :4])
             if len(boxes):
                 self.check_near("roi_features", got["roi_features"], model.features(maps, boxes, sizes), limit)
                 locations, logits = model.run_head(torch.tensor(got["roi_features"]))
                 self.check_near("locations", got["locations"], locations, limit)
                 self.check_near("logits", got["logits"], logits, limit)
-            ours = [torch.tensor(got[name]) for name in ("locations", "logits")]
-            near = self.check_rows("detections", got["detections"],
-                                   lambda **t: self.second_stage(model, boxes, *ours, sizes, **t), self.found, size)
-        print(f"  {self.id().split('.', 1)[-1]}: {len(proposals)} proposals, {len(got['detections'])} detections, "
-              f"{near} within rounding of a threshold")
-        return len(got["detections"])
+            return self.check_boxes(model, x, sizes, maps, got)
 
     def test_steps(self):
         found = [self.check_image(self.model, self.x[i : i + 1], self.sizes[i], self.sample(self.got, i)) for i in range(len(self.x))]
@@ -136,19 +144,33 @@ class TwoStageTests:
         for name in ("proposals", "detections"):
             self.assertEqual(alone[name + ".count"][1], 0, "a row of no image")
 
+    def test_lower_precisions(self):
+        """How far the first stage's raw outputs are off, and what is made of each stage's."""
+        if not lower_precisions():
+            self.skipTest("the device has fp32 alone")
+        x, sizes = self.x[:1], self.sizes[0]
+        first = ref.FirstStage(self.model, sizes)
+        exact = in_float64(first, x)
+        with torch.no_grad():
+            *_, maps = self.model.raw(x, sizes)
+        for precision in lower_precisions():
+            got = self.sample(self.check_lower_precision(precision, first, x, exact, "default.safetensors"), 0)
+            self.assertGreater(self.check_boxes(self.model, x, sizes, maps, got), 20)
+
     def test_boxes_that_are_no_numbers(self):
         """Offsets and logits overflow: nothing breaks, and every row that is there is finite."""
-        model = copy.deepcopy(self.model)
-        with torch.no_grad():
-            for layer in self.first_stage_layers(model):
-                layer.weight[::3] = 3e38
-        self.convert(self.state(model), *self.convert_options)
-        got = self.run_step(self.x, self.sizes, model="model.safetensors")
-        self.assertFalse(np.isfinite(got["rpn_locations"]).all())
-        for i in range(len(self.x)):
-            sample = self.sample(got, i)
-            for name in ("proposals", "detections"):
-                self.assertTrue(np.isfinite(sample[name]).all(), name)
+        for layers, raw in ((self.first_stage_layers, "rpn_locations"), (self.second_stage_layers, "locations")):
+            model = copy.deepcopy(self.model)
+            with torch.no_grad():
+                for layer in layers(model):
+                    layer.weight[::3] = 3e38
+            self.convert(self.state(model), *self.convert_options)
+            got = self.run_step(self.x, self.sizes, model="model.safetensors")
+            self.assertFalse(np.isfinite(got[raw]).all())
+            for i in range(len(self.x)):
+                sample = self.sample(got, i)
+                for name in ("proposals", "detections"):
+                    self.assertTrue(np.isfinite(sample[name]).all(), name)
 
     # --- images ---
 
@@ -196,6 +218,9 @@ class TestSimpleFasterRcnn(TwoStageTests, ParityCase):
     def first_stage_layers(self, model):
         return model.rpn.loc, model.rpn.score
 
+    def second_stage_layers(self, model):
+        return model.head.cls_loc, model.head.score
+
     def first_stage(self, model, *given, **thresholds):
         return model.proposals(*given, **thresholds)
 
@@ -235,8 +260,7 @@ class TestSimpleFasterRcnn(TwoStageTests, ParityCase):
         """Of 20 x 2000 pixels VGG's pools leave nothing."""
         for name, size in (("flat.png", (2000, 20)), ("good.png", (150, 100))):
             PIL.Image.new("RGB", size).save(self.path(name))
-        _, messages = tyto("detect", self.path("default.safetensors"), self.path("flat.png"), self.path("good.png"), "-o", self.path("flat"),
-                           expect=3)
+        tyto("detect", self.path("default.safetensors"), self.path("flat.png"), self.path("good.png"), "-o", self.path("flat"), expect=3)
         with open(self.path("flat/skipped.txt")) as lines:
             self.assertRegex(lines.read(), "flat.png: .*does not fit")
         with open(self.path("flat/detections.jsonl")) as lines:
@@ -248,6 +272,9 @@ class TorchvisionTests(TwoStageTests):
 
     def first_stage_layers(self, model):
         return model.wrapped.rpn.head.bbox_pred, model.wrapped.rpn.head.cls_logits
+
+    def second_stage_layers(self, model):
+        return model.wrapped.roi_heads.box_predictor.bbox_pred, model.wrapped.roi_heads.box_predictor.cls_score
 
     def first_stage(self, model, *given, iou_threshold):
         model.wrapped.rpn.nms_thresh = iou_threshold
@@ -264,8 +291,21 @@ class TestResnet18Fpn(TorchvisionTests, ParityCase):
     """As it is trained from nothing: batch norms are not frozen."""
 
     build = staticmethod(partial(ref.resnet_fpn, 18))
-
     IMAGES = (*TwoStageTests.IMAGES, (2000, 20))  # one row of pixels, and 31 of padding
+
+    def test_options(self):
+        changed = {"pre_nms": 60, "post_nms": 50, "rpn_score_threshold": 0.6, "rpn_iou_threshold": 0.5,
+                   "score_threshold": 0.1, "iou_threshold": 0.3, "max_detections": 11}
+        self.convert(self.model.state_dict(), *(f"--set={name}={value}" for name, value in changed.items()))
+        model = copy.deepcopy(self.model)
+        rpn, heads = model.wrapped.rpn, model.wrapped.roi_heads
+        rpn._pre_nms_top_n["testing"], rpn._post_nms_top_n["testing"] = changed["pre_nms"], changed["post_nms"]
+        rpn.score_thresh, heads.detections_per_img = changed["rpn_score_threshold"], changed["max_detections"]
+        self.thresholds, self.found = {"iou_threshold": 0.5}, {"score_threshold": 0.1, "iou_threshold": 0.3}
+        got = self.run_step(self.x, self.sizes, model="model.safetensors")
+        found = [self.check_image(model, self.x[i : i + 1], self.sizes[i], self.sample(got, i), "model.safetensors") for i in range(2)]
+        self.assertEqual(found, [11, 11])
+
     def test_old_names(self):
         self.convert(ref.old_names(self.model.state_dict()))
         for name, value in self.run_step(self.x, self.sizes, model="model.safetensors").items():
