@@ -11,7 +11,7 @@ from PIL import Image
 
 from detection_place import DetectionPlace, clip
 from raw_video import avi
-from tyto_process import TYTO, tyto
+from tyto_process import TYTO, load_tensors, save_tensors, tyto
 from workplace import feature_paths, picture, read_bytes
 
 # OpenCV's JPEG of quality 95 of noisy cut-outs; the mean error of a channel is 2 levels, another place's 50.
@@ -49,6 +49,26 @@ class Images(DetectionPlace):
                 self.assertTrue(0 <= x <= x + width <= 70.001 and 0 <= y <= y + height <= 50.001, d)  # fp32 of the sum
         self.assertEqual(len({json.dumps(line["detections"]) for line in lines}), 4)
         self.assertEqual(self.files_below("out"), ["detections.jsonl", "run.json"])
+
+    def test_traces(self):
+        """The raw tensors of each step, a file an image; what `tyto run` makes of the traced input, and what the line says."""
+        lines, _ = self.detect("traced", self.images, "--trace", self.at("traces"))
+        self.assertEqual(self.files_below("traces"),
+                         [f"{name}.safetensors" for name in ("a", "b/10", "b/2", "ü__quoted_")])
+        for line in lines:
+            name = os.path.splitext(os.path.relpath(line["image"], self.images))[0].translate(str.maketrans('" ', "__"))
+            trace = load_tensors(self.at("traces", name + ".safetensors"))
+            self.assertEqual(list(trace), ["detections", "input", "locations", "logits"])
+            self.assertEqual(len(trace["detections"]), len(line["detections"]))
+            boxes = np.float64([d["bbox"] for d in line["detections"]])
+            boxes[:, 2:] += boxes[:, :2]
+            sides = np.float64(trace["input"].shape[:0:-1] * 2)
+            np.testing.assert_allclose(trace["detections"][:, :4] / sides, boxes / np.float64((70, 50) * 2), rtol=0, atol=1e-5)
+            save_tensors(self.at("in.safetensors"), {"input": np.repeat(trace["input"][None], 4, 0)})
+            tyto("run", self.detector, "--input", self.at("in.safetensors"), "--output", self.at("raw.safetensors"))
+            for output, value in load_tensors(self.at("raw.safetensors")).items():
+                if output in ("locations", "logits"):
+                    np.testing.assert_array_equal(value[0], trace[output])
 
     def test_paths_are_those_from_where_it_was_started(self):
         here = os.getcwd()
