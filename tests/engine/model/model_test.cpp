@@ -137,6 +137,17 @@ TEST(Model, ReadsBackInputsOfEveryKindAndState) {
                {"6 images"});
 }
 
+TEST(Model, AnImageMayHaveItsSizesBesideIt) {
+  const TemporaryFolder folder;
+  json description = good_description();
+  description["inputs"]["sizes"] = {{"type", "F32"}, {"shape", {4}}, {"sizes_of", "input"}};
+  const Model model(write_described(folder / "m.safetensors", "tyto", description.dump()));
+  EXPECT_EQ(model.image_input().name, "input");
+  ASSERT_TRUE(model.sizes_input());
+  EXPECT_EQ(model.sizes_input()->name, "sizes");
+  EXPECT_EQ(inputs_json(model.info())["sizes"]["sizes_of"], "input");
+}
+
 TEST(Model, RefusesInputsOutputsAndStateThatCannotBe) {
   const TemporaryFolder folder;
   const std::tuple<const char*, const char*, const char*> cases[] = {
@@ -150,6 +161,9 @@ TEST(Model, RefusesInputsOutputsAndStateThatCannotBe) {
       {"/inputs/a", R"({"type": "I32", "shape": [], "counted": true})", "rows"},
       {"/inputs/a", R"({"type": "I32", "shape": [2], "counted": 1})", "\"counted\""},
       {"/inputs/input.count", R"({"type": "I32", "shape": [2], "counted": "yes"})", "true or false"},
+      {"/inputs/a", R"({"type": "F32", "shape": [3], "sizes_of": "input"})", "F32 [4]"},
+      {"/inputs/a", R"({"type": "F32", "shape": [4], "sizes_of": "photo"})", "\"photo\""},
+      {"/inputs/a", R"({"type": "F32", "shape": [4], "sizes_of": 7})", "\"sizes_of\""},
       {"/inputs/input/images", "0", "from 1"},
       {"/inputs/input/images", "2.5", "whole number"},
       {"/inputs/input/counted", "true", "\"counted\""},
