@@ -1,3 +1,5 @@
+// A context chooses its device: what is apart from tyto_engine_core, because tests beside it choose among
+// others.
 #include "tyto/context.h"
 
 #include <fmt/format.h>
@@ -85,16 +87,6 @@ Context::Context(ContextOptions options) : options_(std::move(options)), backend
 }
 
 Context::~Context() = default;
-
-std::vector<std::pair<std::string, std::string>> Context::describe() const { return backend_->describe(); }
-
-Peaks Context::measure_peaks(Precision precision) { return backend_->measure_peaks(precision); }
-
-std::string Context::device_kind() const {
-  for (const auto& [name, value] : describe())
-    if (name == "device") return value.substr(0, value.find(':'));
-  return "?";
-}
 
 std::vector<std::pair<std::string, std::string>> describe_gpus() {
 #ifdef TYTO_HAS_CUDA
