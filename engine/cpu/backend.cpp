@@ -129,7 +129,7 @@ class CpuBackend : public Backend {
     const ThreadCount threads(threads_);  // primitives are made for the number of threads that runs them
     packed_.forget_unused();
     const Admission admission(graph, precision, output_bytes(graph, precision), machine(), room());
-    cpu::Lowering lowering(graph, precision, engine_, packed_, admission);
+    cpu::Lowering lowering(graph, precision, engine_, packed_, admission, memory_limit_);
     cpu::Lowered lowered = lowering.lower();
     admission.plan(arena_->bytes_with(lowered.arena_bytes) + lowered.report.output_bytes, room());
     return std::make_unique<CpuExecutable>(std::move(lowered), arena_, stream_, threads_, outputs_);

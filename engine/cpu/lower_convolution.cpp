@@ -1,6 +1,7 @@
 // Convolutions and linear layers on oneDNN.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <limits>
@@ -105,6 +106,12 @@ struct Lowering::ConvolutionChoice {
   }
 };
 
+// Of what a user allows, a quarter: the rest is for weights and values.
+int64_t Lowering::winograd_scratch(bool alone) const {
+  const int64_t most = alone ? kWinogradScratchAlone : kWinogradScratch;
+  return memory_limit_ > 0 ? std::min(most, memory_limit_ / 4) : most;
+}
+
 // Winograd, else direct; the layout that the value has is kept where a JIT kernel takes it, so that layouts
 // pass from layer to layer and only the network's input is reordered. all: images of a batch, or of a sample
 // where they are counted.
@@ -145,7 +152,7 @@ Lowering::ConvolutionChoice Lowering::choose_convolution(const Conv2d& op, const
     choice.pd = described();
     if (!choice.pd) break;
     const bool alone = choice.images == 1 || is_counted;
-    if (scratch_bytes(choice.pd) <= (alone ? kWinogradScratchAlone : kWinogradScratch)) return choice;
+    if (scratch_bytes(choice.pd) <= winograd_scratch(alone)) return choice;
   }
   choice.algorithm = dnnl::algorithm::convolution_direct;
   choice.images = all;

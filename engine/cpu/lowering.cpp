@@ -38,12 +38,13 @@ std::function<void(dnnl::stream&)> execution(const dnnl::primitive& primitive, A
 }
 
 Lowering::Lowering(const Graph& graph, Precision precision, const dnnl::engine& engine, PackedWeights& packed,
-                   const Admission& admission)
+                   const Admission& admission, int64_t memory_limit)
     : graph_(graph),
       precision_(precision),
       engine_(engine),
       packed_(packed),
       admission_(admission),
+      memory_limit_(memory_limit),
       values_(graph.nodes().size()) {
   last_reader_.assign(graph.nodes().size(), -1);
   for (size_t id = 0; id < graph.nodes().size(); ++id)

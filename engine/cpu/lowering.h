@@ -107,8 +107,9 @@ using RoiKernel =
 
 class Lowering {
  public:
+  // memory_limit: of the backend, in bytes; 0: none.
   Lowering(const Graph& graph, Precision precision, const dnnl::engine& engine, PackedWeights& packed,
-           const Admission& admission);
+           const Admission& admission, int64_t memory_limit);
 
   Lowered lower();  // the whole graph
 
@@ -161,6 +162,7 @@ class Lowering {
 
   // --- families ---
   struct ConvolutionChoice;
+  int64_t winograd_scratch(bool alone) const;  // the most that it may take
   ConvolutionChoice choose_convolution(const Conv2d& op, const Node& node, int64_t all, bool is_counted);
   void lower_binary(dnnl::algorithm algorithm, Activation activation, const Node& node, int id);
   void lower_scale_channels(const Node& node, int id);
@@ -197,6 +199,7 @@ class Lowering {
   dnnl::engine engine_;
   PackedWeights& packed_;
   const Admission& admission_;
+  int64_t memory_limit_;
   std::string layer_;                           // being lowered
   std::vector<int> last_reader_;                // per node; beyond the last node where it is an output
   std::vector<std::vector<TensorRef>> values_;  // by node and result

@@ -99,29 +99,50 @@ TEST(PartialRows, NoneRunsOneDnnsReferenceLoop) {
   for (const cpu::Rung& rung : rungs) EXPECT_FALSE(rung.algorithm.starts_with("ref")) << rung.rows;
 }
 
-// Four images' transformed tiles are more than the scratch that is allowed; of two they are not.
-TEST(PartialRows, ABatchTooLargeForWinogradsScratchIsDoneInPasses) {
-  const Weights w = weights({{"weight", {64, 64, 3, 3}}, {"bias", {64}}});
+// 3x3, of 128 channels on either side.
+Graph convolution(const Shape& x) {
+  const Weights w = weights({{"weight", {128, 128, 3, 3}}, {"bias", {128}}});
   Graph graph;
-  graph.output("y", graph.relu(graph.conv2d(graph.image_input("x", {4, 64, 280, 280}), w,
-                                            {.kernel = 3, .padding = 1})));
-  Graph alone;
-  alone.output("y", alone.relu(alone.conv2d(alone.image_input("x", {1, 64, 280, 280}), w,
-                                            {.kernel = 3, .padding = 1})));
-  OnCpu batch(optimise(graph), 2), one(optimise(alone), 2);
+  graph.output("y", graph.relu(graph.conv2d(graph.image_input("x", x), w, {.kernel = 3, .padding = 1})));
+  return optimise(graph);
+}
+
+TEST(PartialRows, ABatchTooLargeForWinogradsScratchIsDoneInPasses) {
+  constexpr size_t kImages = 12;
+  const Shape x_shape = {kImages, 128, 124, 128}, one_shape = {1, 128, 124, 128};
+  OnCpu batch(convolution(x_shape), 2), one(convolution(one_shape), 2);
   if (!one.uses("wino")) GTEST_SKIP() << "this CPU has no Winograd kernel";
   EXPECT_TRUE(batch.uses("wino"));
-  const Tensor x = noise({4, 64, 280, 280}, 1, -1, 1);
+  const int64_t of_one = one.executable->report().workspace_bytes,
+                of_a_pass = batch.executable->report().workspace_bytes;
+  constexpr int64_t kAllowed = int64_t{256} << 20;
+  EXPECT_GT(of_one * int64_t{kImages}, kAllowed) << "no passes are needed";
+  EXPECT_GT(of_a_pass, of_one);
+  EXPECT_LE(of_a_pass, kAllowed);
+
+  const Tensor x = noise(x_shape, 1, -1, 1);
   const Tensor& got = batch.run(x).at("y");
-  const size_t values = x.as<float>().size() / 4;
-  for (size_t i = 0; i < 4; ++i) {
+  const size_t values = x.as<float>().size() / kImages;
+  for (const size_t i : {size_t{0}, kImages / 2, kImages - 1}) {
     const auto part = [&](const Tensor& t) {
       const auto image = t.as<float>().subspan(i * values, values);
-      return Tensor::of<float>({1, 64, 280, 280}, {image.begin(), image.end()});
+      return Tensor::of<float>(one_shape, {image.begin(), image.end()});
     };
     EXPECT_LE(relative_error(part(got), one.run(part(x)).at("y")),
-              sum_tolerance(Precision::Fp32, 576, 1, /*winograd=*/true));
+              sum_tolerance(Precision::Fp32, 1152, 1, /*winograd=*/true));
   }
+}
+
+TEST(PartialRows, WinogradsScratchLeavesMostOfAMemoryLimit) {
+  const auto uses_winograd = [&](int64_t limit) {
+    const auto plan = make_cpu_backend(2, limit)->compile(convolution({1, 128, 160, 160}), Precision::Fp32);
+    return std::ranges::any_of(plan->report().steps, [](const PlanReport::Step& step) {
+      return step.algorithm.find("wino") != std::string::npos;
+    });
+  };
+  if (!uses_winograd(0)) GTEST_SKIP() << "this CPU has no Winograd kernel";
+  EXPECT_TRUE(uses_winograd(int64_t{1} << 30));
+  EXPECT_FALSE(uses_winograd(int64_t{128} << 20));
 }
 
 // The weights of a linear layer over a map are turned to the map's layout, not the map.
