@@ -138,7 +138,8 @@ std::string name_of_case(const testing::TestParamInfo<Case>& info) {
   const auto& [network, precision] = info.param;
   std::string name = network.name;
   for (const auto& [option, value] : network.options) name += "_" + option + value;
-  std::ranges::replace_if(name, [](char c) { return c == '.' || c == '-'; }, '_');
+  std::ranges::replace_if(
+      name, [](char c) { return c == '.' || c == '-'; }, '_');
   return name + "_" + name_of(precision);
 }
 
