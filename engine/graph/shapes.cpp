@@ -3,67 +3,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <numeric>
 
-#include "engine/graph/graph.h"
+#include "engine/graph/detection_shapes.h"
 #include "kernels/image/bicubic.h"
 
 namespace tyto {
 namespace {
 
-// One rule's view of its node; messages name the layer.
-struct Inference {
-  const Graph& graph;
-  const Node& node;
-
-  const Result& input(size_t i) const { return graph.result(node.inputs[i]); }
-  const Shape& in(size_t i) const { return input(i).shape; }
-
-  [[noreturn]] void fail(const std::string& what) const {
-    throw Error(ErrorKind::Shape, fmt::format("layer '{}' ({}): {}", node.name, name_of(node.op), what));
-  }
-
-  // "a map [2, 64, 7, 7] of activations", "rows [2, 10] of I32"
-  std::string described(size_t i) const {
-    return fmt::format("{} {} of {}", input(i).kind == Kind::Map ? "a map" : "rows", in(i).str(),
-                       name_of(input(i).elements));
-  }
-
-  const Shape& map(size_t i = 0) const {
-    if (input(i).kind != Kind::Map)
-      fail(fmt::format("needs a map [N, C, H, W], but its input is {}", described(i)));
-    return in(i);
-  }
-
-  const Shape& rows(size_t i, Elements elements, const char* wanted) const {
-    if (input(i).kind != Kind::Rows || input(i).elements != elements)
-      fail(fmt::format("needs {}, rows of {}, but its input is {}", wanted, name_of(elements), described(i)));
-    return in(i);
-  }
-
-  // Inputs that are computed with: none of indices, all of the first one's elements.
-  void check_numbers() const {
-    for (size_t i = 0; i < node.inputs.size(); ++i) {
-      if (input(i).elements == Elements::I32) fail(fmt::format("cannot compute with {}", described(i)));
-      if (input(i).elements != input(0).elements)
-        fail(fmt::format("cannot take {} and {}; cast one", described(0), described(i)));
-    }
-  }
-
-  // Numbers of the first input's elements, kind and count.
-  Result like(const Shape& shape) const {
-    check_numbers();
-    Result result = input(0);
-    result.shape = shape;
-    return result;
-  }
-  Result map_of(const Shape& shape) const {
-    check_numbers();
-    return {shape, input(0).elements, Kind::Map, input(0).count};
-  }
-
-  // Another result of this node.
-  Value own(int result) const { return {static_cast<int>(graph.nodes().size()), result}; }
+struct Inference : DetectionShapes {
+  using DetectionShapes::operator();
 
   int64_t window(int64_t size, int kernel, int stride, int dilation, int before, int after,
                  const char* axis) const {
@@ -433,95 +381,6 @@ struct Inference {
     return like(in(0));
   }
 
-  Result operator()(const ConcatMaps& op) const {
-    int64_t rows = 0;
-    for (size_t k = 0; k < node.inputs.size(); ++k) {
-      const Shape& x = map(k);
-      if (x[0] != in(0)[0] || x[1] % op.values != 0)
-        fail(fmt::format("map {} does not hold {} values an anchor for each of {}", x.str(), op.values,
-                         in(0).str()));
-      rows += x[1] / op.values * x[2] * x[3];
-    }
-    check_numbers();
-    return {{in(0)[0], rows, op.values}, Elements::F32, Kind::Rows};
-  }
-
-  Result operator()(const DecodeBoxes&) const {
-    const Shape& offsets = rows(0, Elements::F32, "offsets [N, P, 4]");
-    if (offsets.rank() != 3 || node.weights[0].shape() != Shape{offsets[1], 4} || offsets[2] != 4)
-      fail(fmt::format("{} anchors do not fit offsets {}", node.weights[0].dim(0), offsets.str()));
-    return {offsets, Elements::F32, Kind::Rows};
-  }
-
-  Result operator()(const ClassScores&) const {
-    const Shape& logits = rows(0, Elements::F32, "logits [N, anchors, classes]");
-    if (logits.rank() != 3 || logits[2] < 2)
-      fail(fmt::format("needs [N, anchors, classes] with a background and a class, not {}", logits.str()));
-    return {{logits[0], logits[2] - 1, logits[1]}, Elements::F32, Kind::Rows};
-  }
-
-  std::vector<Result> operator()(const Nms& op) const {
-    const Shape &boxes = rows(0, Elements::F32, "boxes [N, P, 4] or [N, P, classes, 4]"),
-                &scores = rows(1, Elements::F32, "scores [N, classes, P]");
-    if (boxes.rank() < 3 || scores.rank() != 3 || scores[0] != boxes[0] || scores[2] != boxes[1] ||
-        boxes != (boxes.rank() == 3 ? Shape{boxes[0], boxes[1], 4} : Shape{boxes[0], boxes[1], scores[1], 4}))
-      fail(fmt::format("boxes {} do not fit scores {}", boxes.str(), scores.str()));
-    if (node.inputs.size() > 2 && rows(2, Elements::I32, "a count [N]") != Shape{boxes[0]})
-      fail(fmt::format("boxes {} do not fit their count {}", boxes.str(), in(2).str()));
-    const int64_t of_levels = std::accumulate(op.levels.begin(), op.levels.end(), int64_t{0});
-    if (of_levels != 0 && (of_levels != boxes[1] || scores[1] != 1 || op.agnostic))
-      fail(fmt::format("levels of {} boxes do not fit scores {}, or are said to be one list", of_levels,
-                       scores.str()));
-    const int64_t capacity = kernels::detection_capacity(op, scores[1], scores[2]);
-    return {{{boxes[0], capacity, kernels::kDetectionRow}, Elements::F32, Kind::Rows, own(1)},
-            {{boxes[0]}, Elements::I32, Kind::Rows}};
-  }
-
-  // What the kernels of two-stage detectors read of the images.
-  void sizes(size_t i, int64_t samples) const {
-    if (rows(i, Elements::F32, "sizes [N, 4]") != Shape{samples, kernels::kSizesRow})
-      fail(fmt::format("needs sizes [{}, {}], not {}", samples, kernels::kSizesRow, in(i).str()));
-  }
-
-  std::vector<Result> operator()(const DecodeProposals& op) const {
-    const Shape &offsets = rows(0, Elements::F32, "offsets [N, P, 4]"),
-                &logits = rows(1, Elements::F32, "logits [N, P, 1 or 2]");
-    if (offsets.rank() != 3 || offsets[1] != op.grid.anchors() || offsets[2] != 4)
-      fail(fmt::format("{} anchors do not fit offsets {}", op.grid.anchors(), offsets.str()));
-    if (logits.rank() != 3 || logits[0] != offsets[0] || logits[1] != offsets[1] || logits[2] < 1 ||
-        logits[2] > 2)
-      fail(fmt::format("logits {} do not fit offsets {}", logits.str(), offsets.str()));
-    sizes(2, offsets[0]);
-    return {{offsets, Elements::F32, Kind::Rows}, {{offsets[0], 1, offsets[1]}, Elements::F32, Kind::Rows}};
-  }
-
-  const Shape& rois(size_t i) const {
-    const Shape& shape = rows(i, Elements::F32, "RoIs [N, R, 4 and more]");
-    if (shape.rank() != 3 || shape[2] < 4)
-      fail(fmt::format("needs RoIs [N, R, 4 and more], not {}", shape.str()));
-    return shape;
-  }
-
-  Result pooled_rois(int height, int width, const kernels::RoiLevels& levels) const {
-    const Shape &r = rois(0), &first = map(1);
-    if (static_cast<size_t>(levels.count) != node.inputs.size() - 1 || levels.count > kernels::kMaxRoiLevels)
-      fail(fmt::format("has {} maps for {} levels", node.inputs.size() - 1, levels.count));
-    for (size_t i = 1; i < node.inputs.size(); ++i)
-      if (map(i)[0] != r[0] || in(i)[1] != first[1] || input(i).elements != input(1).elements)
-        fail(fmt::format("cannot pool {} of {} from {}", r.str(), described(1), described(i)));
-    return {{r[0] * r[1], first[1], height, width}, input(1).elements, Kind::Map, input(0).count};
-  }
-  Result operator()(const RoiPool& op) const { return pooled_rois(op.height, op.width, op.levels); }
-  Result operator()(const RoiAlign& op) const { return pooled_rois(op.height, op.width, op.levels); }
-
-  Result operator()(const DecodeRois&) const {
-    const Shape &offsets = rows(0, Elements::F32, "offsets [N, R, classes, 4]"), &r = rois(1);
-    if (offsets.rank() != 4 || offsets[0] != r[0] || offsets[1] != r[1] || offsets[2] < 2 || offsets[3] != 4)
-      fail(fmt::format("offsets {} do not fit RoIs {}", offsets.str(), r.str()));
-    sizes(2, r[0]);
-    return {{r[0], r[1], offsets[2] - 1, 4}, Elements::F32, Kind::Rows, input(1).count};
-  }
-
   const Shape& image() const {
     const Shape& x = rows(0, Elements::F32, "images [N, C, H, W]");
     if (x.rank() != 4) fail(fmt::format("needs images [N, C, H, W], not {}", x.str()));
@@ -565,7 +424,7 @@ std::vector<Result> infer_results(const Graph& graph, const Node& node) {
   };
   std::vector<Result> results = std::visit(
       [&](const auto& op) {
-        return List{}(Inference{graph, node}(op));
+        return List{}(Inference{{{graph, node}}}(op));
       },
       node.op);
   for (const Result& result : results)
