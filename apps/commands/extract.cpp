@@ -19,7 +19,7 @@ struct Flags : RunFlags {
   std::string model, output, gallery, query, multi_query, name_pattern, shard;
   std::string dataset = "plain", format = "safetensors";
   std::vector<double> scales = {1};
-  bool no_flip = false;
+  bool flip = false, no_flip = false;
 };
 
 Shard parse_shard(const std::string& text) {
@@ -47,16 +47,21 @@ std::vector<ImageFolder> list_folders(const Flags& flags, const NameRule& rule, 
   return folders;
 }
 
-Provenance provenance(const Flags& flags, const Model& model, const NameRule& rule) {
+Provenance provenance(const Flags& flags, const Model& model, const FeatureExtractor& extractor,
+                      const NameRule& rule) {
   return {model.info().tensors_sha256,
           model.info().network,
           dump_json({{"options", model.info().options},
                      {"preprocessing", nlohmann::ordered_json::parse(model.image_input().preprocessing)}}),
           flags.engine.precision,
-          !flags.no_flip,
+          extractor.flips(),
           flags.scales,
           flags.exif,
           rule.name()};
+}
+
+std::optional<bool> flip_option(const Flags& flags) {
+  return flags.flip ? std::optional(true) : flags.no_flip ? std::optional(false) : std::nullopt;
 }
 
 void write_output(const Flags& flags, const Features& features) {
@@ -81,12 +86,13 @@ int run(const Flags& flags, const ResumableOptions& declared) {
   for (const ImageFolder& f : folders) images += static_cast<int64_t>(f.files.size());
 
   Features features;
-  features.provenance = provenance(flags, model, rule);
   if (!flags.shard.empty()) features.shard = shard;
 
   Context context(context_options(flags.engine));
   FeatureExtractor extractor(
-      model, context, {precision_from(flags.engine.precision), flags.batch, !flags.no_flip, flags.scales});
+      model, context,
+      {precision_from(flags.engine.precision), flags.batch, flip_option(flags), flags.scales});
+  features.provenance = provenance(flags, model, extractor, rule);
   ExtractionJournal journal(flags.output + ".journal", declared.identity(model, context),
                             extractor.dimensions(), flags.resume);
   if (journal.size() > 0)
@@ -145,7 +151,11 @@ void add_extract(CLI::App& app, Run& command) {
   options->free("--name-pattern", flags->name_pattern,
                 R"(a regular expression (RE2's syntax) instead: (?<id>\d+)_c(?<camera>\d+))");
   options->free("--format", flags->format, "safetensors, npz or mat")->capture_default_str();
-  options->deciding("--no-flip", flags->no_flip, "do not add the features of the mirrored image");
+  CLI::Option* no_flip =
+      options->deciding("--no-flip", flags->no_flip, "do not add the features of the mirrored image");
+  options
+      ->deciding("--flip", flags->flip, "add them; without either it is as the network's own test code does")
+      ->excludes(no_flip);
   options->deciding("--multi-scale", flags->scales, "scales to sum over, each by its square root: 1,1.1")
       ->delimiter(',')
       ->allow_extra_args(false);

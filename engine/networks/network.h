@@ -47,6 +47,7 @@ struct Network {
   // may tell; the model file gets what they come to. Where they are open, inputs and build go by the tensors.
   std::vector<Decision> (*decide)(const Weights& weights, const Options& options,
                                   const Facts& facts) = nullptr;
+  bool flips = true;  // features of an image are summed with those of its mirror image when they are tested
 };
 
 // A graph of the network alone: declares the inputs, as declare_inputs() does, builds on them and names the

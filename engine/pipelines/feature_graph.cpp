@@ -7,11 +7,10 @@
 
 #include "engine/graph/passes.h"
 #include "engine/model/build_graph.h"
+#include "engine/networks/network.h"
 
 namespace tyto {
 namespace {
-
-const char* const kOutput = "features";
 
 void check(const ExtractOptions& options) {
   if (options.batch < 1) throw Error(ErrorKind::Usage, fmt::format("a batch of {} images", options.batch));
@@ -32,23 +31,28 @@ Value rescaled(Graph& graph, Value view, double scale) {
 }
 
 // The network, reading `view`; all its copies share their weights.
-Value features_of(Graph& graph, const Model& model, Value view) {
-  for (const auto& [name, value] : append_network(graph, model, {{model.image_input().name, view}}).values)
-    if (name == kOutput) return value;
-  throw Error(ErrorKind::Unsupported, fmt::format("{}: a {} has no output '{}'", model.path().string(),
-                                                  model.info().network, kOutput));
-}
-
-void check_features(const Model& model, const Shape& shape) {
-  if (shape.rank() != 2)
-    throw Error(ErrorKind::Unsupported,
-                fmt::format("{}: its output 'features' is {}, not one vector an image", model.path().string(),
-                            shape.str()));
+NamedValues vectors_of(Graph& graph, const Model& model, const ExtractOptions& options, Value view) {
+  NamedValues vectors;
+  for (const auto& output :
+       append_network(graph, model, {{model.image_input().name, view}}, options.set).values) {
+    const Result& result = graph.result(output.second);
+    if (result.kind == Kind::Rows && result.shape.rank() == 2 && output.first != "logits")
+      vectors.push_back(output);
+  }
+  if (vectors.empty())
+    throw Error(ErrorKind::Unsupported, fmt::format("{}: a {} has no output that is one vector an image",
+                                                    model.path().string(), model.info().network));
+  return vectors;
 }
 
 }  // namespace
 
-Graph feature_graph(const Model& model, const Shape& input, const ExtractOptions& options) {
+bool flips(const Model& model, const ExtractOptions& options) {
+  return options.flip.value_or(find_network(model.info().network).flips);
+}
+
+Graph feature_graph(const Model& model, const Shape& input, const ExtractOptions& options,
+                    std::vector<FeatureMatrix>* matrices) {
   check(options);
   if (model.sizes_input())
     throw Error(ErrorKind::Unsupported,
@@ -56,17 +60,24 @@ Graph feature_graph(const Model& model, const Shape& input, const ExtractOptions
                             model.path().string(), model.info().network));
   Graph graph;
   const Value image = graph.input(model.image_input().name, input);
-  std::vector<Value> features;
+  std::vector<NamedValues> views;
   for (const bool mirrored : {false, true}) {
-    if (mirrored && !options.flip) break;
+    if (mirrored && !flips(model, options)) break;
     Value view = mirrored ? graph.flip_horizontal(image) : image;
     for (const double scale : options.scales) {
       view = rescaled(graph, view, scale);
-      features.push_back(features_of(graph, model, view));
-      check_features(model, graph.shape(features.back()));
+      views.push_back(vectors_of(graph, model, options, view));
     }
   }
-  graph.output(kOutput, graph.normalized_sum(kOutput, features));
+  std::vector<Value> rows;
+  for (size_t i = 0; i < views.front().size(); ++i) {
+    std::vector<Value> summed;
+    for (const NamedValues& view : views) summed.push_back(view[i].second);
+    const std::string& name = views.front()[i].first;
+    rows.push_back(graph.normalized_sum(name, summed));
+    if (matrices) matrices->push_back({name, graph.shape(rows.back())[1]});
+  }
+  graph.output(kFeatureRows, rows.size() == 1 ? rows.front() : graph.concat(rows, 1));
   return optimise(graph);
 }
 
