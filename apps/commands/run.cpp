@@ -11,6 +11,7 @@
 
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
+#include "apps/commands/key_values.h"
 #include "apps/commands/plan_reports.h"
 #include "apps/console.h"
 #include "engine/networks/inputs.h"
@@ -27,7 +28,7 @@ constexpr int kProfiledRuns = 10;
 
 struct Flags {
   std::string model, input, output;
-  std::vector<std::string> outputs;
+  std::vector<std::string> outputs, set;
   int repeat = 0, batch = 1;
   bool profile = false, json = false;
   EngineFlags engine;
@@ -158,7 +159,7 @@ int run(const Flags& flags) {
   Context context(context_options(flags.engine));
   Peaks peaks;
   if (flags.profile) peaks = context.measure_peaks(precision);  // while the device's memory is free
-  Plan plan(model, context, shapes_of(inputs), {precision, flags.outputs});
+  Plan plan(model, context, shapes_of(inputs), {precision, flags.outputs, key_values(flags.set)});
 
   std::optional<ProfileReport> profile;
   const int repeat = flags.profile && flags.repeat == 0 ? kProfiledRuns : flags.repeat;
@@ -209,6 +210,9 @@ void add_run(CLI::App& app, Run& command) {
       ->excludes(input);
   c->add_option("--outputs", flags->outputs, "compute these outputs only")
       ->delimiter(',')
+      ->allow_extra_args(false);
+  c->add_option("--set", flags->set,
+                "an option of the network in place of the model file's: modality=thermal")
       ->allow_extra_args(false);
   c->add_option("--repeat", flags->repeat, "run so many times more, and say how long the median took")
       ->check(CLI::Range(0, 1000000));

@@ -99,6 +99,9 @@ Network simple_faster_rcnn();
 Network fasterrcnn_resnet_fpn();
 Network fasterrcnn_mobilenet_v3_large_fpn();
 Network fasterrcnn_mobilenet_v3_large_320_fpn();
+Network agw();
+Network ddag();
+Network hetero_center_triplet();
 
 // torchvision's classification rule (shorter side 256, centre crop 224) and its ImageNet statistics, and the
 // one input of networks that take it.

@@ -19,7 +19,10 @@ std::vector<Network> shipped_networks() {
           simple_faster_rcnn(),
           fasterrcnn_resnet_fpn(),
           fasterrcnn_mobilenet_v3_large_fpn(),
-          fasterrcnn_mobilenet_v3_large_320_fpn()};
+          fasterrcnn_mobilenet_v3_large_320_fpn(),
+          agw(),
+          ddag(),
+          hetero_center_triplet()};
 }
 
 }  // namespace tyto

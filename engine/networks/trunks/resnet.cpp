@@ -41,19 +41,36 @@ Value bottleneck(Graph& g, const Weights& w, Value x, int stride, float epsilon)
 
 }  // namespace
 
-std::array<Value, 4> resnet_trunk(Graph& g, const Weights& w, Value x, int last_stride, float epsilon) {
-  std::array<Value, 4> maps;
+Value resnet_stem(Graph& g, const Weights& w, Value x, float epsilon) {
   x = g.conv2d(x, w.scope("conv1"), {.kernel = 7, .stride = 2, .padding = 3});
   x = g.relu(norm(g, w.scope("bn1"), x, epsilon));
-  x = g.max_pool(x, {.kernel = 3, .stride = 2, .padding = 1});
-  const bool deep = w.has("layer1.0.conv3.weight");
-  for (size_t layer = 1; layer <= 4; ++layer) {
-    for (int block = 0; block == 0 || w.has(fmt::format("layer{}.{}.conv1.weight", layer, block)); ++block) {
-      const int stride = block > 0 || layer == 1 ? 1 : layer == 4 ? last_stride : 2;
-      const Weights scope = w.scope(fmt::format("layer{}.{}", layer, block));
-      x = deep ? bottleneck(g, scope, x, stride, epsilon) : basic_block(g, scope, x, stride, epsilon);
-    }
-    maps[layer - 1] = x;
+  return g.max_pool(x, {.kernel = 3, .stride = 2, .padding = 1});
+}
+
+int resnet_blocks(const Weights& w, int layer) {
+  int blocks = 1;
+  while (w.has(fmt::format("layer{}.{}.conv1.weight", layer, blocks))) ++blocks;
+  return blocks;
+}
+
+Value resnet_layer(Graph& g, const Weights& w, Value x, int layer, int stride, float epsilon,
+                   const std::function<Value(int block, Value x)>& after_block) {
+  const bool deep = w.has(fmt::format("layer{}.0.conv3.weight", layer));
+  for (int block = 0; block < resnet_blocks(w, layer); ++block) {
+    const Weights scope = w.scope(fmt::format("layer{}.{}", layer, block));
+    const int first = block == 0 ? stride : 1;
+    x = deep ? bottleneck(g, scope, x, first, epsilon) : basic_block(g, scope, x, first, epsilon);
+    if (after_block) x = after_block(block, x);
+  }
+  return x;
+}
+
+std::array<Value, 4> resnet_trunk(Graph& g, const Weights& w, Value x, int last_stride, float epsilon) {
+  std::array<Value, 4> maps;
+  x = resnet_stem(g, w, x, epsilon);
+  for (int layer = 1; layer <= 4; ++layer) {
+    x = resnet_layer(g, w, x, layer, layer == 1 ? 1 : layer == 4 ? last_stride : 2, epsilon);
+    maps[static_cast<size_t>(layer - 1)] = x;
   }
   return maps;
 }
