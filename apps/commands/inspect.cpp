@@ -3,6 +3,7 @@
 
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
+#include "apps/commands/key_values.h"
 #include "apps/commands/plan_reports.h"
 #include "apps/console.h"
 #include "apps/reid/features_summary.h"
@@ -18,6 +19,7 @@ using nlohmann::ordered_json;
 
 struct Flags {
   std::string file, key;
+  std::vector<std::string> set;
   bool plan = false, json = false;
   int batch = 1;
   EngineFlags engine;
@@ -108,7 +110,7 @@ int inspect_plan(const Flags& flags) {
   const Model model(flags.file);
   Context context(context_options(flags.engine));
   const Plan plan(model, context, model.input_shapes(flags.batch),
-                  {precision_from(flags.engine.precision), {}});
+                  {precision_from(flags.engine.precision), {}, key_values(flags.set)});
   const PlanReport& r = plan.report();
   if (flags.json) {
     ordered_json steps = ordered_json::array();
@@ -197,6 +199,7 @@ void add_inspect(CLI::App& app, Run& command) {
   c->add_option("file", flags->file, "a checkpoint, model or features file")->required();
   c->add_option("--key", flags->key, "which of a checkpoint's dicts of tensors to list");
   c->add_flag("--plan", flags->plan, "compile the model and list steps, layouts, algorithms and memory");
+  c->add_option("--set", flags->set, fmt::format("for --plan, {}", kSetHelp))->allow_extra_args(false);
   c->add_option("--batch", flags->batch, "images a run, for --plan")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();

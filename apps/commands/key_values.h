@@ -9,6 +9,9 @@
 
 namespace tyto::apps {
 
+inline constexpr const char* kSetHelp =
+    "an option of the network in place of the model file's: modality=thermal";
+
 inline std::map<std::string, std::string> key_values(const std::vector<std::string>& arguments) {
   std::map<std::string, std::string> out;
   for (const std::string& a : arguments) {

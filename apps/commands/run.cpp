@@ -211,9 +211,7 @@ void add_run(CLI::App& app, Run& command) {
   c->add_option("--outputs", flags->outputs, "compute these outputs only")
       ->delimiter(',')
       ->allow_extra_args(false);
-  c->add_option("--set", flags->set,
-                "an option of the network in place of the model file's: modality=thermal")
-      ->allow_extra_args(false);
+  c->add_option("--set", flags->set, kSetHelp)->allow_extra_args(false);
   c->add_option("--repeat", flags->repeat, "run so many times more, and say how long the median took")
       ->check(CLI::Range(0, 1000000));
   c->add_flag(

@@ -7,6 +7,7 @@
 
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
+#include "apps/commands/key_values.h"
 #include "apps/console.h"
 #include "files/json.h"
 
@@ -14,7 +15,7 @@ namespace tyto::apps {
 namespace {
 
 struct Flags {
-  std::vector<std::string> models;
+  std::vector<std::string> models, set;
   bool json = false;
   EngineFlags engine;
 };
@@ -24,7 +25,7 @@ int run(const Flags& flags) {
   const Precision precision = precision_from(flags.engine.precision);
   std::vector<SelfTestResult> results = self_test(context, precision);
   for (const std::string& model : flags.models) {
-    const auto more = self_test(Model(model), context, precision, check_interrupted);
+    const auto more = self_test(Model(model), context, precision, check_interrupted, key_values(flags.set));
     results.insert(results.end(), more.begin(), more.end());
   }
   const auto failed =
@@ -60,6 +61,7 @@ void add_selftest(CLI::App& app, Run& command) {
   c->add_option(
       "models", flags->models,
       "also run these models: on a GPU against the CPU, else against the reference (seconds to minutes)");
+  c->add_option("--set", flags->set, kSetHelp)->allow_extra_args(false);
   c->add_flag("--json", flags->json, "print a JSON object");
   add_engine_flags(*c, flags->engine);
   c->callback([flags, &command] { command = [flags] { return run(*flags); }; });

@@ -185,11 +185,12 @@ std::vector<SelfTestResult> self_test(Context& context, Precision precision) {
 }
 
 std::vector<SelfTestResult> self_test(const Model& model, Context& context, Precision precision,
-                                      const std::function<void()>& poll) {
+                                      const std::function<void()>& poll,
+                                      const std::map<std::string, std::string>& set) {
   // A score that rounds to the other side of a threshold moves every row behind it, so what is counted is not
   // compared; such operators have cases of their own above.
   std::vector<std::string> outputs;
-  Graph graph = build_graph(model, shapes_for_test(model));
+  Graph graph = build_graph(model, shapes_for_test(model), set);
   for (const auto& [name, value] : graph.outputs())
     if (!graph.result(value).count && graph.result(value).elements != Elements::I32) outputs.push_back(name);
   graph = drop_dead(graph, outputs);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,10 @@ struct SelfTestResult {
 std::vector<SelfTestResult> self_test(Context& context, Precision precision);
 
 // A model on noise of its input shape: on a GPU against the CPU's result, on the CPU against the naive
-// reference's. `poll` is called now and then and may throw to stop.
+// reference's. `poll` is called now and then and may throw to stop. set: options of the network in place of
+// the model file's.
 std::vector<SelfTestResult> self_test(const Model& model, Context& context, Precision precision,
-                                      const std::function<void()>& poll = {});
+                                      const std::function<void()>& poll = {},
+                                      const std::map<std::string, std::string>& set = {});
 
 }  // namespace tyto

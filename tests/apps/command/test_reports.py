@@ -197,17 +197,17 @@ class Profile(Workplace):
 class AboutItself(unittest.TestCase):
     OPTIONS = {
         "convert": "--output --network --set --preprocess --classes --allow-unused --json",
-        "inspect": "--plan --batch --json --device --precision --threads --memory-limit",
-        "extract": "--output --gallery --query --multi-query --dataset --name-pattern --format --no-flip --multi-scale "
+        "inspect": "--plan --set --batch --json --device --precision --threads --memory-limit",
+        "extract": "--output --gallery --query --multi-query --dataset --name-pattern --format --no-flip --flip --multi-scale "
                    "--batch --decoders --exif-orientation --resume --shard --json --device --precision --threads "
                    "--memory-limit",
         "rank": "--output --top-k --camera-rule --images --no-pictures --json",
         "evaluate": "--protocol --ap --divisor --camera-rule --multi-query --coco-annotations --voc --split --voc-rule "
                     "--output --json",
         "merge": "--output",
-        "run": "--input --output --outputs --repeat --batch --profile --json --device --precision --threads --memory-limit",
+        "run": "--input --output --outputs --set --repeat --batch --profile --json --device --precision --threads --memory-limit",
         "info": "--json --device",
-        "selftest": "--json --device --precision --threads",
+        "selftest": "--set --json --device --precision --threads",
     }
 
     def test_help_lists_every_command_and_option(self):
