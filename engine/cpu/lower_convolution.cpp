@@ -112,8 +112,9 @@ int64_t Lowering::winograd_scratch(bool alone) const {
   return memory_limit_ > 0 ? std::min(most, memory_limit_ / 4) : most;
 }
 
-// Winograd, else direct; the layout that the value has is kept where a JIT kernel takes it, so that layouts
-// pass from layer to layer and only the network's input is reordered. all: images of a batch, or of a sample
+// Winograd, else direct; the layouts that the input and a residual have are kept where a JIT kernel takes
+// them, the residual's first, so that layouts pass from layer to layer and only the network's input is
+// reordered. all: images of a batch, or of a sample
 // where they are counted.
 Lowering::ConvolutionChoice Lowering::choose_convolution(const Conv2d& op, const Node& node, int64_t all,
                                                          bool is_counted) {
@@ -132,14 +133,19 @@ Lowering::ConvolutionChoice Lowering::choose_convolution(const Conv2d& op, const
     map.shape[0] = choice.images;
     return map;
   };
-  const auto described_from = [&](const memory::desc& source) {
-    return choice.describe(engine_, source, any_weights, any_layout(of_a_pass(node.result())));
-  };
+  const auto as_it_is = [&](Value v) { return with_images(stored(v).layout, choice.images); };
   const auto described = [&] {
-    const memory::desc now = with_images(stored(x).layout, choice.images);
-    if (now.data.data_type == any_weights.data.data_type)
-      if (auto pd = described_from(now); pd && is_jit(pd)) return pd;
-    return described_from(any_layout(of_a_pass(graph_.result(x))));
+    const memory::desc any_source = any_layout(of_a_pass(graph_.result(x))),
+                       any_result = any_layout(of_a_pass(node.result()));
+    std::vector<memory::desc> results = {any_result};
+    if (node.inputs.size() > 1) results.insert(results.begin(), as_it_is(node.inputs[1]));
+    for (const memory::desc& result : results)
+      for (const memory::desc& source : {as_it_is(x), any_source}) {
+        if (source.data_type() != any_weights.data_type() || result.data_type() != any_weights.data_type())
+          continue;
+        if (auto pd = choice.describe(engine_, source, any_weights, result); pd && is_jit(pd)) return pd;
+      }
+    return choice.describe(engine_, any_source, any_weights, any_result);
   };
 
   choice.algorithm = dnnl::algorithm::convolution_winograd;

@@ -174,6 +174,25 @@ TEST(CpuConvolution, AChainOfResidualsKeepsEachSum) {
   expect_cpu_equals_reference(optimise(g), noise(input, 1), 144, 9);
 }
 
+// A non-local block's: its own input, of one channel, lies as rows do, and oneDNN would go on so.
+TEST(CpuConvolution, KeepsTheLayoutThatTheResidualHas) {
+  const Shape input = {1, 64, 9, 8};
+  const Weights w = weights({{"a.weight", {64, 64, 3, 3}}, {"b.weight", {64, 1, 1, 1}}});
+  Graph g;
+  const Value a = g.conv2d(g.image_input("input", input), w.scope("a"), {.kernel = 3, .padding = 1});
+  const Value one = g.to_map(g.to_rows(g.slice(a, 1, 0, 1), Channels::Last), Channels::Last);
+  g.output("y", g.add(g.conv2d(one, w.scope("b"), {}), a));
+  const Graph fused = optimise(g);
+  expect_cpu_equals_reference(fused, noise(input, 1), 576, 2);
+  OnCpu cpu(fused, 1);
+  const auto& steps = cpu.executable->report().steps;
+  const auto of = [&](const std::string& name) {
+    return std::ranges::find_if(
+        steps, [&](const PlanReport::Step& s) { return s.operation == "conv2d" && s.name == name; });
+  };
+  EXPECT_EQ(of("a")->layout, of("b")->layout);
+}
+
 // SSD's conv6: oneDNN's direct kernels do not take so wide a padding, and its matrix product gives an image
 // other bits at another place in the batch.
 TEST(CpuConvolution, WideDilatedPaddingIsRightAndTheSameForEveryPlaceInTheBatch) {
