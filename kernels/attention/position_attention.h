@@ -22,6 +22,15 @@ struct PositionAttentionOf {
   const float* gamma = nullptr;      // [1]; where it is 0, y is x (if all is finite)
 };
 
+// All of it but gamma and x: attention of one head and one set of keys.
+template <class T>
+AttentionOf<T> attention_of(const PositionAttentionOf<T>& p) {
+  AttentionOf<T> of = {
+      .batch = p.batch, .queries = p.positions, .depth = p.depth, .width = p.channels, .q = {p.q, p.depth}};
+  of.sets[0] = {.k = {p.k, p.depth}, .v = {p.v, p.channels}, .keys = p.positions, .bias = {}, .mask = {}};
+  return of;
+}
+
 // y [batch, positions, channels], no input but x. statistics: [batch, positions] each, or null.
 // scratch and limits as attention(), of one head and one set of keys.
 void position_attention_cpu(const PositionAttentionOf<float>&, float* y, const RowStatistics&,
