@@ -53,7 +53,8 @@ struct RowStatistics {
 };
 
 // y [batch, queries, heads * width]; no input. Sums in float, in an order that depends on sizes alone.
-// Within: |y - exact| <= attention_error() * the largest |v|.
+// |y - exact| <= 2^-24 (10 sqrt(depth + 2) s + 10 sqrt(keys) + 50) times the largest |v|, where s is the
+// largest of a row's sums of |scale * q k| and |bias|: a score's error is one of its e^x.
 // scratch: attention_scratch_floats() of the caller's, for all threads of OpenMP together.
 void attention_cpu(const AttentionOf<float>&, Tokens<float> y, const RowStatistics&, float* scratch);
 int64_t attention_scratch_floats(const AttentionOf<float>&, int threads);

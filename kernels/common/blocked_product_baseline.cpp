@@ -1,0 +1,4 @@
+#define TYTO_LEVEL baseline
+#define TYTO_LANES 4
+#define TYTO_ROWS 4
+#include "kernels/common/blocked_product_level.h"
