@@ -25,7 +25,7 @@ constexpr Named<SetKind> kSetNames[] = {
 constexpr size_t kMaxMetadataBytes =
     90'000'000;  // a safetensors header ends at 100 MB; quotes are escaped in it
 constexpr size_t kMaxScales = 64;
-constexpr int64_t kMaxShards = 1'000'000;
+constexpr int64_t kMaxShards = 1'000'000, kMaxSplits = 1'000'000;
 
 [[noreturn]] void bad(const std::filesystem::path& file, const std::string& what) {
   throw Error(ErrorKind::Format, fmt::format("{}: {}", file.string(), what));
@@ -45,6 +45,7 @@ std::string metadata_of(const Features& f) {
   j["scales"] = f.provenance.scales;
   j["exif"] = f.provenance.exif;
   j["dataset"] = f.provenance.dataset;
+  if (f.provenance.split) j["split"] = *f.provenance.split;
   if (f.shard) j["shard"] = {{"index", f.shard->index}, {"count", f.shard->count}};
   j["sets"] = ordered_json::object();
   for (const auto& [kind, set] : f.sets)
@@ -70,6 +71,7 @@ void read_making(const JsonObject& from, Features& into) {
   m.scales = from.get<std::vector<double>>("scales");
   m.exif = from.get<bool>("exif");
   m.dataset = from.get<std::string>("dataset");
+  if (from.has("split")) m.split = from.get<int64_t>("split", 1, kMaxSplits);
   if (m.scales.empty() || m.scales.size() > kMaxScales)
     from.refuse("scales", fmt::format("a list of 1 to {} numbers", kMaxScales));
   if (!from.has("shard")) return;

@@ -46,6 +46,7 @@ struct Provenance {
   std::vector<double> scales = {1};
   bool exif = false;    // photographs were turned as their EXIF data says
   std::string dataset;  // the rule that read ids and cameras off the paths: "market1501", "plain" ...
+  std::optional<int64_t> split = {};  // of a data set that has several: RegDB's 1 to 10
 };
 
 struct Shard {

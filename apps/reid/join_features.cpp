@@ -20,6 +20,7 @@ struct Part {
 // What differs between two makings, or nothing. A plain folder's unknown identities mix with those of any
 // dataset.
 std::string difference(const Provenance& a, const Provenance& b) {
+  if (a.split != b.split) return "different splits of the data set";
   if (a.model != b.model)
     return fmt::format("models {} and {}", a.model.substr(0, 12), b.model.substr(0, 12));
   if (a.network != b.network) return fmt::format("networks {} and {}", a.network, b.network);

@@ -42,6 +42,7 @@ TEST(FeaturesFile, GivesBackWhatWasWritten) {
   Features written = sample_features();
   written.sets[SetKind::MultiQuery] = sample_set("data/multi-query", 7, 4);
   written.shard = Shard{2, 5};
+  written.provenance.split = 7;
   write_features(folder / "f.safetensors", written);
   const Features read = read_features(folder / "f.safetensors");
   EXPECT_EQ(read.provenance.model, written.provenance.model);
@@ -50,6 +51,7 @@ TEST(FeaturesFile, GivesBackWhatWasWritten) {
   EXPECT_TRUE(read.provenance.flip);
   EXPECT_EQ(read.provenance.scales, (std::vector<double>{1, 1.1}));
   EXPECT_EQ(read.provenance.dataset, "market1501");
+  EXPECT_EQ(read.provenance.split, 7);
   EXPECT_EQ(read.shard, written.shard);
   ASSERT_EQ(read.sets.size(), 3u);
   for (const auto& [kind, set] : written.sets) expect_equal(read.sets.at(kind), set);

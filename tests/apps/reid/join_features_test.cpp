@@ -96,6 +96,7 @@ TEST_F(Join, RefusesFeaturesThatWereMadeDifferently) {
     return message;
   };
   EXPECT_NE(with([](Provenance& m) { m.model = "ffff"; }).find("models"), std::string::npos);
+  EXPECT_NE(with([](Provenance& m) { m.split = 2; }).find("splits"), std::string::npos);
   EXPECT_NE(with([](Provenance& m) { m.network = "mobilenet_v2"; }).find("networks"), std::string::npos);
   EXPECT_NE(with([](Provenance& m) { m.rule = R"({"stride":"1"})"; }).find("stride"), std::string::npos);
   EXPECT_NE(with([](Provenance& m) { m.exif = true; }).find("EXIF"), std::string::npos);
