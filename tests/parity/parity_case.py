@@ -117,15 +117,15 @@ class ParityCase(unittest.TestCase):
             cls.tolerances[model] = FP32_WINOGRAD if winograd else FP32_DIRECT
         return cls.tolerances[model]
 
-    def check_lower_precision(self, precision, model, x, exact, file="model.safetensors"):
+    def check_lower_precision(self, precision, model, x, exact, file="model.safetensors", options=()):
         """tyto's outputs, compared with those of PyTorch's network in this precision by how far each is from `exact`; None
         where that overflows: there tyto must fail."""
         want = run_in_precision(model, precision, x, on_cpu=device()["device"] == "cpu")
         if not all(np.isfinite(value).all() for value in want.values()):
-            message = self.try_tyto(x, "--precision", precision, model=file, expect=1)
+            message = self.try_tyto(x, "--precision", precision, *options, model=file, expect=1)
             self.assertRegex(message, "layer '.*': .* values exceed 65504")
             return None
-        got = self.run_tyto(x, "--precision", precision, model=file)
+        got = self.run_tyto(x, "--precision", precision, *options, model=file)
         for name, truth in exact.items():
             self.assertEqual(got[name].shape, truth.shape)
             alike, numbers = errors_alike(got[name], want[name], truth)

@@ -39,7 +39,7 @@ def randomise(model, seed, images=None, scales=(0.3, 0.8), loud=1.0):
         for module in model.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 fan_in = module.weight[0].numel()
-                normal(module.weight, (2.0 / fan_in) ** 0.5)
+                normal(module.weight, getattr(module, "gain", 1.0) * (2.0 / fan_in) ** 0.5)
                 if module.bias is not None:
                     normal(module.bias, 0.1)
             elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
@@ -50,7 +50,7 @@ def randomise(model, seed, images=None, scales=(0.3, 0.8), loud=1.0):
             elif isinstance(module, (nn.InstanceNorm2d, nn.LayerNorm)):
                 uniform(module.weight, 0.5, 1.5)
                 normal(module.bias, 0.2)
-            for name in ("class_token", "pos_embedding", "layer_scale"):
+            for name in ("class_token", "pos_embedding", "layer_scale", "gamma"):
                 if name in dict(module.named_parameters(recurse=False)):
                     uniform(getattr(module, name), 0.2, 0.6)
         for module in model.modules():

@@ -9,54 +9,12 @@ import torch
 import reference_networks as ref
 from lower_precision import PRECISIONS
 from narrow import narrow
-from parity_case import FP32_DIRECT, LARGE, ParityCase, errors_alike, in_float64, is_compared, lower_precisions, run_in_precision
+from network_case import NetworkCase
+from parity_case import LARGE, errors_alike, in_float64, lower_precisions, run_in_precision
 from tyto_process import DEVICE
 
 
-# Of the narrow networks: images enough for the smallest output to have 256 numbers, by which precisions are judged.
-NARROW_INPUT = 4, 3, 97, 65
-
-
-class Networks(ParityCase):
-    def check(self, build, *options, shapes=(), legacy=False, rename=None, narrow_build=None, narrow_input=NARROW_INPUT):
-        """With an eighth of its channels, in every precision; at its full width on inputs of these shapes, on the CPU."""
-        def convert(model):
-            state = ref.randomise(model, seed=3).state_dict()
-            self.convert(rename(state) if rename else state, *options, legacy=legacy)
-            return model
-
-        if shapes and not DEVICE and is_compared(full := build()):
-            model = convert(full)
-            for shape in shapes:
-                x = self.input(shape)
-                with torch.no_grad():
-                    want = model(x)
-                got = self.run_tyto(x)
-                self.assertEqual(set(got), set(want))
-                self.compare(got, want)
-            plan = self.plan("--batch", max(shape[0] for shape in shapes))
-            self.assertLessEqual(plan["activation_bytes"], 1.25 * plan["activation_bound"])
-        model, x = convert(narrow((narrow_build or build)())), self.input(narrow_input)
-        exact = in_float64(model, x)
-        with torch.no_grad():
-            want = model(x)
-        got = self.run_tyto(x)
-        self.assertEqual(set(got), set(want))
-        self.compare_in_float64(got, want, exact)
-        for precision in lower_precisions():
-            self.assertIsNotNone(self.check_lower_precision(precision, model, x, exact))
-
-    @staticmethod
-    def input(shape):
-        return torch.randn(shape, generator=torch.Generator().manual_seed(1))
-
-    def compare_in_float64(self, got, want, exact):
-        """Against the exact result: within the limit, or within thrice PyTorch's own error where the network magnifies it."""
-        for name, truth in exact.items():
-            ours, pytorch = (np.abs(side - truth).max() / np.abs(truth).max() for side in (got[name], want[name].numpy()))
-            print(f"  {self.id().split('.', 1)[-1]} {name} {list(truth.shape)}: {ours:.1e}, PyTorch {pytorch:.1e}")
-            self.assertLess(ours, max(FP32_DIRECT, 3 * pytorch), name)
-
+class Networks(NetworkCase):
     def test_ft_net(self):
         self.check(ref.FtNet, shapes=[(1, 3, 256, 128), (8, 3, 256, 128), (2, 3, 288, 144)])
 

@@ -1,0 +1,145 @@
+"""Re-identification across visible and thermal cameras against PyTorch: both modalities of each network, every raw output."""
+import os
+import unittest
+from functools import partial
+
+import numpy as np
+import torch
+
+import reference_cross_modality as cm
+import reference_networks as ref
+from narrow import narrow
+from network_case import NetworkCase
+from tyto_process import DEVICE, tyto
+
+# Six rows of the last map, so that stripes divide them.
+INPUT = 4, 3, 96, 64
+
+
+def both(model):
+    """Whatever a network is asked for, in one modality and the other."""
+    for modality in cm.MODALITIES:
+        model.modality = modality
+        yield modality
+
+
+class CrossModality(NetworkCase):
+    def ways(self, model):
+        for modality in both(model):
+            yield "--set", f"modality={modality}"
+
+    def check(self, build, *options, **keywords):
+        super().check(build, *options, narrow_input=INPUT, **keywords)
+
+    def convert_narrow(self, build, *options, change=lambda state: state, **keywords):
+        model = ref.randomise(narrow(build()), seed=3)
+        self.convert(change(model.state_dict()), *options, **keywords)
+        return model
+
+    def features(self, *options, **keywords):
+        return [self.run_tyto(self.input(INPUT), "--set", f"modality={modality}", *options, **keywords) for modality in cm.MODALITIES]
+
+    def assert_same(self, got, want):
+        self.assertEqual(set(got), set(want))
+        for name, value in want.items():
+            np.testing.assert_array_equal(got[name], value, name)
+
+    # --- networks ---
+
+    @unittest.skipIf(DEVICE, "full widths run on the CPU")
+    def test_agw_as_its_training_saves_it(self):
+        state = cm.Agw().state_dict()
+        self.assertEqual(len(state), 1025)
+        self.assertEqual(sum(tensor.numel() for tensor in state.values()), 71_537_652)
+        model = ref.randomise(cm.Agw(), seed=3)
+        self.convert(cm.checkpoint(model.state_dict()))
+        self.check_full_width(model, [(2, 3, 288, 144)])
+
+    @unittest.skipIf(DEVICE, "full widths run on the CPU")
+    def test_dpan_at_its_full_width(self):
+        model = ref.randomise(cm.Dpan(), seed=3)
+        self.convert(cm.checkpoint(model.state_dict()))
+        self.check_full_width(model, [(2, 3, 288, 144)])
+
+    def test_agw(self):
+        self.check(cm.Agw, rename=cm.checkpoint)
+
+    def test_base(self):
+        self.check(partial(cm.Agw, base=True))
+
+    def test_ddag(self):
+        self.check(cm.Ddag, shapes=[(1, 3, 288, 144)])
+
+    def test_hetero_center_triplet(self):
+        self.check(cm.HeteroCenterTriplet, shapes=[(1, 3, 288, 144)])
+
+    def test_hetero_center_triplet_shares_from_any_layer(self):
+        for share_net in (1, 3, 4):
+            model = self.convert_narrow(partial(cm.HeteroCenterTriplet, share_net))
+            for way in self.ways(model):
+                with torch.no_grad():
+                    want = model(self.input(INPUT))
+                self.compare(self.run_tyto(self.input(INPUT), *way), want)
+
+    def test_hetero_center_triplet_of_regdb(self):
+        """Whose 206 identities tell the power of its pooling."""
+        self.check(partial(cm.HeteroCenterTriplet, power=10, classes=206))
+
+    def test_hetero_center_triplet_without_stripes(self):
+        self.check(partial(cm.HeteroCenterTriplet, stripes=0))
+
+    def test_dpan(self):
+        self.check(cm.Dpan)
+
+    # --- modalities ---
+
+    def test_modalities_that_change_places_give_the_others_features(self):
+        """And no feature of one modality is one of the other's."""
+        for build in (cm.Agw, cm.Dpan):
+            self.convert_narrow(build)
+            visible, thermal = self.features()
+            self.convert_narrow(build, change=cm.exchanged)
+            as_visible, as_thermal = self.features()
+            self.assert_same(as_visible, thermal)
+            self.assert_same(as_thermal, visible)
+            for name, value in visible.items():
+                self.assertTrue((value != thermal[name]).all(), name)
+
+    def test_dpan_whose_attention_counts_nothing_is_dpan_without(self):
+        def silent(state):
+            return {name: torch.zeros(1) if name.endswith("gamma") else tensor for name, tensor in state.items()}
+
+        self.convert_narrow(cm.Dpan, change=silent)
+        with_nothing = self.features()
+        without = self.features("--set", "attention=none")
+        for got, want in zip(with_nothing, without):
+            self.assert_same(got, want)
+
+    # --- checkpoints ---
+
+    def test_it_is_found_wherever_a_checkpoint_keeps_it(self):
+        def in_data_parallel(state):
+            return {f"module.{name}": tensor for name, tensor in state.items()}
+
+        def model_of(state, **keywords):
+            self.convert(state, **keywords)
+            with open(self.path("model.safetensors"), "rb") as file:
+                return file.read()
+
+        state = ref.randomise(narrow(cm.Agw()), seed=3).state_dict()
+        plain = model_of(state)
+        self.assertEqual(model_of(cm.checkpoint(state)), plain)
+        self.assertEqual(model_of(cm.checkpoint(state), legacy=True), plain)
+        self.assertEqual(model_of(in_data_parallel(state)), plain)
+        self.assertEqual(model_of(cm.checkpoint(in_data_parallel(state))), plain)
+
+    def test_a_file_that_lacks_a_modality_is_refused(self):
+        state = narrow(cm.Agw()).state_dict()
+        torch.save({name: tensor for name, tensor in state.items() if "thermal" not in name}, self.path("visible.t"))
+        message = tyto("convert", self.path("visible.t"), "-o", self.path("none.safetensors"), expect=1)[1]
+        self.assertIn("thermal_module.thermal.conv1.weight", message)
+        self.assertFalse(os.path.exists(self.path("none.safetensors")))
+
+
+if __name__ == "__main__":
+    unittest.main()
