@@ -10,7 +10,9 @@ import reference_cross_modality as cm
 import reference_networks as ref
 from narrow import narrow
 from network_case import NetworkCase
-from tyto_process import DEVICE, tyto
+from tyto_process import DEVICE, load_tensors, tyto
+
+on_the_cpu = unittest.skipIf(DEVICE, "says nothing of a device")
 
 # Six rows of the last map, so that stripes divide them.
 INPUT = 4, 3, 96, 64
@@ -46,7 +48,7 @@ class CrossModality(NetworkCase):
 
     # --- networks ---
 
-    @unittest.skipIf(DEVICE, "full widths run on the CPU")
+    @on_the_cpu
     def test_agw_as_its_training_saves_it(self):
         state = cm.Agw().state_dict()
         self.assertEqual(len(state), 1025)
@@ -55,7 +57,7 @@ class CrossModality(NetworkCase):
         self.convert(cm.checkpoint(model.state_dict()))
         self.check_full_width(model, [(2, 3, 288, 144)])
 
-    @unittest.skipIf(DEVICE, "full widths run on the CPU")
+    @on_the_cpu
     def test_dpan_at_its_full_width(self):
         model = ref.randomise(cm.Dpan(), seed=3)
         self.convert(cm.checkpoint(model.state_dict()))
@@ -73,6 +75,7 @@ class CrossModality(NetworkCase):
     def test_hetero_center_triplet(self):
         self.check(cm.HeteroCenterTriplet, shapes=[(1, 3, 288, 144)])
 
+    @on_the_cpu
     def test_hetero_center_triplet_shares_from_any_layer(self):
         for share_net in (1, 3, 4):
             model = self.convert_narrow(partial(cm.HeteroCenterTriplet, share_net))
@@ -85,6 +88,7 @@ class CrossModality(NetworkCase):
         """Whose 206 identities tell the power of its pooling."""
         self.check(partial(cm.HeteroCenterTriplet, power=10, classes=206))
 
+    @on_the_cpu
     def test_hetero_center_triplet_without_stripes(self):
         self.check(partial(cm.HeteroCenterTriplet, stripes=0))
 
@@ -117,22 +121,23 @@ class CrossModality(NetworkCase):
 
     # --- checkpoints ---
 
+    @on_the_cpu
     def test_it_is_found_wherever_a_checkpoint_keeps_it(self):
         def in_data_parallel(state):
             return {f"module.{name}": tensor for name, tensor in state.items()}
 
         def model_of(state, **keywords):
             self.convert(state, **keywords)
-            with open(self.path("model.safetensors"), "rb") as file:
-                return file.read()
+            return load_tensors(self.path("model.safetensors"))
 
         state = ref.randomise(narrow(cm.Agw()), seed=3).state_dict()
         plain = model_of(state)
-        self.assertEqual(model_of(cm.checkpoint(state)), plain)
-        self.assertEqual(model_of(cm.checkpoint(state), legacy=True), plain)
-        self.assertEqual(model_of(in_data_parallel(state)), plain)
-        self.assertEqual(model_of(cm.checkpoint(in_data_parallel(state))), plain)
+        self.assert_same(model_of(cm.checkpoint(state)), plain)
+        self.assert_same(model_of(cm.checkpoint(state), legacy=True), plain)
+        self.assert_same(model_of(in_data_parallel(state)), plain)
+        self.assert_same(model_of(cm.checkpoint(in_data_parallel(state))), plain)
 
+    @on_the_cpu
     def test_a_file_that_lacks_a_modality_is_refused(self):
         state = narrow(cm.Agw()).state_dict()
         torch.save({name: tensor for name, tensor in state.items() if "thermal" not in name}, self.path("visible.t"))
