@@ -1,6 +1,6 @@
 // What the CPU's attention and its backward pass share: how the map is cut, and a tile of it.
 //
-// A tile is transposed, [keys, kQueryBlock]: keys and values are read where they stand or packed a panel at a
+// A tile is transposed, [keys, queries]: keys and values are read where they stand or packed a panel at a
 // time, whereas the block of queries is packed once for all keys; and what softmax does with a row of the map
 // it does to a vector of queries at once.
 #pragma once
@@ -46,16 +46,31 @@ struct QueryBlock {
 // packed  packed_floats(depth, count)
 void pack_queries(const AttentionOf<float>&, const QueryBlock&, float* packed);
 
-// The scores of some keys of a set, -infinity where the mask leaves one out.
-// scores  [keys, kQueryBlock]; written up to the next multiple of kAttentionLanes queries
+// Part of a map, transposed; of its queries, the lanes of the last vector that has any are all worked on.
+struct MapTile {
+  float* data;  // [keys, stride]
+  int64_t keys, queries, stride;
+};
+
+// The scores of `tile.keys` keys of a set, -infinity where the mask leaves one out.
 void score_tile(const AttentionOf<float>&, const KeySet<float>&, const QueryBlock&,
-                const float* packed_queries, int64_t first_key, int64_t keys, float* scores);
+                const float* packed_queries, int64_t first_key, const MapTile& scores);
 
 // Scores of more keys come to those before them: e^(score - maximum) in their place, maximum and sum go on.
 // What is of earlier keys has to be multiplied by rescale, e^(maximum before - maximum now).
-// scores                 [keys, kQueryBlock], of which `queries` are a multiple of kAttentionLanes
-// maximum, sum, rescale  [kQueryBlock]; -infinity and 0 before the first key
-void softmax_tile(float* scores, int64_t keys, int64_t queries, float* maximum, float* sum, float* rescale);
+// maximum, sum, rescale  [queries]; -infinity and 0 before the first key
+void softmax_tile(const MapTile& scores, float* maximum, float* sum, float* rescale);
+
+// Probabilities again, from what the forward pass left of their rows: e^(score - maximum) * share in place of
+// scores.
+// gradients  as scores, of the probabilities
+// dot        [queries]: probabilities times their gradients, summed over the tile's keys
+void probability_tile(const MapTile& scores, const float* gradients, const float* maximum, const float* share,
+                      float* dot);
+
+// gradients  as probabilities, of which they are; become those of the scores, times factor
+// dot        [queries]: probabilities times their gradients, summed over all keys
+void score_gradient_tile(const MapTile& probabilities, float* gradients, const float* dot, float factor);
 
 // Floats from the next cache line on.
 inline float* aligned(float* p) {

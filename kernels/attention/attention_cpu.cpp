@@ -50,8 +50,9 @@ void attend(const AttentionOf<float>& of, const QueryBlock& queries, const Block
     const Parts tiles = key_parts(set.keys);
     for (int64_t tile = 0; tile < tiles.parts; ++tile) {
       const int64_t first = tiles.begin(tile), keys = tiles.length(tile);
-      score_tile(of, set, queries, block.queries, first, keys, block.scores);
-      softmax_tile(block.scores, keys, whole_lanes(queries.count), block.maximum, block.sum, block.rescale);
+      const MapTile scores = {block.scores, keys, queries.count, kQueryBlock};
+      score_tile(of, set, queries, block.queries, first, scores);
+      softmax_tile(scores, block.maximum, block.sum, block.rescale);
       for (int64_t q = 0; q < queries.count; ++q)
         if (const float by = block.rescale[q]; by != 1)
           for (int64_t c = 0; c < of.width; ++c) block.y[q * of.width + c] *= by;
