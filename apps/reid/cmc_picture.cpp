@@ -33,10 +33,11 @@ struct Chart {
 // The lowest multiple of 10 % (of 1 % where the curve is flat) that leaves the curve in view.
 double floor_of(double lowest) { return lowest > 0.98 ? 0.95 : std::floor(lowest * 10 - 0.2) / 10; }
 
-Chart chart_of(const Evaluation& e) {
+Chart chart_of(const Evaluation& e, int64_t trials) {
   Chart chart;
   chart.title = fmt::format("Rank@1 {:.2f} %   mAP {:.2f} %   mINP {:.2f} %", e.rank(1) * 100, e.map * 100,
                             e.minp * 100);
+  if (trials > 1) chart.title += fmt::format("   mean of {} trials", trials);
   chart.rule = describe(e.protocol);
   const int64_t ranks = std::clamp<int64_t>(e.gallery, 1, kMaxRank);
   const double low = std::clamp(floor_of(e.rank(1)), 0.0, 0.95);
@@ -95,8 +96,8 @@ std::string escaped(const std::string& text) {
 
 }  // namespace
 
-std::string cmc_svg(const Evaluation& evaluation) {
-  const Chart chart = chart_of(evaluation);
+std::string cmc_svg(const Evaluation& evaluation, int64_t trials) {
+  const Chart chart = chart_of(evaluation, trials);
   std::string s;
   add_line(
       s,
@@ -136,8 +137,8 @@ std::string cmc_svg(const Evaluation& evaluation) {
   return s + "</svg>\n";
 }
 
-cv::Mat cmc_picture(const Evaluation& evaluation) {
-  const Chart chart = chart_of(evaluation);
+cv::Mat cmc_picture(const Evaluation& evaluation, int64_t trials) {
+  const Chart chart = chart_of(evaluation, trials);
   cv::Mat picture(static_cast<int>(kHeight) * kPictureScale, static_cast<int>(kWidth) * kPictureScale,
                   CV_8UC3, ink::paper);
   const auto text = [&](const std::string& what, double x, double y, double height, const cv::Scalar& colour,

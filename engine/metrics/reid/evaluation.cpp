@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <span>
 
 #include "engine/metrics/reid/average_precision.h"
@@ -17,8 +18,10 @@ const std::vector<Protocol>& protocols() {
       {"baseline", CameraRule::Baseline, ApRule::Trapezoid, Divisor::AllQueries, CmcRule::FirstMatch},
       {"torchreid", CameraRule::Baseline, ApRule::Plain, Divisor::ValidQueries, CmcRule::FirstMatch},
       {"fast-reid", CameraRule::Baseline, ApRule::Plain, Divisor::ValidQueries, CmcRule::FirstMatch},
-      {"sysu", CameraRule::Sysu, ApRule::Plain, Divisor::ValidQueries, CmcRule::Identities},
-      {"regdb", CameraRule::None, ApRule::Plain, Divisor::ValidQueries, CmcRule::FirstMatch},
+      {"sysu", CameraRule::Sysu, ApRule::Plain, Divisor::ValidQueries, CmcRule::Identities,
+       TrialRule::DrawnGalleries},
+      {"regdb", CameraRule::None, ApRule::Plain, Divisor::ValidQueries, CmcRule::FirstMatch,
+       TrialRule::Splits},
   };
   return all;
 }
@@ -30,9 +33,32 @@ struct QueryResult {
   double ap = 0, inp = 0;
 };
 
-QueryResult judge_query(std::span<const float> scores, const std::vector<Judgement>& judgement,
-                        std::span<const int64_t> ids, const Protocol& protocol) {
+// One gallery and what its queries came to.
+struct Trial {
+  std::span<const int64_t> rows;  // of the whole gallery
+  std::vector<int64_t> ids, cameras;
+  std::vector<QueryResult> results;
+
+  Trial(std::span<const int64_t> part, const Labels& gallery, int64_t queries)
+      : rows(part), results(static_cast<size_t>(queries)) {
+    for (const int64_t row : rows) {
+      ids.push_back(gallery.ids[static_cast<size_t>(row)]);
+      cameras.push_back(gallery.cameras[static_cast<size_t>(row)]);
+    }
+  }
+
+  std::vector<float> scores(std::span<const float> of_all) const {
+    std::vector<float> own(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) own[i] = of_all[static_cast<size_t>(rows[i])];
+    return own;
+  }
+};
+
+QueryResult judge_query(int64_t id, int64_t camera, const std::vector<float>& scores, const Trial& trial,
+                        const Protocol& protocol) {
   const auto images = static_cast<int64_t>(scores.size());
+  std::vector<Judgement> judgement(scores.size());
+  judge(id, camera, trial.ids.data(), trial.cameras.data(), images, protocol.cameras, judgement.data());
   std::vector<int64_t> positions(
       static_cast<size_t>(std::count(judgement.begin(), judgement.end(), Judgement::Positive)));
   const int64_t hits = hit_positions(scores.data(), judgement.data(), images, positions.data());
@@ -43,7 +69,7 @@ QueryResult judge_query(std::span<const float> scores, const std::vector<Judgeme
                                                : average_precision_plain(positions.data(), hits);
   result.inp = inverse_negative_penalty(positions.data(), hits);
   result.cmc_position = protocol.cmc == CmcRule::Identities
-                            ? identities_ahead(scores.data(), judgement.data(), ids.data(), images)
+                            ? identities_ahead(scores.data(), judgement.data(), trial.ids.data(), images)
                             : positions.front();
   return result;
 }
@@ -107,19 +133,30 @@ double Evaluation::rank(int64_t k) const {
 
 Evaluation evaluate(const Tensor& queries, const Labels& query_labels, const Tensor& gallery,
                     const Labels& gallery_labels, const Protocol& protocol, const QueriesDone& done) {
+  std::vector<int64_t> all(gallery_labels.ids.size());
+  std::iota(all.begin(), all.end(), int64_t{0});
+  return evaluate_parts(queries, query_labels, gallery, gallery_labels, {all}, protocol, done).front();
+}
+
+std::vector<Evaluation> evaluate_parts(const Tensor& queries, const Labels& query_labels,
+                                       const Tensor& gallery, const Labels& gallery_labels,
+                                       const std::vector<std::vector<int64_t>>& parts,
+                                       const Protocol& protocol, const QueriesDone& done) {
   check_labels(queries, query_labels, "query");
   check_labels(gallery, gallery_labels, "gallery");
-  std::vector<QueryResult> results(static_cast<size_t>(queries.dim(0)));
+  std::vector<Trial> trials;
+  for (const auto& part : parts) trials.emplace_back(part, gallery_labels, queries.dim(0));
   const auto visit = [&](int64_t query, std::span<const float> scores) {
     const auto q = static_cast<size_t>(query);
-    std::vector<Judgement> judgement(scores.size());
-    judge(query_labels.ids[q], query_labels.cameras[q], gallery_labels.ids.data(),
-          gallery_labels.cameras.data(), static_cast<int64_t>(scores.size()), protocol.cameras,
-          judgement.data());
-    results[q] = judge_query(scores, judgement, gallery_labels.ids, protocol);
+    for (Trial& trial : trials)
+      trial.results[q] =
+          judge_query(query_labels.ids[q], query_labels.cameras[q], trial.scores(scores), trial, protocol);
   };
   score_queries(queries, gallery, visit, done);
-  return summarise(results, gallery.dim(0), protocol);
+  std::vector<Evaluation> evaluations;
+  for (const Trial& trial : trials)
+    evaluations.push_back(summarise(trial.results, static_cast<int64_t>(trial.rows.size()), protocol));
+  return evaluations;
 }
 
 }  // namespace tyto

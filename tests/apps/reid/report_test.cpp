@@ -148,12 +148,12 @@ Evaluation sample_evaluation(const std::vector<double>& cmc) {
 
 TEST(EvaluationReport, NamesItsRulesAndHasFullPrecisionInJson) {
   const Evaluation e = sample_evaluation({0.5, 0.75, 1});
-  const std::string text = evaluation_text(e);
+  const std::string text = evaluation_text({{e}, ""});
   for (const char* part :
        {"torchreid: plain AP, mean over valid queries", "10 queries, 9 with a match", "Rank@1    50.00 %",
         "Rank@10  100.00 %", "mAP       33.33 %", "mINP      25.00 %"})
     EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
-  const auto j = nlohmann::json::parse(evaluation_json(e));
+  const auto j = nlohmann::json::parse(evaluation_json({{e}, ""}));
   EXPECT_EQ(j["map"].get<double>(), 1.0 / 3);
   EXPECT_EQ(j["cmc"].size(), 3u);
   EXPECT_EQ(j["protocol"], "torchreid");
@@ -165,7 +165,7 @@ TEST(EvaluationReport, NamesItsRulesAndHasFullPrecisionInJson) {
 TEST(EvaluationReport, TheCurveIsDrawnWhereItsValuesAre) {
   const TestFolder folder;
   for (const auto& cmc : {std::vector<double>{}, {0.0}, {1.0}, {0, 0, 1}, std::vector<double>(60, 0.97)}) {
-    write_evaluation_report(sample_evaluation(cmc), folder.path());
+    write_evaluation_report({{sample_evaluation(cmc)}, ""}, folder.path());
     const cv::Mat png = cv::imread((folder / "cmc.png").string());
     ASSERT_FALSE(png.empty());
     int blue = 0;

@@ -205,6 +205,30 @@ TEST(Evaluation, EqualsTheDefinitionsOnUglySets) {
   EXPECT_GT(compared, 100) << "queries with a match";
 }
 
+TEST(Evaluation, PartsAreJudgedAsGalleriesOfTheirOwn) {
+  const Data q = random_data(50, 7, 5, 3), g = random_data(120, 7, 5, 4);
+  const std::vector<std::vector<int64_t>> parts = {
+      {}, {119}, {0, 1, 2, 5, 8, 13, 21, 34, 55, 89}, {7, 3, 100}};
+  for (const std::string& name : protocol_names()) {
+    const auto trials = evaluate_parts(q.features, q.labels(), g.features, g.labels(), parts, protocol(name));
+    ASSERT_EQ(trials.size(), parts.size());
+    for (size_t t = 0; t < parts.size(); ++t) {
+      Data part{Tensor(DType::F32, {static_cast<int64_t>(parts[t].size()), 7}), {}, {}};
+      float* to = part.features.as<float>().data();
+      for (const int64_t row : parts[t]) {
+        to = std::copy_n(std::as_const(g.features).as<float>().data() + row * 7, 7, to);
+        part.ids.push_back(g.ids[static_cast<size_t>(row)]);
+        part.cameras.push_back(g.cameras[static_cast<size_t>(row)]);
+      }
+      const Evaluation own = evaluate_golden(q, part, protocol(name));
+      EXPECT_EQ(trials[t].cmc, own.cmc) << name;
+      EXPECT_EQ(trials[t].map, own.map) << name;
+      EXPECT_EQ(trials[t].minp, own.minp) << name;
+      EXPECT_EQ(trials[t].valid_queries, own.valid_queries) << name;
+    }
+  }
+}
+
 TEST(Evaluation, AQueryWithoutAMatchCountsInTheBaselinesDivisorOnly) {
   Data queries = golden_queries();
   queries.ids[2] = 99;
