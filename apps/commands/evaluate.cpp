@@ -4,6 +4,7 @@
 #include "apps/command.h"
 #include "apps/commands/evaluate_detections.h"
 #include "apps/commands/evaluate_features.h"
+#include "apps/reid/open_features.h"
 #include "engine/metrics/reid/evaluation.h"
 #include "engine/metrics/voc_metrics.h"
 
@@ -34,6 +35,7 @@ void add_evaluate(CLI::App& app, Run& command) {
   c->add_flag("--json", flags->json, "print JSON");
 
   CLI::Option_group* features = c->add_option_group("Features");
+  features->add_option("--feature", flags->rules.feature, kFeatureHelp);
   features->add_option("--protocol", flags->rules.protocol, "whose rules to follow")
       ->check(CLI::IsMember(protocol_names()))
       ->capture_default_str();

@@ -91,17 +91,17 @@ void check_identities(const Features& features, const Protocol& protocol) {
 std::vector<Evaluation> evaluate_split(const Split& split, const FeatureRules& rules,
                                        const Protocol& protocol) {
   const auto& [number, files] = split;
-  Features features = open_features(files);
+  Features features = open_features(files, rules.feature);
   check_identities(features, protocol);
   if (rules.direction == "thermal-to-visible")
     std::swap(features.sets.at(SetKind::Query), features.sets.at(SetKind::Gallery));
   const FeatureSet& queries = features.sets.at(SetKind::Query);
   const FeatureSet& gallery = features.sets.at(SetKind::Gallery);
-  Tensor query_features = queries.features;
+  Tensor query_features = queries.matrix();
   if (rules.multi_query) {
     const FeatureSet& others = features.set(SetKind::MultiQuery, files.front());
     query_features =
-        average_multi_queries(queries.features, labels_of(queries), others.features, labels_of(others));
+        average_multi_queries(queries.matrix(), labels_of(queries), others.matrix(), labels_of(others));
   }
 
   Progress progress(number ? fmt::format("evaluating split {}", *number) : "evaluating", queries.rows());
@@ -110,9 +110,9 @@ std::vector<Evaluation> evaluate_split(const Split& split, const FeatureRules& r
     check_interrupted();
   };
   if (protocol.trials == TrialRule::DrawnGalleries)
-    return evaluate_parts(query_features, labels_of(queries), gallery.features, labels_of(gallery),
+    return evaluate_parts(query_features, labels_of(queries), gallery.matrix(), labels_of(gallery),
                           draw_galleries(sysu_rules(rules), queries, gallery), protocol, done);
-  return {evaluate(query_features, labels_of(queries), gallery.features, labels_of(gallery), protocol, done)};
+  return {evaluate(query_features, labels_of(queries), gallery.matrix(), labels_of(gallery), protocol, done)};
 }
 
 std::string setting_of(const FeatureRules& rules, const Protocol& protocol,

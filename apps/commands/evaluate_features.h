@@ -10,6 +10,7 @@ namespace tyto::apps {
 
 // What features are judged by; an empty rule is the protocol's.
 struct FeatureRules {
+  std::string feature;  // which matrix of the files; empty: their first
   std::string protocol = "baseline", ap, divisor, camera_rule;
   bool multi_query = false;
   std::optional<std::string> mode, permutations;  // of the protocol sysu

@@ -49,15 +49,20 @@ std::vector<ImageFolder> list_folders(const Flags& flags, const NameRule& rule, 
 
 Provenance provenance(const Flags& flags, const Model& model, const FeatureExtractor& extractor,
                       const NameRule& rule) {
-  return {model.info().tensors_sha256,
-          model.info().network,
-          dump_json({{"options", model.info().options},
-                     {"preprocessing", nlohmann::ordered_json::parse(model.image_input().preprocessing)}}),
-          flags.engine.precision,
-          extractor.flips(),
-          flags.scales,
-          flags.exif,
-          rule.name()};
+  Provenance out{
+      model.info().tensors_sha256,
+      model.info().network,
+      dump_json({{"options", model.info().options},
+                 {"preprocessing", nlohmann::ordered_json::parse(model.image_input().preprocessing)}}),
+      flags.engine.precision,
+      extractor.flips(),
+      flags.scales,
+      flags.exif,
+      rule.name(),
+      std::nullopt,
+      {}};
+  for (const FeatureMatrix& matrix : extractor.matrices()) out.features.push_back(matrix.name);
+  return out;
 }
 
 std::optional<bool> flip_option(const Flags& flags) {
@@ -108,7 +113,7 @@ int run(const Flags& flags, const ResumableOptions& declared) {
                 fmt::format("none of {} images could be read; the first: {}", images, skipped.front()));
 
   for (const ImageFolder& f : folders)
-    features.sets.emplace(f.set, collect(f, journal, extractor.dimensions()));
+    features.sets.emplace(f.set, collect(f, journal, extractor.matrices()));
   write_output(flags, features);
   report_skipped(flags.output + ".skipped.txt", skipped, images, "images");
   const double rate = static_cast<double>(journal.size() - before) / std::max(elapsed.count(), 1e-9);

@@ -16,7 +16,7 @@ namespace {
 
 struct Flags {
   std::vector<std::string> files;
-  std::string out, images, camera_rule;
+  std::string out, images, feature, camera_rule;
   int64_t top_k = 10;
   bool no_pictures = false, json = false;
 };
@@ -57,7 +57,7 @@ void print_summary(const std::vector<Ranking>& rankings, const FeatureSet& queri
 int rank(const Flags& flags) {
   if (flags.out.empty() && !flags.json)
     throw Error(ErrorKind::Usage, "rank needs a folder to write to, -o DIR, or --json");
-  const Features features = open_features(flags.files);
+  const Features features = open_features(flags.files, flags.feature);
   const FeatureSet& queries = features.sets.at(SetKind::Query);
   const FeatureSet& gallery = features.sets.at(SetKind::Gallery);
   const CameraRule rule = camera_rule(flags.camera_rule, gallery);
@@ -96,6 +96,7 @@ void add_rank(CLI::App& app, Run& command) {
   CLI::App* c = app.add_subcommand("rank", "the nearest gallery images of every query, with pictures");
   c->add_option("files", flags->files, "features files; sets and shards are put together")->required();
   c->add_option("-o,--output", flags->out, "folder for ranking.jsonl, pictures/ and index.html");
+  c->add_option("--feature", flags->feature, kFeatureHelp);
   c->add_option("--top-k", flags->top_k, "images per query")
       ->check(CLI::Range(int64_t{1}, int64_t{1000}))
       ->capture_default_str();

@@ -21,6 +21,11 @@ std::string prefix_of(SetKind kind) {
   return std::string(name_in(kPrefixes, kind));
 }
 
+// "gallery_f" of the first matrix, "gallery_f_pool" of another.
+std::string array_name(SetKind kind, const Features& features, size_t matrix) {
+  return prefix_of(kind) + (matrix == 0 ? "_f" : "_f_" + features.provenance.features[matrix]);
+}
+
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& why) {
   throw Error(ErrorKind::File, fmt::format("{}: cannot write: {}", path.string(), why));
 }
@@ -51,9 +56,12 @@ void write_npz(const std::filesystem::path& path, const Features& features) {
   std::vector<std::pair<std::string, std::string>> entries;  // libzip reads them when the archive is closed
   for (const auto& [kind, set] : features.sets) {
     const std::string prefix = prefix_of(kind);
-    const std::string shape = fmt::format("{}, {}", set.features.dim(0), set.features.dim(1));
-    entries.emplace_back(prefix + "_f.npy",
-                         npy("<f4", shape, set.features.data(), static_cast<size_t>(set.features.bytes())));
+    for (size_t i = 0; i < set.features.size(); ++i) {
+      const Tensor& matrix = set.features[i];
+      entries.emplace_back(array_name(kind, features, i) + ".npy",
+                           npy("<f4", fmt::format("{}, {}", matrix.dim(0), matrix.dim(1)), matrix.data(),
+                               static_cast<size_t>(matrix.bytes())));
+    }
     entries.emplace_back(prefix + "_label.npy", npy(set.ids));
     entries.emplace_back(prefix + "_cam.npy", npy(set.cameras));
   }
@@ -138,19 +146,22 @@ std::vector<float> column_major(const Tensor& matrix) {
 
 void write_mat(const std::filesystem::path& path, const Features& features) {
   for (const auto& [kind, set] : features.sets)
-    if (set.features.bytes() > std::numeric_limits<int32_t>::max())
-      throw Error(
-          ErrorKind::Unsupported,
-          fmt::format("{}: '{}_f' has {} bytes and a MAT v5 file holds at most 2 GiB an array; use --format "
-                      "npz",
-                      path.string(), prefix_of(kind), set.features.bytes()));
+    for (size_t i = 0; i < set.features.size(); ++i)
+      if (set.features[i].bytes() > std::numeric_limits<int32_t>::max())
+        throw Error(
+            ErrorKind::Unsupported,
+            fmt::format("{}: '{}' has {} bytes and a MAT v5 file holds at most 2 GiB an array; use --format "
+                        "npz",
+                        path.string(), array_name(kind, features, i), set.features[i].bytes()));
   MatFile out(path);
   for (const auto& [kind, set] : features.sets) {
     const std::string prefix = prefix_of(kind);
-    const auto rows = static_cast<size_t>(set.rows()), width = static_cast<size_t>(set.features.dim(1));
-    const std::vector<float> values = column_major(set.features);
-    out.write(prefix + "_f", MAT_C_SINGLE, MAT_T_SINGLE, rows, width, values.data(),
-              values.size() * sizeof(float));
+    const auto rows = static_cast<size_t>(set.rows());
+    for (size_t i = 0; i < set.features.size(); ++i) {
+      const std::vector<float> values = column_major(set.features[i]);
+      out.write(array_name(kind, features, i), MAT_C_SINGLE, MAT_T_SINGLE, rows,
+                static_cast<size_t>(set.features[i].dim(1)), values.data(), values.size() * sizeof(float));
+    }
     out.write(prefix + "_label", MAT_C_INT64, MAT_T_INT64, 1, rows, set.ids.data(), rows * sizeof(int64_t));
     out.write(prefix + "_cam", MAT_C_INT64, MAT_T_INT64, 1, rows, set.cameras.data(), rows * sizeof(int64_t));
   }

@@ -3,6 +3,7 @@
 //   gallery_f [Ng, d] F32   gallery_label [1, Ng] I64   gallery_cam [1, Ng] I64     and so for query_*,
 //   mquery_*
 //
+// *_f is the first of several matrices, *_f_NAME another: gallery_f_pool.
 // In an .npz file numpy reads labels and cameras as [Ng]. Sets that are not there are not written.
 #pragma once
 

@@ -62,7 +62,8 @@ void extract_folders(const std::vector<ImageFolder>& folders, const Model& model
   }
 }
 
-FeatureSet collect(const ImageFolder& folder, const ExtractionJournal& journal, int64_t width) {
+FeatureSet collect(const ImageFolder& folder, const ExtractionJournal& journal,
+                   const std::vector<FeatureMatrix>& matrices) {
   FeatureSet set;
   set.root = folder.root.string();
   std::vector<const float*> rows;
@@ -74,9 +75,12 @@ FeatureSet collect(const ImageFolder& folder, const ExtractionJournal& journal, 
     set.ids.push_back(folder.labels[i].id);
     set.cameras.push_back(folder.labels[i].camera);
   }
-  set.features = Tensor(DType::F32, {set.rows(), width});
-  float* to = set.features.as<float>().data();
-  for (const float* row : rows) to = std::copy(row, row + width, to);
+  int64_t begin = 0;
+  for (const FeatureMatrix& matrix : matrices) {
+    float* to = set.features.emplace_back(DType::F32, Shape{set.rows(), matrix.width}).as<float>().data();
+    for (const float* row : rows) to = std::copy_n(row + begin, matrix.width, to);
+    begin += matrix.width;
+  }
   return set;
 }
 

@@ -33,7 +33,8 @@ ImageFolder list_folder(SetKind set, const std::filesystem::path& root, const Na
 void extract_folders(const std::vector<ImageFolder>& folders, const Model& model, FeatureExtractor& extractor,
                      const BatchOptions& options, ExtractionJournal& journal, SkippedInputs& skipped);
 
-// The folder's rows that the journal has.
-FeatureSet collect(const ImageFolder& folder, const ExtractionJournal& journal, int64_t width);
+// The folder's rows that the journal has; matrices: what a row holds.
+FeatureSet collect(const ImageFolder& folder, const ExtractionJournal& journal,
+                   const std::vector<FeatureMatrix>& matrices);
 
 }  // namespace tyto::apps

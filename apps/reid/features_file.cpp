@@ -1,10 +1,11 @@
 #include "apps/reid/features_file.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
+#include <set>
 #include <tuple>
 
 #include "files/json.h"
@@ -18,13 +19,13 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int kVersion = 1;
+constexpr int kOneMatrix = 1, kNamedMatrices = 2;  // versions
 constexpr const char* kKind = "features";
 constexpr Named<SetKind> kSetNames[] = {
     {"query", SetKind::Query}, {"gallery", SetKind::Gallery}, {"multi_query", SetKind::MultiQuery}};
 constexpr size_t kMaxMetadataBytes =
     90'000'000;  // a safetensors header ends at 100 MB; quotes are escaped in it
-constexpr size_t kMaxScales = 64;
+constexpr size_t kMaxScales = 64, kMaxMatrices = 64;
 constexpr int64_t kMaxShards = 1'000'000, kMaxSplits = 1'000'000;
 
 [[noreturn]] void bad(const std::filesystem::path& file, const std::string& what) {
@@ -33,10 +34,14 @@ constexpr int64_t kMaxShards = 1'000'000, kMaxSplits = 1'000'000;
 
 // --- metadata ---
 
+int version_of(const Provenance& provenance) {
+  return provenance.features == Provenance{}.features ? kOneMatrix : kNamedMatrices;
+}
+
 std::string metadata_of(const Features& f) {
   ordered_json j;
   j["kind"] = kKind;
-  j["version"] = kVersion;
+  j["version"] = version_of(f.provenance);
   j["model"] = f.provenance.model;
   j["network"] = f.provenance.network;
   j["rule"] = f.provenance.rule;
@@ -46,6 +51,7 @@ std::string metadata_of(const Features& f) {
   j["exif"] = f.provenance.exif;
   j["dataset"] = f.provenance.dataset;
   if (f.provenance.split) j["split"] = *f.provenance.split;
+  if (version_of(f.provenance) == kNamedMatrices) j["features"] = f.provenance.features;
   if (f.shard) j["shard"] = {{"index", f.shard->index}, {"count", f.shard->count}};
   j["sets"] = ordered_json::object();
   for (const auto& [kind, set] : f.sets)
@@ -61,6 +67,13 @@ ordered_json parse_metadata(const SafetensorsFile& in) {
   return parse_json(text->second, kMaxNesting, in.path().string() + ": its tyto metadata");
 }
 
+// Each is a tensor's name in every set.
+bool are_names_of_matrices(const std::vector<std::string>& names) {
+  std::set<std::string> seen = {"", "ids", "cameras"};
+  return !names.empty() && names.size() <= kMaxMatrices &&
+         std::ranges::all_of(names, [&](const std::string& name) { return seen.insert(name).second; });
+}
+
 void read_making(const JsonObject& from, Features& into) {
   Provenance& m = into.provenance;
   m.model = from.get<std::string>("model");
@@ -74,6 +87,13 @@ void read_making(const JsonObject& from, Features& into) {
   if (from.has("split")) m.split = from.get<int64_t>("split", 1, kMaxSplits);
   if (m.scales.empty() || m.scales.size() > kMaxScales)
     from.refuse("scales", fmt::format("a list of 1 to {} numbers", kMaxScales));
+  if (from.get<int64_t>("version") == kNamedMatrices) {
+    m.features = from.get<std::vector<std::string>>("features");
+    if (!are_names_of_matrices(m.features))
+      from.refuse("features", fmt::format("a list of 1 to {} names that differ from each other, from 'ids' "
+                                          "and from 'cameras'",
+                                          kMaxMatrices));
+  }
   if (!from.has("shard")) return;
   const JsonObject shard = from.object("shard");
   const auto count = shard.get<int64_t>("count", 1, kMaxShards);
@@ -109,8 +129,10 @@ FeatureSet read_paths(const SafetensorsFile& in, const JsonObject& from, const s
   return set;
 }
 
-void read_tensors(const SafetensorsFile& in, const std::string& name, FeatureSet& set) {
-  set.features = read_tensor(in, name + ".features", DType::F32, 2, set.rows());
+void read_tensors(const SafetensorsFile& in, const std::string& name,
+                  const std::vector<std::string>& matrices, FeatureSet& set) {
+  for (const std::string& matrix : matrices)
+    set.features.push_back(read_tensor(in, name + "." + matrix, DType::F32, 2, set.rows()));
   set.ids = read_numbers(in, name + ".ids", set.rows());
   set.cameras = read_numbers(in, name + ".cameras", set.rows());
 }
@@ -121,10 +143,10 @@ Features read_description(const SafetensorsFile& in) {
   const JsonObject from(metadata, path.string() + ": its metadata");
   if (!from.has("kind") || from.get<std::string>("kind") != kKind)
     bad(path, "not a features file; write one with `tyto extract`");
-  if (const auto version = from.get<int64_t>("version"); version != kVersion)
+  if (const auto version = from.get<int64_t>("version"); version != kOneMatrix && version != kNamedMatrices)
     throw Error(ErrorKind::Unsupported,
-                fmt::format("{}: features of format version {}, this tyto reads version {}", path.string(),
-                            version, kVersion));
+                fmt::format("{}: features of format version {}, this tyto reads versions {} and {}",
+                            path.string(), version, kOneMatrix, kNamedMatrices));
   Features features;
   read_making(from, features);
   const JsonObject sets = from.object("sets");
@@ -136,14 +158,26 @@ Features read_description(const SafetensorsFile& in) {
   return features;
 }
 
-void check_writable(const std::filesystem::path& file, std::string_view name, const FeatureSet& set) {
+void check_writable(const std::filesystem::path& file, std::string_view name,
+                    const std::vector<std::string>& matrices, const FeatureSet& set) {
   const auto rows = set.paths.size();
-  if (set.ids.size() != rows || set.cameras.size() != rows || set.features.dtype() != DType::F32 ||
-      set.features.shape().rank() != 2 || set.features.dim(0) != set.rows())
-    throw Error(ErrorKind::Shape,
-                fmt::format("{}: the {} set has {} paths, {} identities, {} cameras and features {} {}",
-                            file.string(), name, rows, set.ids.size(), set.cameras.size(),
-                            name_of(set.features.dtype()), set.features.shape().str()));
+  const auto fits = [&](const Tensor& t) {
+    return t.dtype() == DType::F32 && t.shape().rank() == 2 && t.dim(0) == set.rows();
+  };
+  if (set.ids.size() != rows || set.cameras.size() != rows || set.features.size() != matrices.size() ||
+      !std::ranges::all_of(set.features, fits)) {
+    std::string shapes;
+    for (const Tensor& t : set.features) shapes += fmt::format(" {} {}", name_of(t.dtype()), t.shape().str());
+    throw Error(
+        ErrorKind::Shape,
+        fmt::format("{}: the {} set has {} paths, {} identities, {} cameras and features{}, called {}",
+                    file.string(), name, rows, set.ids.size(), set.cameras.size(), shapes,
+                    fmt::join(matrices, ", ")));
+  }
+}
+
+// Of a sorted set.
+void check_names(const std::filesystem::path& file, std::string_view name, const FeatureSet& set) {
   const auto twice = std::adjacent_find(set.paths.begin(), set.paths.end());
   if (twice != set.paths.end()) bad(file, fmt::format("{} image '{}' would stand in it twice", name, *twice));
   if (!is_utf8(set.root))
@@ -153,6 +187,23 @@ void check_writable(const std::filesystem::path& file, std::string_view name, co
     if (!is_utf8(path))
       throw Error(ErrorKind::Unsupported, fmt::format("{}: the name of {} image '{}' is not UTF-8; rename it",
                                                       file.string(), name, path));
+}
+
+Tensor rows_of(const Tensor& matrix, const std::vector<size_t>& rows) {
+  Tensor out(DType::F32, matrix.shape());
+  const auto width = static_cast<size_t>(matrix.dim(1));
+  const std::span<const float> from = matrix.as<float>();
+  auto to = out.as<float>().begin();
+  for (const size_t row : rows) to = std::ranges::copy(from.subspan(row * width, width), to).out;
+  return out;
+}
+
+// Leaves the names of the matrices that are wanted.
+void choose(const std::filesystem::path& file, const std::string& feature, std::vector<std::string>& names) {
+  if (!feature.empty() && std::ranges::find(names, feature) == names.end())
+    throw Error(ErrorKind::Usage, fmt::format("{} has no features '{}'; it has {}", file.string(), feature,
+                                              fmt::join(names, ", ")));
+  names = {feature.empty() ? names.front() : feature};
 }
 
 }  // namespace
@@ -181,27 +232,25 @@ void sort_by_path(FeatureSet& set) {
 
   FeatureSet sorted;
   sorted.root = set.root;
-  sorted.features = Tensor(DType::F32, set.features.shape());
-  const auto width = static_cast<size_t>(set.features.dim(1));
-  const std::span<const float> from = std::as_const(set.features).as<float>();
-  const std::span<float> to = sorted.features.as<float>();
-  for (size_t i = 0; i < order.size(); ++i) {
-    sorted.paths.push_back(std::move(set.paths[order[i]]));
-    sorted.ids.push_back(set.ids[order[i]]);
-    sorted.cameras.push_back(set.cameras[order[i]]);
-    std::copy_n(from.begin() + static_cast<int64_t>(order[i] * width), width,
-                to.begin() + static_cast<int64_t>(i * width));
+  for (const size_t i : order) {
+    sorted.paths.push_back(std::move(set.paths[i]));
+    sorted.ids.push_back(set.ids[i]);
+    sorted.cameras.push_back(set.cameras[i]);
   }
+  for (const Tensor& features : set.features) sorted.features.push_back(rows_of(features, order));
   set = std::move(sorted);
 }
 
 void write_features(const std::filesystem::path& path, Features features) {
+  const std::vector<std::string>& matrices = features.provenance.features;
   SafetensorsWriter::Declared declared;
   for (auto& [kind, set] : features.sets) {
     const std::string name(name_of(kind));
+    check_writable(path, name, matrices, set);
     sort_by_path(set);
-    check_writable(path, name, set);
-    declared.push_back({name + ".features", {DType::F32, set.features.shape()}});
+    check_names(path, name, set);
+    for (size_t i = 0; i < matrices.size(); ++i)
+      declared.push_back({name + "." + matrices[i], {DType::F32, set.features[i].shape()}});
     declared.push_back({name + ".ids", {DType::I64, {set.rows()}}});
     declared.push_back({name + ".cameras", {DType::I64, {set.rows()}}});
   }
@@ -215,7 +264,7 @@ void write_features(const std::filesystem::path& path, Features features) {
   SafetensorsWriter out(path, declared, {{"tyto", metadata}});
   for (const auto& [kind, set] : features.sets) {
     const std::string name(name_of(kind));
-    out.append(name + ".features", set.features);
+    for (size_t i = 0; i < matrices.size(); ++i) out.append(name + "." + matrices[i], set.features[i]);
     out.append(name + ".ids", Tensor::of<int64_t>({set.rows()}, set.ids));
     out.append(name + ".cameras", Tensor::of<int64_t>({set.rows()}, set.cameras));
   }
@@ -226,10 +275,12 @@ Features read_features_description(const std::filesystem::path& path) {
   return read_description(SafetensorsFile(path));
 }
 
-Features read_features(const std::filesystem::path& path) {
+Features read_features(const std::filesystem::path& path, const std::optional<std::string>& feature) {
   const SafetensorsFile in(path);
   Features features = read_description(in);
-  for (auto& [kind, set] : features.sets) read_tensors(in, std::string(name_of(kind)), set);
+  std::vector<std::string>& matrices = features.provenance.features;
+  if (feature) choose(path, *feature, matrices);
+  for (auto& [kind, set] : features.sets) read_tensors(in, std::string(name_of(kind)), matrices, set);
   return features;
 }
 

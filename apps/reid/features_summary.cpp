@@ -22,9 +22,10 @@ ordered_json rule_of(const Provenance& provenance) {
 
 ordered_json provenance_json(const Features& f) {
   const Provenance& m = f.provenance;
-  ordered_json j = {{"network", m.network},     {"model", m.model},    {"rule", rule_of(m)},
-                    {"precision", m.precision}, {"flip", m.flip},      {"scales", m.scales},
-                    {"exif", m.exif},           {"dataset", m.dataset}};
+  ordered_json j = {{"network", m.network},     {"model", m.model},     {"rule", rule_of(m)},
+                    {"precision", m.precision}, {"flip", m.flip},       {"scales", m.scales},
+                    {"exif", m.exif},           {"dataset", m.dataset}, {"features", m.features}};
+  if (m.split) j["split"] = *m.split;
   if (f.shard) j["shard"] = {{"index", f.shard->index}, {"count", f.shard->count}};
   return j;
 }

@@ -9,9 +9,9 @@
 namespace tyto::apps {
 
 // {"network": ..., "model": ..., "rule": {...}, "precision": ..., "flip": ..., "scales": [...], "exif": ...,
-// "dataset": ...,
+// "dataset": ..., "features": ["fc", "pool"], "split": 1,
 //  "shard": {"index": ..., "count": ...}, "sets": {"query": {"folder": ..., "images": 3, "paths": [...]}}}
-// shard only where the file is one.
+// split and shard only where the file is of one.
 nlohmann::ordered_json features_json(const Features&);
 
 // The same a line each; of the paths the first and the last.

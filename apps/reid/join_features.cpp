@@ -30,6 +30,8 @@ std::string difference(const Provenance& a, const Provenance& b) {
   if (a.scales != b.scales)
     return fmt::format("scales {} and {}", fmt::join(a.scales, ","), fmt::join(b.scales, ","));
   if (a.exif != b.exif) return "and without regard to EXIF orientation";
+  if (a.features != b.features)
+    return fmt::format("matrices {} and {}", fmt::join(a.features, ", "), fmt::join(b.features, ", "));
   if (a.dataset != b.dataset && a.dataset != "plain" && b.dataset != "plain")
     return fmt::format("names of {} and {}, whose identities are unrelated", a.dataset, b.dataset);
   return {};
@@ -71,6 +73,30 @@ void check_twice(const std::vector<std::pair<std::string, FeatureSet*>>& sets, S
     }
 }
 
+// An empty set of no width fits beside every other.
+Tensor join_matrices(const std::vector<std::pair<std::string, FeatureSet*>>& sets, size_t matrix,
+                     SetKind kind) {
+  int64_t width = sets[0].second->features[matrix].dim(1), rows = 0;
+  const std::string* wide = nullptr;
+  for (const auto& [file, set] : sets) {
+    rows += set->rows();
+    if (set->rows() == 0) continue;
+    const int64_t own = set->features[matrix].dim(1);
+    if (wide && own != width)
+      throw Error(ErrorKind::Format, fmt::format("{} holds {} features of {} values, {} of {}", *wide,
+                                                 name_of(kind), width, file, own));
+    width = own;
+    wide = &file;
+  }
+  Tensor joined(DType::F32, {rows, width});
+  float* to = joined.as<float>().data();
+  for (const auto& [file, set] : sets) {
+    const auto from = std::as_const(set->features[matrix]).as<float>();
+    to = std::copy(from.begin(), from.end(), to);
+  }
+  return joined;
+}
+
 FeatureSet join_sets(std::vector<std::pair<std::string, FeatureSet*>> sets, SetKind kind) {
   const bool one_root = std::all_of(sets.begin(), sets.end(),
                                     [&](const auto& s) { return s.second->root == sets[0].second->root; });
@@ -78,42 +104,27 @@ FeatureSet join_sets(std::vector<std::pair<std::string, FeatureSet*>> sets, SetK
     for (auto& [file, set] : sets) absorb_root(*set);
   check_twice(sets, kind);
 
-  // An empty set of no width fits beside every other.
-  int64_t width = 0, rows = 0;
-  const std::string* wide = nullptr;
-  for (const auto& [file, set] : sets) {
-    rows += set->rows();
-    if (set->rows() == 0) continue;
-    if (wide && set->features.dim(1) != width)
-      throw Error(ErrorKind::Format, fmt::format("{} holds {} features of {} values, {} of {}", *wide,
-                                                 name_of(kind), width, file, set->features.dim(1)));
-    width = set->features.dim(1);
-    wide = &file;
-  }
-  if (!wide) width = sets[0].second->features.dim(1);
-
   FeatureSet joined;
   joined.root = sets[0].second->root;
-  joined.features = Tensor(DType::F32, {rows, width});
-  float* to = joined.features.as<float>().data();
   for (const auto& [file, set] : sets) {
     joined.paths.insert(joined.paths.end(), set->paths.begin(), set->paths.end());
     joined.ids.insert(joined.ids.end(), set->ids.begin(), set->ids.end());
     joined.cameras.insert(joined.cameras.end(), set->cameras.begin(), set->cameras.end());
-    const auto from = std::as_const(set->features).as<float>();
-    to = std::copy(from.begin(), from.end(), to);
   }
+  for (size_t matrix = 0; matrix < sets[0].second->features.size(); ++matrix)
+    joined.features.push_back(join_matrices(sets, matrix, kind));
   sort_by_path(joined);
   return joined;
 }
 
 }  // namespace
 
-Features join_features(std::span<const std::filesystem::path> paths) {
+Features join_features(std::span<const std::filesystem::path> paths,
+                       const std::optional<std::string>& feature) {
   if (paths.empty()) throw Error(ErrorKind::Usage, "no features file was given");
   std::vector<Part> parts;
   for (const auto& path : paths) {
-    parts.push_back({path.string(), read_features(path)});
+    parts.push_back({path.string(), read_features(path, feature)});
     const auto what = difference(parts.front().features.provenance, parts.back().features.provenance);
     if (!what.empty())
       throw Error(ErrorKind::Format, fmt::format("{} and {} do not belong together: they were made with {}",

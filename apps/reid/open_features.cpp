@@ -10,26 +10,26 @@
 
 namespace tyto::apps {
 
-Features open_features(const std::vector<std::string>& files) {
+Features open_features(const std::vector<std::string>& files, const std::string& feature) {
   const std::vector<std::filesystem::path> paths(files.begin(), files.end());
-  Features features = join_features(paths);
+  Features features = join_features(paths, feature);
   const std::string origin = fmt::format("{}", fmt::join(files, ", "));
   const FeatureSet& queries = features.set(SetKind::Query, origin);
   const FeatureSet& gallery = features.set(SetKind::Gallery, origin);
   for (const auto& [kind, set] : features.sets) {
     if (set.rows() == 0)
       throw Error(ErrorKind::Format, fmt::format("{}: no {} images", origin, name_of(kind)));
-    if (set.features.dim(1) != gallery.features.dim(1))
+    if (set.matrix().dim(1) != gallery.matrix().dim(1))
       throw Error(ErrorKind::Format,
                   fmt::format("{}: {} features have {} values, gallery features {}", origin, name_of(kind),
-                              set.features.dim(1), gallery.features.dim(1)));
-    const std::vector<int64_t> broken = broken_rows(set.features);
+                              set.matrix().dim(1), gallery.matrix().dim(1)));
+    const std::vector<int64_t> broken = broken_rows(set.matrix());
     if (!broken.empty())
       warning(
           fmt::format("{} of {} {} features are not finite, the first that of {}; they come last everywhere",
                       broken.size(), set.rows(), name_of(kind), set.paths[static_cast<size_t>(broken[0])]));
   }
-  if (queries.features.dim(1) == 0)
+  if (queries.matrix().dim(1) == 0)
     throw Error(ErrorKind::Format, fmt::format("{}: features of no values", origin));
   return features;
 }

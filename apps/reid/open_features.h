@@ -8,10 +8,13 @@
 
 namespace tyto::apps {
 
-// Joins the files and sees that there are queries and a gallery of the same feature width, both not empty.
-// Features that are not finite are counted in a warning that names the first one: such an image never wins a
-// ranking.
-Features open_features(const std::vector<std::string>& files);
+inline constexpr const char* kFeatureHelp =
+    "which features, where the files hold several: fc or pool; their first if none is named";
+
+// Joins the files, of whose matrices one is read (feature: as read_features()), and sees that there are
+// queries and a gallery of the same feature width, both not empty. Features that are not finite are counted
+// in a warning that names the first one: such an image never wins a ranking.
+Features open_features(const std::vector<std::string>& files, const std::string& feature = {});
 
 bool has_identities(const FeatureSet& set);  // any image with a known one
 

@@ -62,7 +62,7 @@ std::vector<Ranking> rank_gallery(const FeatureSet& queries, const FeatureSet& g
                                     same_identity(queries.ids[q], gallery.ids[static_cast<size_t>(row)])});
     }
   };
-  score_queries(queries.features, gallery.features, visit, done);
+  score_queries(queries.matrix(), gallery.matrix(), visit, done);
   return rankings;
 }
 

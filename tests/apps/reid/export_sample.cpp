@@ -21,8 +21,11 @@ int main(int, char** argv) {
   export_features(gallery_only, ExportFormat::Npz, folder + "/gallery.npz");
   export_features(gallery_only, ExportFormat::Mat, folder + "/gallery.mat");
 
+  for (const std::string kind : {"npz", "mat"})
+    export_features(sample_of_two_matrices(), export_format(kind), folder + "/two." + kind);
+
   Features large;  // claims more than 2 GiB without touching the memory
-  large.sets[SetKind::Gallery].features = Tensor(DType::F32, {1 << 20, 600});
+  large.sets[SetKind::Gallery].features.emplace_back(DType::F32, Shape{1 << 20, 600});
   try {
     export_features(large, ExportFormat::Mat, folder + "/large.mat");
   } catch (const Error& e) {

@@ -59,6 +59,12 @@ class ExportTest(unittest.TestCase):
         self.assertEqual(arrays["gallery_cam"].dtype, np.int64)
         self.check(scipy.io.loadmat(self.path("gallery.mat")), "gallery", 30, 7)
 
+    def test_another_matrix_is_called_by_its_name(self):
+        for arrays in (np.load(self.path("two.npz")), scipy.io.loadmat(self.path("two.mat"))):
+            self.check(arrays, "query", 3, 4)
+            pool = -np.arange(5)[:, None] - np.arange(8)
+            np.testing.assert_array_equal(arrays["gallery_f_pool"], pool.astype(np.float32))
+
     def test_equal_features_give_equal_bytes(self):
         for kind in ("npz", "mat"):
             with open(self.path("first." + kind), "rb") as first, open(self.path("second." + kind), "rb") as second:
@@ -72,7 +78,8 @@ class ExportTest(unittest.TestCase):
         self.assertIn("folder.mat", mat)
         self.assertEqual(
             sorted(os.listdir(self.folder.name)),
-            ["first.mat", "first.npz", "gallery.mat", "gallery.npz", "second.mat", "second.npz"],
+            ["first.mat", "first.npz", "gallery.mat", "gallery.npz", "second.mat", "second.npz", "two.mat",
+             "two.npz"],
         )
 
 

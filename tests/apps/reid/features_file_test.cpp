@@ -9,6 +9,7 @@
 #include "apps/reid/sample_features.h"
 #include "files/file.h"
 #include "files/safetensors.h"
+#include "files/sha256.h"
 #include "files/utf8.h"
 
 namespace {
@@ -21,9 +22,11 @@ void expect_equal(const FeatureSet& a, const FeatureSet& b) {
   EXPECT_EQ(a.paths, b.paths);
   EXPECT_EQ(a.ids, b.ids);
   EXPECT_EQ(a.cameras, b.cameras);
-  ASSERT_EQ(a.features.shape(), b.features.shape());
-  EXPECT_TRUE(std::equal(a.features.as<float>().begin(), a.features.as<float>().end(),
-                         b.features.as<float>().begin()));
+  ASSERT_EQ(a.features.size(), b.features.size());
+  for (size_t i = 0; i < a.features.size(); ++i) {
+    ASSERT_EQ(a.features[i].shape(), b.features[i].shape());
+    EXPECT_TRUE(std::ranges::equal(a.features[i].as<float>(), b.features[i].as<float>()));
+  }
 }
 
 std::string message_of(const std::function<void()>& call, ErrorKind kind) {
@@ -57,17 +60,46 @@ TEST(FeaturesFile, GivesBackWhatWasWritten) {
   for (const auto& [kind, set] : written.sets) expect_equal(read.sets.at(kind), set);
 }
 
+TEST(FeaturesFile, GivesBackEveryMatrixOrTheOneAskedFor) {
+  const TestFolder folder;
+  const Features written = sample_of_two_matrices();
+  write_features(folder / "f", written);
+  const Features all = read_features(folder / "f");
+  EXPECT_EQ(all.provenance.features, (std::vector<std::string>{"fc", "pool"}));
+  for (const auto& [kind, set] : written.sets) expect_equal(all.sets.at(kind), set);
+  for (const auto& [asked, index] : {std::pair{"", 0}, {"fc", 0}, {"pool", 1}}) {
+    const Features one = read_features(folder / "f", asked);
+    EXPECT_EQ(one.provenance.features, (std::vector<std::string>{index == 0 ? "fc" : "pool"}));
+    for (auto [kind, set] : written.sets) {
+      set.features = {set.features[static_cast<size_t>(index)]};
+      expect_equal(one.sets.at(kind), set);
+    }
+  }
+  const std::string message = message_of([&] { read_features(folder / "f", "features"); }, ErrorKind::Usage);
+  EXPECT_NE(message.find("no features 'features'; it has fc, pool"), std::string::npos) << message;
+}
+
+// SHA-256 of sample_features() as every tyto before files of several matrices wrote them.
+TEST(FeaturesFile, OfOneMatrixHasTheBytesOfVersion1) {
+  const TestFolder folder;
+  write_features(folder / "f", sample_features());
+  EXPECT_EQ(sha256_of_file(folder / "f"), "b90fbc4268dcd141fdeefebcdb5b28b90595658ff8b535768d23a001cbb9be5b");
+}
+
 TEST(FeaturesFile, IsWrittenSortedByPathWhateverTheOrderGiven) {
   const TestFolder folder;
-  write_features(folder / "sorted", sample_features());
-  Features shuffled = sample_features();
+  write_features(folder / "sorted", sample_of_two_matrices());
+  Features shuffled = sample_of_two_matrices();
   FeatureSet& set = shuffled.sets[SetKind::Gallery];
   std::reverse(set.paths.begin(), set.paths.end());
   std::reverse(set.ids.begin(), set.ids.end());
   std::reverse(set.cameras.begin(), set.cameras.end());
-  const Tensor from = set.features.clone();
-  for (int i = 0; i < 5; ++i)
-    std::copy_n(from.as<float>().begin() + 4 * i, 4, set.features.as<float>().begin() + 4 * (4 - i));
+  for (Tensor& matrix : set.features) {
+    const Tensor from = matrix.clone();
+    const int64_t width = matrix.dim(1);
+    for (int i = 0; i < 5; ++i)
+      std::copy_n(from.as<float>().begin() + width * i, width, matrix.as<float>().begin() + width * (4 - i));
+  }
   write_features(folder / "shuffled", shuffled);
   EXPECT_EQ(read_text(folder / "shuffled", 1 << 20), read_text(folder / "sorted", 1 << 20));
 }
@@ -95,6 +127,9 @@ TEST(FeaturesFile, RefusesToWriteWhatItCouldNotReadBack) {
   Features uneven = sample_features();
   uneven.sets[SetKind::Query].ids.pop_back();
   message_of([&] { write_features(folder / "f", uneven); }, ErrorKind::Shape);
+  Features unnamed = sample_features();
+  unnamed.provenance.features = {"fc", "pool"};
+  message_of([&] { write_features(folder / "f", unnamed); }, ErrorKind::Shape);
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
@@ -117,7 +152,7 @@ TEST(FeaturesFile, IsUtf8KnowsTheStandardsCorners) {
 // --- files that lie ---
 
 std::string good_file(const TestFolder& folder) {
-  Features f = sample_features();
+  Features f = sample_of_two_matrices();
   f.shard = Shard{0, 1};
   write_features(folder / "good", f);
   return read_text(folder / "good", 1 << 20);
@@ -130,8 +165,10 @@ bool accepts(const TestFolder& folder, const std::string& bytes) {
   try {
     const Features f = read_features(folder / "bad");
     for (const auto& [kind, set] : f.sets)  // what is accepted is consistent
-      EXPECT_TRUE(set.features.dim(0) == set.rows() && set.ids.size() == set.paths.size() &&
-                  set.cameras.size() == set.paths.size());
+      EXPECT_TRUE(
+          set.features.size() == f.provenance.features.size() &&
+          std::ranges::all_of(set.features, [&](const Tensor& t) { return t.dim(0) == set.rows(); }) &&
+          set.ids.size() == set.paths.size() && set.cameras.size() == set.paths.size());
     return true;
   } catch (const Error& e) {
     EXPECT_FALSE(std::string(e.what()).empty());
@@ -178,6 +215,12 @@ TEST(FeaturesFile, MetadataThatContradictsTheTensorsIsNamed) {
       R"({"kind": "features", "version": 1, "model": "m", "network": "n", "rule": "{}", "precision": "fp32",)"
       R"( "flip": true, "scales": [1.0], "exif": false, "dataset": "plain")";
   const auto with_sets = [&](const std::string& sets) { return start + R"(, "sets": )" + sets + "}"; };
+  const auto named = [&](const std::string& features) {  // as version 2
+    std::string text = with_sets(R"({"query": {"root": "", "paths": ["a", "b"]}})");
+    text.replace(text.find("1,"), 1, "2");
+    text.insert(text.size() - 1, features);
+    return text;
+  };
   write(with_sets(R"({"query": {"root": "", "paths": ["a", "b"]}})"));
   EXPECT_EQ(read_features(folder / "f").sets.at(SetKind::Query).rows(), 2);
 
@@ -195,6 +238,13 @@ TEST(FeaturesFile, MetadataThatContradictsTheTensorsIsNamed) {
       {start + R"(, "shard": {"index": 3, "count": 3}, "sets": {}})",
        "\"index\" that is not a whole number from 0 to 2"},
       {start + R"(, "shard": {"index": 0, "count": 99999999999999999999}, "sets": {}})", "count"},
+      {named(""), "features"},
+      {named(R"(, "features": [])"), "list of 1 to 64 names"},
+      {named(R"(, "features": ["fc", "fc"])"), "list of 1 to 64 names"},
+      {named(R"(, "features": ["ids"])"), "list of 1 to 64 names"},
+      {named(R"(, "features": [""])"), "list of 1 to 64 names"},
+      {named(R"(, "features": "fc")"), "features"},
+      {named(R"(, "features": ["features", "pool"])"), "no tensor 'query.pool'"},
       {R"({"kind": "model"})", "not a features file"},
       {"[1]", "not a JSON object"},
       {"{", "not valid JSON"},
@@ -210,10 +260,10 @@ TEST(FeaturesFile, MetadataThatContradictsTheTensorsIsNamed) {
 
 TEST(FeaturesFile, OfANewerVersionIsRefusedInOneSentence) {
   const TestFolder folder;
-  SafetensorsWriter out(folder / "f", {}, {{"tyto", R"({"kind": "features", "version": 2})"}});
+  SafetensorsWriter out(folder / "f", {}, {{"tyto", R"({"kind": "features", "version": 3})"}});
   out.commit();
   const std::string message = message_of([&] { read_features(folder / "f"); }, ErrorKind::Unsupported);
-  EXPECT_NE(message.find("version 2"), std::string::npos) << message;
+  EXPECT_NE(message.find("version 3"), std::string::npos) << message;
 }
 
 }  // namespace

@@ -30,11 +30,11 @@ class Join : public testing::Test {
 };
 
 TEST_F(Join, OfAllShardsHasTheBytesOfAnUnshardedRun) {
-  const auto whole = write("whole", sample_features(11, 40));
+  const auto whole = write("whole", sample_of_two_matrices(11, 40));
   for (const int count : {1, 2, 3, 50}) {  // 50: most shards are empty
     std::vector<std::filesystem::path> shards;
     for (int i = 0; i < count; ++i) {
-      Features shard = sample_features(11, 40, 4, i, count);
+      Features shard = sample_of_two_matrices(11, 40, 4, i, count);
       shard.shard = Shard{i, count};
       shards.insert(shards.begin(), write("shard" + std::to_string(i), shard));
     }
@@ -97,6 +97,8 @@ TEST_F(Join, RefusesFeaturesThatWereMadeDifferently) {
   };
   EXPECT_NE(with([](Provenance& m) { m.model = "ffff"; }).find("models"), std::string::npos);
   EXPECT_NE(with([](Provenance& m) { m.split = 2; }).find("splits"), std::string::npos);
+  EXPECT_NE(with([](Provenance& m) { m.features = {"fc"}; }).find("matrices features and fc"),
+            std::string::npos);
   EXPECT_NE(with([](Provenance& m) { m.network = "mobilenet_v2"; }).find("networks"), std::string::npos);
   EXPECT_NE(with([](Provenance& m) { m.rule = R"({"stride":"1"})"; }).find("stride"), std::string::npos);
   EXPECT_NE(with([](Provenance& m) { m.exif = true; }).find("EXIF"), std::string::npos);

@@ -20,7 +20,7 @@ FeatureSet one_query(int64_t id, int64_t camera) {
   set.paths = {"query.jpg"};
   set.ids = {id};
   set.cameras = {camera};
-  set.features = Tensor::of<float>({1, 2}, std::vector<float>{1, 0});
+  set.features = {Tensor::of<float>({1, 2}, std::vector<float>{1, 0})};
   return set;
 }
 
@@ -36,7 +36,7 @@ FeatureSet gallery_of(const std::vector<float>& scores, std::vector<int64_t> ids
   }
   set.ids = std::move(ids);
   set.cameras = std::move(cameras);
-  set.features = Tensor::of<float>({set.rows(), 2}, values);
+  set.features = {Tensor::of<float>({set.rows(), 2}, values)};
   return set;
 }
 

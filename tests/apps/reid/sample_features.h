@@ -45,7 +45,7 @@ inline FeatureSet sample_set(const std::string& root, int total, int width, int 
     set.cameras.push_back(i % 6);
     for (int j = 0; j < width; ++j) values.push_back(static_cast<float>(100 * i + j));
   }
-  set.features = Tensor::of<float>({set.rows(), width}, values);
+  set.features = {Tensor::of<float>({set.rows(), width}, values)};
   return set;
 }
 
@@ -55,6 +55,20 @@ inline Features sample_features(int queries = 3, int gallery = 5, int width = 4,
   f.provenance = {"0123456789abcdef", "ft_net", "{}", "fp32", true, {1, 1.1}, false, "market1501"};
   f.sets[SetKind::Query] = sample_set("data/query", queries, width, first, step);
   f.sets[SetKind::Gallery] = sample_set("data/gallery", gallery, width, first, step);
+  return f;
+}
+
+// With a second matrix, (i, j) = -i - j, of twice the width.
+inline Features sample_of_two_matrices(int queries = 3, int gallery = 5, int width = 4, int first = 0,
+                                       int step = 1) {
+  Features f = sample_features(queries, gallery, width, first, step);
+  f.provenance.features = {"fc", "pool"};
+  for (auto& [kind, set] : f.sets) {
+    std::vector<float> values;
+    for (int64_t i = 0; i < set.rows(); ++i)
+      for (int j = 0; j < 2 * width; ++j) values.push_back(static_cast<float>(-(first + i * step) - j));
+    set.features.push_back(Tensor::of<float>({set.rows(), 2 * width}, values));
+  }
   return f;
 }
 
