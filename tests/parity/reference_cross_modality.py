@@ -52,9 +52,13 @@ class TwoStreams(nn.Module):
     def of_one(self, modality, x):
         """The part that a modality has for itself."""
         own = getattr(getattr(self, f"{modality}_module"), modality)
-        x = own.maxpool(own.relu(own.bn1(own.conv1(x))))
+        x = self.after_own(modality, 0, own.maxpool(own.relu(own.bn1(own.conv1(x)))))
         for layer in range(1, self.shared):
-            x = getattr(own, f"layer{layer}")(x)
+            x = self.after_own(modality, layer, getattr(own, f"layer{layer}")(x))
+        return x
+
+    def after_own(self, modality, stage, x):
+        """What follows the stem, 0, or a layer of one modality."""
         return x
 
     def stage(self, layer, x):
@@ -137,7 +141,7 @@ class NonLocal(nn.Module):
         theta, phi, g = (self.positions(convolution(x)) for convolution in (self.theta, self.phi, self.g))
         affinity = theta.transpose(1, 2) @ phi / phi.shape[2]  # [N, positions, positions]
         y = (affinity @ g.transpose(1, 2)).transpose(1, 2)
-        return self.W(y.reshape(len(x), 1, *x.shape[2:])) + x
+        return self.W(y.reshape(x[:, :1].shape)) + x
 
 
 ref.LAST_NORM[NonLocal] = lambda block: block.W[1]
@@ -252,20 +256,25 @@ class HeteroCenterTriplet(TwoStreams):
 
 
 class Dpan(TwoStreams):
-    """The dual-path attention network as we read its paper: stem, layer1 and a position attention for each modality."""
+    """The dual-path attention network as we read its paper: stem, layer1 and a position attention for each modality.
 
-    def __init__(self, classes=395, attention=True, pool=3, last_stride=1):
+    attention_after: stage; attention_of: who has one, the visible modality's being the thermal one's, too, where it has none;
+    power: of generalised means in place of averages.
+    """
+
+    def __init__(self, attention_after=1, attention_of=MODALITIES, power=None, last_stride=1, classes=395):
         super().__init__(shared=2, last_stride=last_stride)
-        if attention:
-            self.visible_attention = PositionAttention(256)
-            self.thermal_attention = PositionAttention(256)
-        self.pool = GeneralisedMean(pool) if pool else Average()
+        self.attention_after = attention_after
+        for owner in attention_of:
+            setattr(self, f"{owner}_attention", PositionAttention(256 if attention_after else 64))
+        self.pool = GeneralisedMean(power) if power else Average()
         self.bottleneck = nn.BatchNorm1d(2048)
         self.classifier = nn.Linear(2048, classes, bias=False)
 
-    def of_one(self, modality, x):
-        x = super().of_one(modality, x)
-        return getattr(self, f"{modality}_attention")(x) if hasattr(self, f"{modality}_attention") else x
+    def after_own(self, modality, stage, x):
+        if stage != self.attention_after:
+            return x
+        return getattr(self, f"{modality}_attention" if hasattr(self, f"{modality}_attention") else "visible_attention")(x)
 
     def forward(self, x):
         pooled = self.pool(self.map(x))

@@ -95,6 +95,12 @@ class CrossModality(NetworkCase):
     def test_dpan(self):
         self.check(cm.Dpan)
 
+    def test_dpan_read_otherwise(self):
+        """Every option at its other value."""
+        other = {"attention_after": "stem", "attention_of": "shared", "pooling": "gem", "last_stride": 2}
+        self.check(partial(cm.Dpan, attention_after=0, attention_of=("visible",), power=3, last_stride=2),
+                   *(word for key, value in other.items() for word in ("--set", f"{key}={value}")))
+
     # --- modalities ---
 
     def test_modalities_that_change_places_give_the_others_features(self):
