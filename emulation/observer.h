@@ -25,6 +25,8 @@ struct MissedBarrier {
 
 enum class Space { Device, Pinned, Shared };
 
+enum class TensorOperands { Fp16, Bf16, Tf32 };
+
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -48,6 +50,9 @@ class Observer {
   // floats).
   virtual void atomic(const void* /*address*/, size_t /*bytes*/, const void* /*position*/,
                       bool /*order_matters*/) {}
+
+  // A warp multiplied tiles on tensor cores: so many products, each with its sum.
+  virtual void tensor_products(TensorOperands, int64_t /*products*/) {}
 
   // Memory comes and goes. Shared memory lives for one block.
   virtual void allocated(const void* /*address*/, size_t /*bytes*/, Space, int /*device*/) {}

@@ -23,18 +23,18 @@ const Fragments& fragments_of(void* const* parcels, int lane) {
 }
 
 // Element `half` (0: the lower) of a register.
-template <Operands T>
+template <TensorOperands T>
 float element(unsigned bits, int half) {
   const auto part = static_cast<unsigned short>(bits >> 16 * half);
-  if constexpr (T == Operands::Fp16) return __half2float(__ushort_as_half(part));
-  if constexpr (T == Operands::Bf16) return __bfloat162float(__ushort_as_bfloat16(part));
-  if constexpr (T == Operands::Tf32) return std::bit_cast<float>(bits & ~0x1fffu);
+  if constexpr (T == TensorOperands::Fp16) return __half2float(__ushort_as_half(part));
+  if constexpr (T == TensorOperands::Bf16) return __bfloat162float(__ushort_as_bfloat16(part));
+  if constexpr (T == TensorOperands::Tf32) return std::bit_cast<float>(bits & ~0x1fffu);
 }
 
-template <Operands T>
+template <TensorOperands T>
 void exchange_multiply(void* const* parcels, uint32_t) {
-  constexpr int kDepth = T == Operands::Tf32 ? 8 : 16;
-  constexpr int kPacked = T == Operands::Tf32 ? 1 : 2;  // elements a register
+  constexpr int kDepth = T == TensorOperands::Tf32 ? 8 : 16;
+  constexpr int kPacked = T == TensorOperands::Tf32 ? 1 : 2;  // elements a register
   float a[16][kDepth], b[kDepth][8];
   for (int lane = 0; lane < kWarp; ++lane) {
     const Fragments& f = fragments_of(parcels, lane);
@@ -78,12 +78,15 @@ void meet(const char* operation, Exchange exchange, void* parcel, Where where) {
 
 }  // namespace
 
-void multiply(Operands operands, float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], Where where) {
-  static constexpr Exchange kExchanges[] = {exchange_multiply<Operands::Fp16>,
-                                            exchange_multiply<Operands::Bf16>,
-                                            exchange_multiply<Operands::Tf32>};
+void multiply(TensorOperands operands, float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2],
+              Where where) {
+  static constexpr Exchange kExchanges[] = {exchange_multiply<TensorOperands::Fp16>,
+                                            exchange_multiply<TensorOperands::Bf16>,
+                                            exchange_multiply<TensorOperands::Tf32>};
   Fragments fragments{c, a, b};
   meet("mma.sync", kExchanges[static_cast<int>(operands)], &fragments, where);
+  if (Observer* const watching = observer(); watching && lane() == 0)
+    watching->tensor_products(operands, int64_t{16} * 8 * (operands == TensorOperands::Tf32 ? 8 : 16));
 }
 
 // Adding half of the last kept place carries into the exponent as it should; infinities and NaNs stay.

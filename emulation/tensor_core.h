@@ -5,15 +5,14 @@
 
 #include <cstdint>
 
+#include "emulation/observer.h"
 #include "emulation/warp.h"
 #include "emulation/where.h"
 
 namespace emulation {
 
-enum class Operands { Fp16, Bf16, Tf32 };
-
 // Products and sums in fp32, the terms of a result in rising k; the hardware's order is its own.
-void multiply(Operands operands, float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2],
+void multiply(TensorOperands operands, float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2],
               Where where = Where::current());
 
 unsigned to_tf32(float v);

@@ -21,7 +21,7 @@ struct Flags {
   bool json = false;
 };
 
-// Forks of a training code share its tensors' names, and what differs is nowhere in their files.
+// Networks that share their tensors' names, and what differs is nowhere in their files.
 constexpr const char* kRecipes =
     "Recipes for SSD300 of forks of ssd.pytorch:\n"
     "  bubbliiiing's ssd-pytorch:       --set anchors=bubbliiiing --set score_threshold=0.5 --set top_k=0\n"
@@ -33,7 +33,12 @@ constexpr const char* kRecipes =
     "fit=letterbox\n"
     "                                   --preprocess fill=114 (means are ssd.pytorch's)\n"
     "    its older prediction script:   --preprocess fill=128 --preprocess mean=[104,117,123] instead\n"
-    "Faster R-CNN of simple-faster-rcnn-pytorch, trunk from Caffe or chainer: --set pretrain=caffe";
+    "Faster R-CNN of simple-faster-rcnn-pytorch, trunk from Caffe or chainer: --set pretrain=caffe\n"
+    "Re-identification across visible and thermal cameras (published accuracies could not be checked "
+    "without\nthe data sets):\n"
+    "  AGW's base trained with gm_pool: --set pooling=gem\n"
+    "  the hetero-centre triplet network with the power 10 of its RegDB runs: --set power=10\n"
+    "  the baseline of DPAN's paper, whose tensors are AGW's base's: --network dpan --set attention=none";
 
 // Blank lines are none: no class has an empty name.
 std::vector<std::string> read_class_names(const std::string& path) {

@@ -37,6 +37,9 @@ class Instrument final : public Observer {
   void warp_rendezvous(int warp, uint32_t lanes, bool orders_memory) override;
   void threads_missed_barrier(const MissedBarrier& missed) override;
   void atomic(const void* address, size_t bytes, const void* position, bool order_matters) override;
+  void tensor_products(TensorOperands operands, int64_t products) override {
+    (operands == TensorOperands::Tf32 ? launch_.tf32_products : launch_.half_products) += products;
+  }
   void allocated(const void* address, size_t bytes, Space space, int) override {
     memory_.add(address, bytes, space);
   }

@@ -66,6 +66,8 @@ struct LaunchProfile {
           distinct_bytes_written = 0;  // of device memory: to set against the contract
   int64_t most_atomics_on_one_address = 0;
   int64_t block_barriers = 0;  // over all blocks
+  // On tensor cores, each with its sum; of 16-bit operands (fp16, bf16), and of tf32.
+  int64_t half_products = 0, tf32_products = 0;
 };
 
 struct KernelProfile {

@@ -27,14 +27,14 @@ __device__ __forceinline__ void multiply_16x8x16(float (&c)[4], const unsigned (
 
 template <>
 inline void multiply_16x8x16<Half>(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
-  emulation::multiply(emulation::Operands::Fp16, c, a, b);
+  emulation::multiply(emulation::TensorOperands::Fp16, c, a, b);
 }
 template <>
 inline void multiply_16x8x16<BFloat16>(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
-  emulation::multiply(emulation::Operands::Bf16, c, a, b);
+  emulation::multiply(emulation::TensorOperands::Bf16, c, a, b);
 }
 inline void multiply_16x8x8_tf32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
-  emulation::multiply(emulation::Operands::Tf32, c, a, b);
+  emulation::multiply(emulation::TensorOperands::Tf32, c, a, b);
 }
 using emulation::load_tiles;
 using emulation::to_tf32;

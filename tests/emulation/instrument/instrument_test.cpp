@@ -86,12 +86,12 @@ TEST_F(InstrumentTest, SharedRaceNamesKernelLinesAndThreads) {
   EXPECT_EQ(found[0].count, 31);  // all but thread 0, which is in order with itself
   EXPECT_EQ(found[0].kernel, "count_shared_kernel");
   EXPECT_EQ(found[0].thread, 1);
-  EXPECT_EQ(found[0].line, "tests/emulation/instrument/kernels.cu:66");
-  EXPECT_EQ(found[0].other_line, "tests/emulation/instrument/kernels.cu:64");
+  EXPECT_EQ(found[0].line, "tests/emulation/instrument/kernels.cu:67");
+  EXPECT_EQ(found[0].other_line, "tests/emulation/instrument/kernels.cu:65");
   EXPECT_EQ(found[0].message,
-            "count_shared_kernel, tests/emulation/instrument/kernels.cu:66, block (0, 0, 0): thread 1 "
+            "count_shared_kernel, tests/emulation/instrument/kernels.cu:67, block (0, 0, 0): thread 1 "
             "atomically changes "
-            "what thread 0 writes at tests/emulation/instrument/kernels.cu:64, with no barrier between them "
+            "what thread 0 writes at tests/emulation/instrument/kernels.cu:65, with no barrier between them "
             "(31 accesses)");
 }
 
@@ -161,7 +161,7 @@ TEST_F(InstrumentTest, AFloatSumInNoOrderThatRounds) {
     const auto found = findings();
     ASSERT_EQ(found.size(), 1u);
     EXPECT_EQ(found[0].kind, FindingKind::OrderOfAtomics);
-    EXPECT_EQ(found[0].line, "tests/emulation/instrument/kernels.cu:124");
+    EXPECT_EQ(found[0].line, "tests/emulation/instrument/kernels.cu:125");
     EXPECT_EQ(found[0].other_line, found[0].line);
     EXPECT_EQ(found[0].thread, 2);  // 0.1f + 0.1f is exact
   }
@@ -185,7 +185,7 @@ TEST_F(InstrumentTest, ABarrierThatThreadsWhichEndedDoNotReach) {
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].kind, FindingKind::MissedBarrier);
   EXPECT_EQ(found[0].message,
-            "barrier_of_some_kernel, tests/emulation/instrument/kernels.cu:136, block (0, 0, 0): thread 32 "
+            "barrier_of_some_kernel, tests/emulation/instrument/kernels.cu:137, block (0, 0, 0): thread 32 "
             "has ended "
             "without __syncthreads, which 32 threads of its block reach and 32 do not (1 barrier)");
 }
@@ -488,13 +488,24 @@ TEST_F(InstrumentTest, AtomicsByAddress) {
   EXPECT_EQ(kernel.launches[0].distinct_bytes_written, 4);
 }
 
+TEST_F(InstrumentTest, ProductsOnTensorCoresAreCountedOnceAWarp) {
+  DeviceArray<float> y(3 * 64);
+  instrument_kernels::multiply_tiles(y.data(), 3);
+  const KernelProfile kernel = profile();
+  EXPECT_EQ(kernel.launches[0].half_products, 3 * 2 * 2 * 16 * 8 * 16);  // blocks, warps, tiles
+  EXPECT_EQ(kernel.launches[0].tf32_products, 3 * 2 * 3 * 16 * 8 * 8);
+  std::ostringstream table;
+  emulation::instrument::print_launches({kernel}, table);
+  EXPECT_NE(table.str().find("\t24576\t18432\n"), std::string::npos) << table.str();
+}
+
 TEST_F(InstrumentTest, LinesAddUpToTheLaunch) {
   DeviceArray<float> x = ramp(64), y(64);
   instrument_kernels::reverse(x.data(), y.data(), true);
   const KernelProfile kernel = profile();
   ASSERT_EQ(kernel.lines.size(), 2u);
-  EXPECT_EQ(kernel.lines[0].line, "tests/emulation/instrument/kernels.cu:39");
-  EXPECT_EQ(kernel.lines[1].line, "tests/emulation/instrument/kernels.cu:41");
+  EXPECT_EQ(kernel.lines[0].line, "tests/emulation/instrument/kernels.cu:40");
+  EXPECT_EQ(kernel.lines[1].line, "tests/emulation/instrument/kernels.cu:42");
   EXPECT_EQ(kernel.lines[0].counts.shared_bytes_written, 256);
   EXPECT_EQ(kernel.lines[1].counts.shared_bytes_read, 256);
   EXPECT_EQ(kernel.total().requests(), kernel.launches[0].counts.requests());

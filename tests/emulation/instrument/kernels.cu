@@ -1,6 +1,7 @@
 #include "emulation/instrument/kernels.h"
 
 #include "kernels/common/launch.h"
+#include "kernels/common/tensor_core.cuh"
 
 namespace instrument_kernels {
 
@@ -194,6 +195,14 @@ __global__ void look_up_kernel(Table table, float* y) { y[threadIdx.x] = table.v
 
 unsigned blocks_of_32(int n) { return static_cast<unsigned>((n + 31) / 32); }
 
+__global__ void multiply_tiles_kernel(float* y) {
+  float c[4] = {};
+  const unsigned a[4] = {}, b[2] = {};
+  for (int i = 0; i < 2; ++i) tyto::kernels::multiply_16x8x16<tyto::kernels::Half>(c, a, b);
+  for (int i = 0; i < 3; ++i) tyto::kernels::multiply_16x8x8_tf32(c, a, b);
+  y[blockIdx.x * blockDim.x + threadIdx.x] = c[0];
+}
+
 }  // namespace
 
 void copy_strided(const float* x, float* y, int n, int stride) {
@@ -302,5 +311,9 @@ void copy_bytes(const uint8_t* x, uint8_t* y, int n) {
 }
 
 void look_up(const Table& table, float* y) { launch<look_up_kernel>({.grid = 1, .block = 32}, table, y); }
+
+void multiply_tiles(float* y, int blocks) {
+  launch<multiply_tiles_kernel>({.grid = static_cast<unsigned>(blocks), .block = 64}, y);
+}
 
 }  // namespace instrument_kernels
