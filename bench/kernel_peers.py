@@ -371,6 +371,101 @@ def rank_top(a):
     return {"": lambda: torch.topk(a["scores"], 50)[1]}, a["order"]
 
 
+# --- attention ---
+
+def ways_to_attend(q, k, v, scale, bias=None):
+    """softmax(scale q k^T + bias) v of rows [..., tokens, size]; where q and k are narrower than v, also padded."""
+    def eager(q, k, v):
+        scores = q @ k.transpose(-1, -2) * scale if scale != 1 else q @ k.transpose(-1, -2)
+        return torch.softmax(scores if bias is None else scores + bias, -1) @ v
+
+    def fused(q, k, v):
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
+    ways = {"eager": eager, "SDPA": fused}
+    if q.shape[-1] < v.shape[-1]:
+        more = v.shape[-1] - q.shape[-1]
+        ways["SDPA, padded"] = lambda q, k, v: fused(F.pad(q, (0, more)), F.pad(k, (0, more)), v)
+    return ways
+
+
+def forward_and_backward(ways, inputs, gradient, finish):
+    """The gradients by each way, of a graph that is made once, as ours begins with what the forward pass left."""
+    def of(way):
+        leaves = [x.clone().requires_grad_() for x in inputs]
+        with torch.enable_grad():
+            y = way(*leaves)
+        return lambda: finish(torch.autograd.grad(y, leaves, gradient, retain_graph=True))
+    return {name: of(way) for name, way in ways.items()}
+
+
+@case("position_attention/8x2592x32x256", "position_attention/1x2048x32x256")
+def position_attention(a):
+    q, k, v, x = (a[name][:, None] for name in "qkvx")  # a head
+    ways = ways_to_attend(q, k, v, 1)
+    return {name: lambda way=way: torch.addcmul(x, a["gamma"], way(q, k, v))[:, 0] for name, way in ways.items()}, a["y"]
+
+
+@case("position_attention_backward/8x2592x32x256", "position_attention_backward/1x2048x32x256")
+def position_attention_backward(a):
+    ways = ways_to_attend(*(a[name][:, None] for name in "qkv"), 1)
+
+    def finish(gradients):
+        return torch.cat([g.flatten() for g in gradients])
+    inputs = [a[name][:, None] for name in "qkv"] + [a["gamma"]]
+    ways = {name: lambda q, k, v, gamma, way=way: way(q, k, v) * gamma for name, way in ways.items()}
+    want = finish([a[f"{name}_gradient"] for name in ("q", "k", "v", "gamma")])
+    return forward_and_backward(ways, inputs, a["y_gradient"][:, None], finish), want
+
+
+def heads_of(rows, heads):
+    """q, k and v [batch, heads, tokens, size] of rows that have them side by side."""
+    batch, tokens, width = rows.shape
+    return rows.view(batch, tokens, 3, heads, width // 3 // heads).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def rows_of(y):
+    return y.transpose(1, 2).flatten(2)
+
+
+ATTENTION_HEADS = {"vit_8x12x197x64": 12, "swin_64x3x49x32": 3}
+
+
+def attention(heads):
+    def of(a):
+        q, k, v = heads_of(a["qkv"], heads)
+        ways = ways_to_attend(q, k, v, q.shape[-1] ** -0.5, a.get("bias"))
+        return {name: lambda way=way: rows_of(way(q, k, v)) for name, way in ways.items()}, a["y"]
+    return of
+
+
+def attention_backward(heads):
+    def of(a):
+        scale = (a["qkv"].shape[-1] // 3 // heads) ** -0.5
+        inputs = [a["qkv"]] + ([a["bias"]] if "bias" in a else [])
+
+        def run(name):
+            def way(rows, bias=None):
+                q, k, v = heads_of(rows, heads)
+                return rows_of(ways_to_attend(q, k, v, scale, bias)[name](q, k, v))
+            return way
+
+        def finish(gradients):
+            return torch.cat([g.flatten() for g in gradients])
+        want = finish([a[f"{name}_gradient"] for name in ("qkv", "bias")[:len(inputs)]])
+        return forward_and_backward({name: run(name) for name in ("eager", "SDPA")}, inputs, a["y_gradient"], finish), want
+    return of
+
+
+for name, heads in ATTENTION_HEADS.items():
+    case(f"attention/{name}")(attention(heads))
+    case(f"attention_backward/{name}")(attention_backward(heads))
+
+
+@case(*(f"{whose}_product/{sizes}" for whose in ("blocked", "one_dnn") for sizes in ("2592x2592x32", "2592x256x2592")))
+def product(a):
+    return {"": lambda: a["a"] @ a["b"]}, a["c"]
+
+
 # --- running ---
 
 def difference(got, want):

@@ -13,6 +13,7 @@ Cases all_cases() {
   add_norm_cases(cases);
   add_pooling_cases(cases);
   add_retrieval_cases(cases);
+  add_attention_cases(cases);
   return cases;
 }
 

@@ -69,6 +69,7 @@ using Cases = std::vector<KernelCase>;
 Cases all_cases();
 
 // Its families.
+void add_attention_cases(Cases&);
 void add_detection_cases(Cases&);
 void add_image_cases(Cases&);
 void add_layout_cases(Cases&);

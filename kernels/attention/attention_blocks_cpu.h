@@ -1,7 +1,7 @@
 // What the CPU's attention and its backward pass share: how the map is cut, and a tile of it.
 //
-// A tile is transposed, [keys, queries]: keys and values are read where they stand or packed a panel at a
-// time, whereas the block of queries is packed once for all keys; and what softmax does with a row of the map
+// A tile is transposed, [keys, queries]: keys and values are read where they stand, whereas the block of
+// queries is packed once for all keys; and what softmax does with a row of the map
 // it does to a vector of queries at once.
 #pragma once
 
@@ -13,7 +13,8 @@
 namespace tyto::kernels {
 
 inline constexpr int64_t kQueryBlock = 96;  // at most: whole panels, and whole blocks of rows on every level
-inline constexpr int64_t kKeyBlock = 240;   // at most: with a panel of values it stays in a core's caches
+inline constexpr int64_t kKeyBlock =
+    240;  // at most: a tile stays in a core's caches with the values of its keys
 inline constexpr int64_t kAttentionLanes = 16;
 
 inline int64_t whole_lanes(int64_t n) {

@@ -1,6 +1,6 @@
 // A thread owns a block of queries and walks the keys of all sets in tiles, with a running maximum and sum of
 // each query: scores, e^x and their product with the values while the tile is in its cache. Both products are
-// blocked_product's; keys are read where they stand, values packed a panel at a time.
+// blocked_product's; keys and values are read where they stand.
 #include <omp.h>
 
 #include <algorithm>
@@ -59,14 +59,17 @@ void attend(const AttentionOf<float>& of, const QueryBlock& queries, const Block
       const float* v = set.v.data + (queries.b * set.keys + first) * set.v.stride + queries.head * of.width;
       for (int64_t c = 0; c < of.width; c += kProductPanel) {
         const int64_t columns = std::min(kProductPanel, of.width - c);
-        pack_rows(v + c, set.v.stride, keys, columns, 1, block.values);
+        // What is no whole vector is copied, lest more than the last value is read.
+        const bool whole = columns % kAttentionLanes == 0;
+        if (!whole) pack_rows(v + c, set.v.stride, keys, columns, 1, block.values);
         blocked_product({.rows = queries.count,
                          .columns = columns,
                          .depth = keys,
                          .a = block.scores,
                          .a_row = 1,
                          .a_column = kQueryBlock,
-                         .b = block.values,
+                         .b = whole ? v + c : block.values,
+                         .b_row = whole ? set.v.stride : kProductPanel,
                          .c = block.y + c,
                          .c_row = of.width,
                          .accumulate = true});
