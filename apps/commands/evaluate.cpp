@@ -36,7 +36,10 @@ void add_evaluate(CLI::App& app, Run& command) {
 
   CLI::Option_group* features = c->add_option_group("Features");
   features->add_option("--feature", flags->rules.feature, kFeatureHelp);
-  features->add_option("--protocol", flags->rules.protocol, "whose rules to follow")
+  features
+      ->add_option("--protocol", flags->rules.protocol,
+                   "whose rules to follow; published accuracies on SYSU-MM01 and RegDB could not be checked "
+                   "without the data sets")
       ->check(CLI::IsMember(protocol_names()))
       ->capture_default_str();
   features->add_option("--ap", flags->rules.ap, "average precision, instead of the protocol's")

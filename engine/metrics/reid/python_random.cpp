@@ -18,22 +18,19 @@ struct InitByArray {
   void generate(Words first, Words last) {
     const auto n = static_cast<uint32_t>(last - first);
     first[0] = 19650218;
-    for (uint32_t i = 1; i < n; ++i) first[i] = word(1812433253U * mixed(first[i - 1]) + i);
+    for (uint32_t i = 1; i < n; ++i) first[i] = 1812433253U * mixed(first[i - 1]) + i;
     uint32_t i = 1;
     const auto step = [&] {
       if (++i < n) return;
       first[0] = first[n - 1];
       i = 1;
     };
-    for (uint32_t k = 0; k < n; ++k, step())
-      first[i] = word((first[i] ^ (mixed(first[i - 1]) * 1664525U)) + key);
-    for (uint32_t k = 1; k < n; ++k, step())
-      first[i] = word((first[i] ^ (mixed(first[i - 1]) * 1566083941U)) - i);
+    for (uint32_t k = 0; k < n; ++k, step()) first[i] = (first[i] ^ (mixed(first[i - 1]) * 1664525U)) + key;
+    for (uint32_t k = 1; k < n; ++k, step()) first[i] = (first[i] ^ (mixed(first[i - 1]) * 1566083941U)) - i;
     first[0] = 0x80000000U;
   }
 
-  static uint32_t word(uint64_t value) { return static_cast<uint32_t>(value); }
-  static uint32_t mixed(uint64_t value) { return word(value) ^ (word(value) >> 30); }
+  static uint32_t mixed(uint32_t word) { return word ^ (word >> 30); }
 };
 
 std::mt19937 seeded(uint32_t seed) {
