@@ -60,8 +60,17 @@ using Split = std::pair<std::optional<int64_t>, std::vector<std::string>>;
 
 std::vector<Split> splits_of(const std::vector<std::string>& files) {
   std::map<std::optional<int64_t>, std::vector<std::string>> splits;
-  for (const std::string& file : files)
-    splits[read_features_description(file).provenance.split].push_back(file);
+  std::optional<Provenance> first;
+  for (const std::string& file : files) {
+    Provenance making = read_features_description(file).provenance;
+    splits[making.split].push_back(file);
+    making.split.reset();
+    making.model.clear();  // a split has its own, of the same kind
+    if (!first) first = making;
+    if (const std::string what = difference(*first, making); !what.empty())
+      throw Error(ErrorKind::Format, fmt::format("{} and {} have no common mean: they were made with {}",
+                                                 files.front(), file, what));
+  }
   if (splits.size() > 1 && !splits.begin()->first)
     throw Error(ErrorKind::Usage,
                 fmt::format("{} does not say of which split it is, as {} does; extract it with --split N",

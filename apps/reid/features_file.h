@@ -52,6 +52,10 @@ struct Provenance {
   std::vector<std::string> features = {"features"};  // the names of the matrices, the default first
 };
 
+// What differs between two makings, "models 4ab2 and 91c0", or nothing. A plain folder's unknown identities
+// mix with those of any dataset.
+std::string difference(const Provenance& a, const Provenance& b);
+
 struct Shard {
   int64_t index = 0, count = 1;  // `--shard index/count`, 0 <= index < count
   bool operator==(const Shard&) const = default;

@@ -17,26 +17,6 @@ struct Part {
   Features features;
 };
 
-// What differs between two makings, or nothing. A plain folder's unknown identities mix with those of any
-// dataset.
-std::string difference(const Provenance& a, const Provenance& b) {
-  if (a.split != b.split) return "different splits of the data set";
-  if (a.model != b.model)
-    return fmt::format("models {} and {}", a.model.substr(0, 12), b.model.substr(0, 12));
-  if (a.network != b.network) return fmt::format("networks {} and {}", a.network, b.network);
-  if (a.rule != b.rule) return fmt::format("network options or preprocessing {} and {}", a.rule, b.rule);
-  if (a.precision != b.precision) return fmt::format("precisions {} and {}", a.precision, b.precision);
-  if (a.flip != b.flip) return "and without flip averaging";
-  if (a.scales != b.scales)
-    return fmt::format("scales {} and {}", fmt::join(a.scales, ","), fmt::join(b.scales, ","));
-  if (a.exif != b.exif) return "and without regard to EXIF orientation";
-  if (a.features != b.features)
-    return fmt::format("matrices {} and {}", fmt::join(a.features, ", "), fmt::join(b.features, ", "));
-  if (a.dataset != b.dataset && a.dataset != "plain" && b.dataset != "plain")
-    return fmt::format("names of {} and {}, whose identities are unrelated", a.dataset, b.dataset);
-  return {};
-}
-
 // A set of kind `kind` that comes in shards must come in all of them.
 void check_shards(const std::vector<Part>& parts, SetKind kind) {
   std::map<std::pair<std::string, int64_t>, std::set<int64_t>> found;  // (root, count) -> indices
@@ -118,6 +98,24 @@ FeatureSet join_sets(std::vector<std::pair<std::string, FeatureSet*>> sets, SetK
 }
 
 }  // namespace
+
+std::string difference(const Provenance& a, const Provenance& b) {
+  if (a.split != b.split) return "different splits of the data set";
+  if (a.model != b.model)
+    return fmt::format("models {} and {}", a.model.substr(0, 12), b.model.substr(0, 12));
+  if (a.network != b.network) return fmt::format("networks {} and {}", a.network, b.network);
+  if (a.rule != b.rule) return fmt::format("network options or preprocessing {} and {}", a.rule, b.rule);
+  if (a.precision != b.precision) return fmt::format("precisions {} and {}", a.precision, b.precision);
+  if (a.flip != b.flip) return "and without flip averaging";
+  if (a.scales != b.scales)
+    return fmt::format("scales {} and {}", fmt::join(a.scales, ","), fmt::join(b.scales, ","));
+  if (a.exif != b.exif) return "and without regard to EXIF orientation";
+  if (a.features != b.features)
+    return fmt::format("matrices {} and {}", fmt::join(a.features, ", "), fmt::join(b.features, ", "));
+  if (a.dataset != b.dataset && a.dataset != "plain" && b.dataset != "plain")
+    return fmt::format("names of {} and {}, whose identities are unrelated", a.dataset, b.dataset);
+  return {};
+}
 
 Features join_features(std::span<const std::filesystem::path> paths,
                        const std::optional<std::string>& feature) {

@@ -284,12 +284,12 @@ class RegdbTest(Evaluate):
     def file(self, split):
         return self.at(f"split{split}.safetensors")
 
-    def write(self, path, split, keep=lambda path: True, shard=None, named=True):
+    def write(self, path, split, keep=lambda path: True, shard=None, named=True, **making):
         sets = {name: feature_set(self.tree.root,
                                   {p: (label, -1) for p, label in self.lists[modality, split].items() if keep(p)},
                                   self.features[split])
                 for name, modality in (("query", "visible"), ("gallery", "thermal"))}
-        write_features(path, sets, shard, dataset="regdb", model=f"model {split}", **({"split": split} if named else {}))
+        write_features(path, sets, shard, dataset="regdb", model=f"model {split}", **({"split": split} if named else {}), **making)
 
     def expected(self, split, direction="visible-to-thermal"):
         queries, gallery = (self.lists[modality, split] for modality in direction.split("-to-"))
@@ -321,6 +321,9 @@ class RegdbTest(Evaluate):
         self.assertIn("--direction is an option of --protocol regdb",
                       self.fails(self.file(1), "--direction", "visible-to-thermal"))
         self.assertIn("--trials is an option of --protocol sysu", self.fails("--protocol", "regdb", self.file(1), "--trials", 10))
+        self.write(self.at("other"), 2, network="ddag")
+        self.assertIn("no common mean: they were made with networks ft_net and ddag",
+                      self.fails("--protocol", "regdb", self.file(1), self.at("other"), code=1))
         self.assertIn("different splits", self.fails(self.file(1), self.file(2), code=1))
         self.write(self.at("twice"), 1)
         self.assertIn("stands in both", self.fails("--protocol", "regdb", self.file(1), self.at("twice"), code=1))
