@@ -20,6 +20,11 @@ struct KernelEntry {
 
 KernelEntry& register_kernel(std::string name);  // for the life of the program
 
+// What who launches says of its scalar arithmetic.
+struct StatedWork {
+  double operations = 0, exponentials = 0;
+};
+
 struct LaunchRequest {
   KernelEntry* kernel = nullptr;
   dim3 grid, block;
@@ -27,6 +32,7 @@ struct LaunchRequest {
   std::function<void()> body;             // one thread's work: the kernel with its arguments
   std::shared_ptr<const void> arguments;  // where they are kept: constant memory, to the instrument
   size_t argument_bytes = 0;
+  StatedWork work = {};
 };
 
 // Runs all blocks now, one after the other, under the schedule. Throws Fault. (Defined by the core.)
@@ -52,12 +58,12 @@ auto keep(void (*)(Parameters...), Arguments&&... arguments) {
 
 template <auto Kernel, class... Arguments>
 cudaError_t enqueue(KernelEntry& entry, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
-                    Arguments&&... arguments) {
+                    StatedWork work, Arguments&&... arguments) {
   const auto kept = detail::keep(Kernel, std::forward<Arguments>(arguments)...);
   const auto* const values = kept.get();
-  return enqueue(
-      {&entry, grid, block, shared_bytes, [values] { std::apply(Kernel, *values); }, kept, sizeof(*values)},
-      stream);
+  return enqueue({&entry, grid, block, shared_bytes, [values] { std::apply(Kernel, *values); }, kept,
+                  sizeof(*values), work},
+                 stream);
 }
 
 }  // namespace emulation

@@ -84,6 +84,8 @@ void Instrument::launch_begins(const LaunchRequest& request) {
   launch_.grid = request.grid;
   launch_.block = request.block;
   launch_.dynamic_shared_bytes = request.shared_bytes;
+  launch_.operations = request.work.operations;
+  launch_.exponentials = request.work.exponentials;
   counts_.assign(kernel_->sites.size(), {});
   device_atomics_.clear();
   if (races_.launch_begins()) memory_.forget_accesses();

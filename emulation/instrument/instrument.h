@@ -68,6 +68,7 @@ struct LaunchProfile {
   int64_t block_barriers = 0;  // over all blocks
   // On tensor cores, each with its sum; of 16-bit operands (fp16, bf16), and of tf32.
   int64_t half_products = 0, tf32_products = 0;
+  double operations = 0, exponentials = 0;  // scalar ones, as the launch states them: see ScalarWork
 };
 
 struct KernelProfile {

@@ -68,7 +68,8 @@ void print_profile(const Profile& profile, std::ostream& out) {
 void print_launches(const Profile& profile, std::ostream& out) {
   out << "kernel\tblocks\tthreads\tdynamic_shared_bytes\tglobal_requests\tsectors\tdistinct_bytes\tshared_"
          "requests\t"
-         "wavefronts\tatomics\tmost_atomics_on_one_address\tblock_barriers\thalf_products\ttf32_products\n";
+         "wavefronts\tatomics\tmost_atomics_on_one_address\tblock_barriers\thalf_products\ttf32_"
+         "products\toperations\texponentials\n";
   const auto volume = [](dim3 d) { return int64_t{d.x} * d.y * d.z; };
   for (const KernelProfile& kernel : profile)
     for (const LaunchProfile& launch : kernel.launches) {
@@ -78,7 +79,8 @@ void print_launches(const Profile& profile, std::ostream& out) {
            {volume(launch.grid), volume(launch.block), static_cast<int64_t>(launch.dynamic_shared_bytes),
             c.global_requests, c.sectors, launch.distinct_bytes_read + launch.distinct_bytes_written,
             c.shared_requests, c.wavefronts, c.atomics, launch.most_atomics_on_one_address,
-            launch.block_barriers, launch.half_products, launch.tf32_products})
+            launch.block_barriers, launch.half_products, launch.tf32_products,
+            static_cast<int64_t>(launch.operations), static_cast<int64_t>(launch.exponentials)})
         out << "\t" << number;
       out << "\n";
     }

@@ -77,9 +77,12 @@ void masked_softmax(const float* scores, const AttentionShape& shape, const Atte
                     const AttentionMask& mask, T* probabilities, Stream stream) {
   checked_int(shape.keys, "attention's keys");
   checked_int(shape.rows(), "attention's queries of all heads");
+  // A score's comparison, difference, sum and product.
+  const double map = static_cast<double>(shape.rows()) * static_cast<double>(shape.keys);
   const auto go = [&]<int N, int kThreads>() {
-    launch<masked_softmax_kernel<T, N, kThreads>>(cover_reduced_rows<kThreads>(shape.rows(), stream), scores,
-                                                  shape, bias, mask, probabilities);
+    LaunchConfig config = cover_reduced_rows<kThreads>(shape.rows(), stream);
+    config.work = {.operations = 4 * map, .exponentials = map};
+    launch<masked_softmax_kernel<T, N, kThreads>>(config, scores, shape, bias, mask, probabilities);
   };
   constexpr int N = kPack<float>;
   if (packable<N>(shape.keys, scores) && packable<N>(shape.keys, bias.data, probabilities) &&

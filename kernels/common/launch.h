@@ -11,10 +11,18 @@
 
 namespace tyto::kernels {
 
+// What a launch has to compute beside tensor cores, counted by hand from the contract, for bench/predict; 0
+// is not said. A GPU is told nothing of it.
+struct ScalarWork {
+  double operations = 0;    // of the FP32 units: a sum, a product, or both fused
+  double exponentials = 0;  // of the special function units, roots and quotients too
+};
+
 struct LaunchConfig {
   dim3 grid, block;
   size_t shared_bytes = 0;  // dynamic
   cudaStream_t stream = nullptr;
+  ScalarWork work = {};
 };
 
 // "class_scores_kernel<float>": without namespaces.
@@ -82,10 +90,11 @@ template <auto Kernel, class... Arguments>
 void launch(const LaunchConfig& config, Arguments&&... arguments) {
   if (config.grid.x == 0 || config.grid.y == 0 || config.grid.z == 0) return;
 #ifdef TYTO_EMULATED
-  detail::check_launch(
-      emulation::enqueue<Kernel>(detail::Registration<Kernel>::entry, config.grid, config.block,
-                                 config.shared_bytes, config.stream, std::forward<Arguments>(arguments)...),
-      kernel_name<Kernel>(), config);
+  detail::check_launch(emulation::enqueue<Kernel>(detail::Registration<Kernel>::entry, config.grid,
+                                                  config.block, config.shared_bytes, config.stream,
+                                                  {config.work.operations, config.work.exponentials},
+                                                  std::forward<Arguments>(arguments)...),
+                       kernel_name<Kernel>(), config);
 #else
   constexpr size_t kWithoutAsking = 48 << 10;  // of dynamic shared memory
   if (config.shared_bytes > kWithoutAsking)

@@ -123,8 +123,10 @@ void depthwise_convolution(Nhwc<const T> x, const T* weights, const T* bias,
   const MapSizes sizes = map_sizes(x, y, "a map of a depthwise convolution");
   const bool packs = packable<kPack<T>>(x.channels, x.data, weights, bias, y.data);
   const auto go = [&]<auto kernel>(int pack, int columns) {
-    launch<kernel>(cover_map(x.channels / pack, (y.width + columns - 1) / columns, y.height, y.n, stream),
-                   x.data, weights, bias, sizes, params, y.data);
+    LaunchConfig config =
+        cover_map(x.channels / pack, (y.width + columns - 1) / columns, y.height, y.n, stream);
+    config.work.operations = static_cast<double>(y.elements()) * params.kernel * params.kernel;
+    launch<kernel>(config, x.data, weights, bias, sizes, params, y.data);
   };
   const auto is = [&](int kernel, int stride) {
     return packs && params.dilation == 1 && params.kernel == kernel && params.stride == stride;

@@ -496,7 +496,7 @@ TEST_F(InstrumentTest, ProductsOnTensorCoresAreCountedOnceAWarp) {
   EXPECT_EQ(kernel.launches[0].tf32_products, 3 * 2 * 3 * 16 * 8 * 8);
   std::ostringstream table;
   emulation::instrument::print_launches({kernel}, table);
-  EXPECT_NE(table.str().find("\t24576\t18432\n"), std::string::npos) << table.str();
+  EXPECT_NE(table.str().find("\t24576\t18432\t640\t12\n"), std::string::npos) << table.str();
 }
 
 TEST_F(InstrumentTest, LinesAddUpToTheLaunch) {

@@ -313,7 +313,9 @@ void copy_bytes(const uint8_t* x, uint8_t* y, int n) {
 void look_up(const Table& table, float* y) { launch<look_up_kernel>({.grid = 1, .block = 32}, table, y); }
 
 void multiply_tiles(float* y, int blocks) {
-  launch<multiply_tiles_kernel>({.grid = static_cast<unsigned>(blocks), .block = 64}, y);
+  launch<multiply_tiles_kernel>(
+      {.grid = static_cast<unsigned>(blocks), .block = 64, .work = {.operations = 640, .exponentials = 12}},
+      y);
 }
 
 }  // namespace instrument_kernels

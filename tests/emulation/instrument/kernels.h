@@ -73,7 +73,8 @@ struct Table {
 };
 void look_up(const Table& table, float* y);  // y[i] = table.values[i], one block of 32
 
-// Blocks of two warps: each warp multiplies two tiles of halves and three of tf32.
+// Blocks of two warps: each warp multiplies two tiles of halves and three of tf32. It states 640 operations
+// and 12 exponentials.
 void multiply_tiles(float* y, int blocks);
 
 }  // namespace instrument_kernels
