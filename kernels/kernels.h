@@ -1,9 +1,10 @@
 // The door to kernels/: maths on raw memory. Every header is a contract that can be used without opening the
 // source; nothing in here knows tensors, graphs or files; only OpenMP and the CUDA runtime are linked.
 //
-//   common/       launches, element types, layouts of maps, warp and block reductions, tensor-core tiles
+//   common/       launches, element types, layouts of maps, warp and block reductions, tensor-core tiles,
+//                 products of matrices to fuse with
 //   layout/       between NCHW and NHWC, between element types, between strided arrays; borders
-//   attention/    the softmax of scores with a bias and a mask
+//   attention/    scaled dot-product and position attention with their gradients; the softmax of scores
 //   elementwise/  residual, bias and activation; arithmetic with broadcasting; a count of what is not finite
 //   convolution/  depthwise convolution, the gathering half of a transposed one
 //   norm/         instance, group and layer norm, per-channel affine maps, unit length over channels, softmax
@@ -13,7 +14,10 @@
 //   retrieval/    rows of unit length
 #pragma once
 
+#include "kernels/attention/attention.h"
 #include "kernels/attention/masked_softmax.h"
+#include "kernels/attention/position_attention.h"
+#include "kernels/common/blocked_product.h"
 #include "kernels/common/channel_blocks.h"
 #include "kernels/common/strided_box.h"
 #include "kernels/convolution/col2im.h"

@@ -1,11 +1,13 @@
-// Products of values with each other. An item of the batch is one thread's, by a primitive that was made for
-// one thread: how oneDNN shares a product among threads would else decide its bits by its place.
+// Products of values with each other, and attention. An item of the batch is one thread's, by a primitive
+// that was made for one thread: how oneDNN shares a product among threads would else decide its bits by its
+// place.
 #include <omp.h>
 
 #include <array>
 
 #include "engine/cpu/lowering.h"
 #include "kernels/attention/masked_softmax.h"
+#include "kernels/attention/position_attention.h"
 
 namespace tyto::cpu {
 namespace {
@@ -96,6 +98,10 @@ void each_item(int64_t items, const F& f) {
 
 }  // namespace
 
+TensorRef Lowering::new_floats(int64_t count) {
+  return new_tensor(described({std::max<int64_t>(1, count)}, memory::data_type::f32, memory::format_tag::a));
+}
+
 void Lowering::lower(const MatMul& op, const Node& node, int id) {
   const Shape &a = graph_.shape(node.inputs[0]), &b = graph_.shape(node.inputs[1]), &y = node.shape();
   const size_t rank = y.rank();
@@ -123,62 +129,94 @@ void Lowering::lower(const MatMul& op, const Node& node, int id) {
   store(id, result);
 }
 
-// A head's scores stay in its thread's cache from the one product to the other.
+// One kernel, which keeps no map of queries x keys.
 void Lowering::lower(const Attention& op, const Node& node, int id) {
   const Shape &q = graph_.shape(node.inputs[0]), &k = graph_.shape(node.inputs[1]),
               &v = graph_.shape(node.inputs[2]);
-  const int64_t queries = q[1], keys = k[1], depth = q[2] / op.heads, width = v[2] / op.heads;
-  const int threads = omp_get_max_threads();
-  const auto scores = std::make_shared<Product>(engine_, Product::Operand{queries, depth, q[2]},
-                                                Product::Operand{depth, keys, k[2], /*transposed=*/true},
-                                                keys, op.scale, threads);
-  const auto values = std::make_shared<Product>(engine_, Product::Operand{queries, keys, keys},
-                                                Product::Operand{keys, width, v[2]}, v[2], 1.0f, threads);
+
+  kernels::AttentionOf<float> of;
+  of.batch = q[0];
+  of.heads = op.heads;
+  of.queries = q[1];
+  of.depth = q[2] / op.heads;
+  of.width = v[2] / op.heads;
+  of.scale = op.scale;
+  of.q.stride = q[2];
+  kernels::KeySet<float>& keys = of.sets[0];
+  keys.keys = k[1];
+  keys.k.stride = k[2];
+  keys.v.stride = v[2];
   std::vector<TensorRef> used;
-  for (const Value in : node.inputs) used.push_back(rows(in));
   std::vector<memory> in;
-  for (const TensorRef& s : used) in.push_back(bind(s));
-  const int64_t map = rounded(queries * keys * static_cast<int64_t>(sizeof(float))),
-                own = map + rounded(std::max(scores->scratch_bytes(), values->scratch_bytes()));
-  const TensorRef scratch =
-      new_tensor(described({threads * own}, memory::data_type::u8, memory::format_tag::a));
+  for (const Value input : node.inputs) {
+    used.push_back(rows(input));
+    in.push_back(bind(used.back()));
+  }
+  if (op.bias) {
+    const Shape& bias = graph_.shape(node.inputs[3]);
+    keys.bias.batch = bias[0];
+    keys.bias.heads = bias[1];
+  }
+  if (op.mask) {
+    const Shape& mask = graph_.shape(node.inputs[3 + op.bias]);
+    keys.mask.batch = mask[0];
+    keys.mask.queries = mask[1];
+  }
+  const TensorRef scratch = new_floats(kernels::attention_scratch_floats(of, omp_get_max_threads()));
   const TensorRef result = new_tensor(plain(node.result()));
   used.push_back(scratch);
   used.push_back(result);
-  const kernels::AttentionShape shape = {q[0], op.heads, queries, keys};
-  kernels::AttentionBias<float> bias;
-  kernels::AttentionMask mask;
-  if (op.bias) {
-    const Shape& b = graph_.shape(node.inputs[3]);
-    bias.batch = b[0];
-    bias.heads = b[1];
-  }
-  if (op.mask) {
-    const Shape& b = graph_.shape(node.inputs[3 + op.bias]);
-    mask.batch = b[0];
-    mask.queries = b[1];
-  }
   add_step(
-      {node.name, "attention", scores->algorithm(), layout_name(result.layout), node.shape()},
-      [=, in = std::move(in), s = bind(scratch), to = bind(result)](dnnl::stream& stream) mutable {
-        if (op.bias) bias.data = floats(in[3]);
-        if (op.mask) mask.data = static_cast<const int32_t*>(in[3 + op.bias].get_data_handle());
-        each_item(shape.batch * shape.heads, [&](int64_t item, int thread) {
-          const int64_t b = item / shape.heads, h = item % shape.heads;
-          std::byte* const mine = static_cast<std::byte*>(s.get_data_handle()) + thread * own;
-          auto* const weights = reinterpret_cast<float*>(mine);
-          const auto head = [&](size_t which, int64_t tokens, int64_t size) {
-            return floats(in[which]) + b * tokens * shape.heads * size + h * size;
-          };
-          scores->run(thread, head(0, queries, depth), head(1, keys, depth), weights, mine + map, stream);
-          kernels::masked_softmax_rows_cpu(weights, queries, keys, bias.of(b, h, shape), mask.of(b, shape),
-                                           mask.stride(shape), weights);
-          values->run(thread, weights, head(2, keys, width),
-                      floats(to) + b * queries * shape.heads * width + h * width, mine + map, stream);
-        });
+      {node.name, "attention", "tyto", layout_name(result.layout), node.shape()},
+      [of, op, in = std::move(in), s = bind(scratch), y = bind(result)](dnnl::stream&) mutable {
+        kernels::KeySet<float>& set = of.sets[0];
+        of.q.data = floats(in[0]);
+        set.k.data = floats(in[1]);
+        set.v.data = floats(in[2]);
+        if (op.bias) set.bias.data = floats(in[3]);
+        if (op.mask) set.mask.data = static_cast<const int32_t*>(in[3 + op.bias].get_data_handle());
+        kernels::attention_cpu(of, {floats(y), of.heads * of.width}, {}, floats(s));
       },
       used);
   store(id, result);
+}
+
+// Maps are channels last, a row a position.
+void Lowering::lower(const PositionAttention&, const Node& node, int id) {
+  const auto channels_last = [&](const Shape& shape) {
+    return described(shape, memory::data_type::f32, memory::format_tag::nhwc);
+  };
+  std::vector<TensorRef> used;
+  std::array<memory, 4> in;
+  for (size_t i = 0; i < in.size(); ++i) {
+    used.push_back(in_layout(node.inputs[i], channels_last(graph_.shape(node.inputs[i]))));
+    in[i] = bind(used.back());
+  }
+  const Shape& q = graph_.shape(node.inputs[0]);
+  kernels::PositionAttentionOf<float> of;
+  of.batch = q[0];
+  of.positions = q[2] * q[3];
+  of.depth = q[1];
+  of.channels = node.shape()[1];
+  const TensorRef scratch = new_floats(kernels::position_attention_scratch_floats(of, omp_get_max_threads()));
+  const TensorRef result = new_tensor(channels_last(node.shape()));
+  used.push_back(scratch);
+  used.push_back(result);
+  add_step(
+      {node.name, "position_attention", "tyto", layout_name(result.layout), node.shape()},
+      [of, in, gamma = node.weights[0].load(), s = bind(scratch), y = bind(result)](dnnl::stream&) mutable {
+        of.q = floats(in[0]);
+        of.k = floats(in[1]);
+        of.v = floats(in[2]);
+        of.x = floats(in[3]);
+        of.gamma = std::as_const(gamma).as<float>().data();
+        kernels::position_attention_cpu(of, floats(y), {}, floats(s));
+      },
+      used);
+  store(id, result);
+  // The layers behind go on in the layout of those before.
+  if (const memory::desc& before = stored(node.inputs[3]).layout; before != result.layout)
+    store(id, copy({id}, before));
 }
 
 }  // namespace tyto::cpu

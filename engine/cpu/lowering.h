@@ -125,6 +125,7 @@ class Lowering {
   }
   void store(int id, TensorRef s, int result = 0);
   TensorRef new_tensor(const memory::desc& layout);          // a new buffer, from the next step on
+  TensorRef new_floats(int64_t count);                       // scratch of a kernel of ours
   TensorRef copy(Value v, const memory::desc& layout);       // in a new buffer
   TensorRef in_layout(Value v, const memory::desc& layout);  // itself or a reordered copy
   TensorRef padded(Value v, const Padding& padding, const memory::desc& layout);

@@ -1,8 +1,10 @@
-// Products of values with each other, by cuBLASLt.
+// Products of values with each other, by cuBLASLt, and attention.
 #include <array>
 
 #include "engine/cuda/lowering.h"
+#include "kernels/attention/attention.h"
 #include "kernels/attention/masked_softmax.h"
+#include "kernels/attention/position_attention.h"
 #include "kernels/layout/strided_copy.h"
 
 namespace tyto::cuda {
@@ -59,9 +61,44 @@ TensorRef Lowering::swap_heads(const TensorRef& x, const kernels::StridedBox<2>&
   return y;
 }
 
+// One kernel, which keeps no map of queries x keys. TF32 is the library's, and so are heads too large for it.
+void Lowering::lower(const Attention& op, const Node& node, int id) {
+  const TensorRef q = stored(node.inputs[0]), k = stored(node.inputs[1]), v = stored(node.inputs[2]);
+  const int64_t depth = q.shape[2] / op.heads;
+  if (depth > kernels::kMaxHeadSize || precision_of(node.result().elements) == Precision::Tf32)
+    return lower_by_products(op, node, id);
+  std::vector<TensorRef> used = {q, k, v};
+  for (size_t i = 3; i < node.inputs.size(); ++i) used.push_back(stored(node.inputs[i]));
+  const TensorRef y = new_tensor(node);
+  used.push_back(y);
+  add_step(node, "tyto", used, [=, m = addresses_](cudaStream_t s) {
+    with_element_type(y.type, [&]<class T>() {
+      kernels::AttentionOf<T> of;
+      of.batch = q.shape[0];
+      of.heads = op.heads;
+      of.queries = q.shape[1];
+      of.depth = depth;
+      of.width = v.shape[2] / op.heads;
+      of.scale = op.scale;
+      of.q = {m->at<const T>(q), q.shape[2]};
+      kernels::KeySet<T>& keys = of.sets[0];
+      keys.k = {m->at<const T>(k), k.shape[2]};
+      keys.v = {m->at<const T>(v), v.shape[2]};
+      keys.keys = k.shape[1];
+      if (op.bias) keys.bias = {m->at<const T>(used[3]), used[3].shape[0], used[3].shape[1]};
+      if (op.mask) {
+        const TensorRef& mask = used[static_cast<size_t>(3 + op.bias)];
+        keys.mask = {m->at<const int32_t>(mask), mask.shape[0], mask.shape[1]};
+      }
+      kernels::attention<T>(of, {m->at<T>(y), y.shape[2]}, {}, s);
+    });
+  });
+  store(id, y);
+}
+
 // Each head's tokens are brought together, as the products of a batch want them; scores are F32, so that
 // their softmax loses nothing to the precision.
-void Lowering::lower(const Attention& op, const Node& node, int id) {
+void Lowering::lower_by_products(const Attention& op, const Node& node, int id) {
   const Shape &q = graph_.shape(node.inputs[0]), &k = graph_.shape(node.inputs[1]),
               &v = graph_.shape(node.inputs[2]);
   const int64_t batch = q[0], heads = op.heads, queries = q[1], keys = k[1], depth = q[2] / heads,
@@ -126,6 +163,29 @@ void Lowering::lower(const Attention& op, const Node& node, int id) {
   store(id, together ? result
                      : swap_heads(result, heads_first(batch, heads, queries, width, /*back=*/true),
                                   node.shape(), node));
+}
+
+// Channels that fill a map up are zero, and add nothing.
+void Lowering::lower(const PositionAttention&, const Node& node, int id) {
+  const TensorRef q = stored(node.inputs[0]), k = stored(node.inputs[1]), v = stored(node.inputs[2]),
+                  x = stored(node.inputs[3]), y = new_tensor(node);
+  const DeviceBuffer* const gamma = pack(node.weights[0], DType::F32);
+  add_step(node, "tyto", std::array{q, k, v, x, y}, [=, m = addresses_](cudaStream_t s) {
+    with_element_type(y.type, [&]<class T>() {
+      kernels::PositionAttentionOf<T> of;
+      of.batch = x.shape[0];
+      of.positions = x.shape[2] * x.shape[3];
+      of.depth = q.channels;
+      of.channels = x.channels;
+      of.q = m->at<const T>(q);
+      of.k = m->at<const T>(k);
+      of.v = m->at<const T>(v);
+      of.x = m->at<const T>(x);
+      of.gamma = reinterpret_cast<const float*>(gamma->data());
+      kernels::position_attention<T>(of, m->at<T>(y), {}, s);
+    });
+  });
+  store(id, y);
 }
 
 }  // namespace tyto::cuda

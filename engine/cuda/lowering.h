@@ -96,6 +96,7 @@ class Lowering {
   TYTO_OPERATORS(TYTO_LOWER)
 #undef TYTO_LOWER
   void lower_depthwise(const Conv2d&, const Node&, int id);
+  void lower_by_products(const Attention&, const Node&, int id);
   template <class Op, class Kernel>
   void pool_rois(const Op& op, const Node& node, int id, const Kernel& kernel);
   void lower_output(size_t index);

@@ -85,6 +85,12 @@ double flop_of(const Graph& graph, const Node& node) {
             const double scores = static_cast<double>(in(0)[0] * in(0)[1] * in(1)[1]);
             return scores * (2 * static_cast<double>(in(0)[2] + in(2)[2]) + 5.0 * op.heads);
           },
+          // The same of one head; a product and a sum each result.
+          [&](const PositionAttention&) {
+            const double positions = static_cast<double>(in(0)[2] * in(0)[3]);
+            const double scores = static_cast<double>(in(0)[0]) * positions * positions;
+            return scores * (2 * static_cast<double>(in(0)[1] + in(3)[1]) + 5) + 2 * results;
+          },
           [](const ConcatMaps&) { return 0.0; },
           // Square, sum, division, scale; a root a pixel.
           [&](const L2Normalize&) { return 4 * results + of_channels(1); },

@@ -196,6 +196,13 @@ Value Graph::attention(const std::string& name, std::vector<Value> inputs, const
   return append({.op = op, .inputs = std::move(inputs), .name = name});
 }
 
+Value Graph::position_attention(Value q, Value k, Value v, Value x, const Weight& gamma) {
+  return append({.op = PositionAttention{},
+                 .inputs = {q, k, v, x},
+                 .weights = {gamma},
+                 .name = fmt::format("attention after {}", node(x).name)});
+}
+
 Value Graph::layer_norm(Value x, const Weights& w, const LayerNorm& op) {
   const Shape& in = shape(x);
   return append({.op = op,

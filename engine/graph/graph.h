@@ -75,6 +75,7 @@ class Graph {
   Value matmul(Value a, Value b, const MatMul& op = {});
   // bias and mask follow q, k and v where the operator has them.
   Value attention(const std::string& name, std::vector<Value> inputs, const Attention& op);
+  Value position_attention(Value q, Value k, Value v, Value x, const Weight& gamma);
   // "weight" [C] and "bias" [C] under w.
   Value layer_norm(Value x, const Weights& w, const LayerNorm& op = {});
   Value group_norm(Value x, const Weights& w, const GroupNorm& op);

@@ -245,6 +245,10 @@ struct Attention {
   bool bias = false, mask = false;
 };
 
+// kernels/attention/position_attention.h. Inputs: maps q and k [N, C', H, W], v and x [N, C, H, W]. Weight:
+// gamma [1]. Output: a map as x.
+struct PositionAttention {};
+
 struct Flatten {};  // a map [N, C, H, W] or rows [N, ...] -> rows [N, C*H*W] in that order
 
 // Inputs: maps [N, A_k * values, H_k, W_k]. Output: [N, sum of H_k * W_k * A_k, values]; kernels/detection.
@@ -322,6 +326,7 @@ struct NormalizedSum {};
   X(GroupNorm, "group_norm")                      \
   X(MatMul, "matmul")                             \
   X(Attention, "attention")                       \
+  X(PositionAttention, "position_attention")      \
   X(ConcatMaps, "concat_maps")                    \
   X(L2Normalize, "l2_normalize")                  \
   X(DecodeBoxes, "decode_boxes")                  \

@@ -375,6 +375,19 @@ struct Inference : DetectionShapes {
     return {{q[0], q[1], v[2]}, input(0).elements, Kind::Rows};
   }
 
+  Result operator()(const PositionAttention&) const {
+    const Shape &q = map(0), &k = map(1), &v = map(2), &x = map(3);
+    const Shape wanted{x[0], q[1], x[2], x[3]};
+    if (q != wanted || k != wanted || v != x)
+      fail(fmt::format("queries {}, keys {} and values {} do not fit {}", described(0), described(1),
+                       described(2), described(3)));
+    if (node.weights[0].shape() != Shape{1})
+      fail(fmt::format("gamma is {}, not one number", node.weights[0].shape().str()));
+    Result result = map_of(x);
+    result.count = input(3).count;
+    return result;
+  }
+
   Result operator()(const L2Normalize&) const {
     if (node.weights[0].shape() != Shape{map()[1]})
       fail(fmt::format("scale {} does not fit input {}", node.weights[0].shape().str(), in(0).str()));

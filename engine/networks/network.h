@@ -102,6 +102,7 @@ Network fasterrcnn_mobilenet_v3_large_320_fpn();
 Network agw();
 Network ddag();
 Network hetero_center_triplet();
+Network dpan();
 
 // torchvision's classification rule (shorter side 256, centre crop 224) and its ImageNet statistics, and the
 // one input of networks that take it.

@@ -22,7 +22,8 @@ std::vector<Network> shipped_networks() {
           fasterrcnn_mobilenet_v3_large_320_fpn(),
           agw(),
           ddag(),
-          hetero_center_triplet()};
+          hetero_center_triplet(),
+          dpan()};
 }
 
 }  // namespace tyto

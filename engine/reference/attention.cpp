@@ -65,4 +65,31 @@ Results reference(const Attention& op, const Call& call) {
   return y;
 }
 
+Results reference(const PositionAttention&, const Call& call) {
+  Array y = call.result();
+  const Array &q = call.x(), &k = *call.in[1], &v = *call.in[2], &x = *call.in[3];
+  const double gamma = call.weight(0).values[0];
+  const int64_t depth = q.shape[1], width = q.shape[3], positions = q.shape[2] * width;
+  std::vector<double> weights(static_cast<size_t>(positions));
+  for (int64_t n = 0; n < x.shape[0]; ++n)
+    for (int64_t i = 0; i < positions; ++i) {
+      double largest = -std::numeric_limits<double>::infinity(), sum = 0;
+      for (int64_t j = 0; j < positions; ++j) {
+        double& score = weights[static_cast<size_t>(j)];
+        score = 0;
+        for (int64_t c = 0; c < depth; ++c)
+          score += q.at(n, c, i / width, i % width) * k.at(n, c, j / width, j % width);
+        largest = std::max(largest, score);
+      }
+      for (double& score : weights) sum += score = std::exp(score - largest);
+      for (int64_t c = 0; c < x.shape[1]; ++c) {
+        double attended = 0;
+        for (int64_t j = 0; j < positions; ++j)
+          attended += weights[static_cast<size_t>(j)] / sum * v.at(n, c, j / width, j % width);
+        y.at(n, c, i / width, i % width) = gamma * attended + x.at(n, c, i / width, i % width);
+      }
+    }
+  return y;
+}
+
 }  // namespace tyto

@@ -302,6 +302,15 @@ std::vector<OperatorCase> operator_cases() {
          return g.attention("attention", {x, k, x, bias, mask},
                             {.heads = 2, .scale = 0.5f, .bias = true, .mask = true});
        }},
+      {"position attention",
+       {2, 24, 7, 5},
+       35,
+       4,
+       {{"queries.weight", {5, 24, 1, 1}}, {"keys.weight", {5, 24, 1, 1}}, {"gamma", {1}}},
+       [](Graph& g, const Weights& w, Value x) {
+         const Value q = g.conv2d(x, w.scope("queries"), {}), k = g.conv2d(x, w.scope("keys"), {});
+         return g.position_attention(q, k, x, x, w("gamma", {1}));
+       }},
       {"arithmetic of a map with values a channel, an image and a pixel",
        {2, 24, 5, 3},
        15,

@@ -48,13 +48,6 @@ struct AttentionMask {
 void masked_softmax_cpu(const float* scores, const AttentionShape&, const AttentionBias<float>&,
                         const AttentionMask&, float* probabilities);
 
-// The same for `rows` queries of one head, by the calling thread alone.
-// scores, probabilities  [rows, keys]; may be one array
-// bias                   [rows, keys], or null
-// mask                   [rows, keys] where mask_stride is keys, [keys] where it is 0; or null
-void masked_softmax_rows_cpu(const float* scores, int64_t rows, int64_t keys, const float* bias,
-                             const int32_t* mask, int64_t mask_stride, float* probabilities);
-
 // The same on CUDA, with a bias and probabilities of float, Half or BFloat16; e^x and sums in float, in an
 // order that depends on keys alone. queries, keys and heads < 2^31 each and rows < 2^31, else DeviceError.
 // scores  may be the probabilities where T is float

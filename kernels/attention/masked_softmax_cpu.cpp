@@ -22,11 +22,9 @@ template <class Body>
   if (k < keys) body(k, keys - k);
 }
 
-}  // namespace
-
-TYTO_MULTIVERSION void masked_softmax_rows_cpu(const float* scores, int64_t rows, int64_t keys,
-                                               const float* bias, const int32_t* mask, int64_t mask_stride,
-                                               float* probabilities) {
+// Of `rows` queries of one head, by the calling thread alone. mask_stride: from query to query, or 0.
+TYTO_MULTIVERSION void softmax_rows(const float* scores, int64_t rows, int64_t keys, const float* bias,
+                                    const int32_t* mask, int64_t mask_stride, float* probabilities) {
   for (int64_t r = 0; r < rows; ++r, scores += keys, probabilities += keys, mask += mask ? mask_stride : 0) {
     float largest[kLanes], sum[kLanes] = {};
     std::fill_n(largest, kLanes, kNoKey);
@@ -56,6 +54,8 @@ TYTO_MULTIVERSION void masked_softmax_rows_cpu(const float* scores, int64_t rows
   }
 }
 
+}  // namespace
+
 void masked_softmax_cpu(const float* scores, const AttentionShape& shape, const AttentionBias<float>& bias,
                         const AttentionMask& mask, float* probabilities) {
   constexpr int64_t kRows = 16;  // that one thread works on together: an image of one head has enough for all
@@ -68,9 +68,9 @@ void masked_softmax_cpu(const float* scores, const AttentionShape& shape, const 
         const int64_t at = ((b * shape.heads + head) * shape.queries + first) * shape.keys;
         const float* added = bias.of(b, head, shape);
         const int32_t* kept = mask.of(b, shape);
-        masked_softmax_rows_cpu(scores + at, rows, shape.keys, added ? added + first * shape.keys : nullptr,
-                                kept ? kept + first * mask.stride(shape) : nullptr, mask.stride(shape),
-                                probabilities + at);
+        softmax_rows(scores + at, rows, shape.keys, added ? added + first * shape.keys : nullptr,
+                     kept ? kept + first * mask.stride(shape) : nullptr, mask.stride(shape),
+                     probabilities + at);
       }
 }
 

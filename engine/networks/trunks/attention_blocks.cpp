@@ -26,6 +26,13 @@ Value non_local(Graph& g, const Weights& w, Value x) {
   return g.add(g.batch_norm(g.conv2d(y, w.scope("W.0"), {}), w.scope("W.1")), x);
 }
 
+Value position_attention(Graph& g, const Weights& w, Value x) {
+  const Value q = g.conv2d(x, w.scope("query_conv"), {});
+  const Value k = g.conv2d(x, w.scope("key_conv"), {});
+  const Value v = g.conv2d(x, w.scope("value_conv"), {});
+  return g.position_attention(q, k, v, x, w("gamma", {1}));
+}
+
 Value channel_attention(Graph& g, const Weights& w, Value x) {
   const Shape s = g.shape(x);
   const Value rows = g.reshape(g.to_rows(x), {s[0], s[1], s[2] * s[3]});

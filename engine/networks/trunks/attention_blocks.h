@@ -10,6 +10,10 @@ namespace tyto {
 // g.0, W.0, W.1.
 Value non_local(Graph& g, const Weights& w, Value x);
 
+// DANet's attention over positions (Fu et al., CVPR 2019; kernels/attention/position_attention.h). Tensors:
+// query_conv, key_conv, value_conv, gamma.
+Value position_attention(Graph& g, const Weights& w, Value x);
+
 // DANet's attention over channels, which attend to those that are least like them. Tensor: gamma.
 Value channel_attention(Graph& g, const Weights& w, Value x);
 

@@ -10,6 +10,7 @@ import torchvision
 
 PARITY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "parity")
 sys.path.insert(0, PARITY)
+import reference_cross_modality as cross_modality  # noqa: E402
 import reference_detectors as detectors  # noqa: E402
 import reference_networks as networks  # noqa: E402
 import reference_two_stage as two_stage  # noqa: E402
@@ -42,6 +43,10 @@ CASES = {
     f"fasterrcnn_mobilenet_v3_large_fpn 96 128 {FEW}": lambda: torchvision_detector("fasterrcnn_mobilenet_v3_large_fpn").state_dict(),
     f"fasterrcnn_mobilenet_v3_large_320_fpn 96 128 {FEW}":
         lambda: torchvision_detector("fasterrcnn_mobilenet_v3_large_320_fpn").state_dict(),
+    "agw 96 64": lambda: cross_modality.Agw().state_dict(),
+    "ddag 96 64 modality=thermal": lambda: cross_modality.Ddag().state_dict(),
+    "hetero_center_triplet 96 64": lambda: cross_modality.HeteroCenterTriplet().state_dict(),
+    "dpan 96 64 modality=thermal": lambda: cross_modality.Dpan().state_dict(),
 }
 
 with open(sys.argv[1], "w") as out:

@@ -37,6 +37,17 @@ TEST(Cost, OfEachOperatorIsWhatAHandWorksOut) {
        2 * 400 * 27,
        240 + 270,
        400},
+      {"the scores of 6 x 6 positions in 2 products each, a softmax and 4 sums; q, k, v, x and gamma are "
+       "read",
+       {1, 4, 2, 3},
+       {{"gamma", {1}}},
+       [](Graph& g, const Weights& w, Value x) {
+         const Value q = g.slice(x, 1, 0, 2);
+         return g.position_attention(q, q, x, x, w("gamma", {1}));
+       },
+       36 * (2 * (2 + 4) + 5) + 2 * 24,
+       12 + 12 + 24 + 24 + 1,
+       24},
       {"a bias and a residual are read and no operations",
        {1, 4, 3, 3},
        {{"c.weight", {4, 4, 1, 1}}, {"c.bias", {4}}},

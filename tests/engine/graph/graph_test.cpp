@@ -103,6 +103,23 @@ TEST(GraphShapes, SuppressionTakesSharedBoxesOrOneAClassAndTheirCount) {
   expect_error([&] { g.nms("found", shared, scores, {.levels = {50}}); }, ErrorKind::Shape, {"[2, 3, 50]"});
 }
 
+TEST(GraphShapes, PositionAttentionIsOfMapsOfOneSize) {
+  Graph g;
+  const Value x = g.image_input("x", {2, 8, 5, 4}), few = g.slice(x, 1, 0, 2), other = g.slice(x, 1, 0, 3),
+              small = g.max_pool(few, {});
+  const Weights w = weights({{"gamma", {1}}, {"gammas", {8}}});
+  EXPECT_EQ(g.shape(g.position_attention(few, few, x, x, w("gamma", {1}))), (Shape{2, 8, 5, 4}));
+  const auto refused = [&](Value q, Value k, Value v, const std::string& what) {
+    expect_error([&] { g.position_attention(q, k, v, x, w("gamma", {1})); }, ErrorKind::Shape, {what});
+  };
+  refused(few, other, x, "[2, 3, 5, 4]");
+  refused(few, small, x, "[2, 2, 2, 2]");
+  refused(few, few, other, "[2, 3, 5, 4]");
+  refused(g.to_rows(few), few, x, "needs a map");
+  expect_error([&] { g.position_attention(few, few, x, x, w("gammas", {8})); }, ErrorKind::Shape,
+               {"gamma", "[8]"});
+}
+
 TEST(GraphShapes, InputsAndOutputsHaveDifferentNames) {
   Graph g;
   const Value a = g.input("a", {2, 3}), b = g.input("b", {2, 3});

@@ -10,6 +10,7 @@
 #include "kernels/image/flip.h"
 #include "support/compare.h"
 #include "support/errors.h"
+#include "support/small_agw.h"
 #include "support/small_resnet.h"
 #include "support/temporary_folder.h"
 
@@ -117,6 +118,43 @@ TEST_F(FeatureExtractorTest, GivesAnImageTheSameBitsWhateverStandsBesideIt) {
     EXPECT_TRUE(std::ranges::equal(alone.as<float>(), together.as<float>().subspan(i * 64, 64))) << i;
   }
   EXPECT_EQ(extractor.extract({}).shape(), (Shape{0, 64}));
+}
+
+// AGW's are tested without the mirror image.
+TEST_F(FeatureExtractorTest, ARowHoldsEachVectorOfTheNetworkAtUnitLength) {
+  const Model agw(write_small_agw(folder / "agw"));
+  FeatureExtractor extractor(agw, context, {.batch = kBatch});
+  EXPECT_EQ(extractor.matrices(),
+            (std::vector<FeatureMatrix>{{"fc", kSmallAgwWidth}, {"pool", kSmallAgwWidth}}));
+  EXPECT_EQ(extractor.dimensions(), 2 * kSmallAgwWidth);
+  EXPECT_FALSE(extractor.flips());
+  Plan plan(agw, context, {{"input", kInput}});
+  const auto outputs = plan.run(input);
+  const std::span<const float> rows = extractor.run(input).as<float>();
+  for (size_t matrix = 0; matrix < 2; ++matrix) {
+    const std::span<const float> raw = outputs.at(extractor.matrices()[matrix].name).as<float>();
+    for (size_t row = 0; row < kBatch; ++row) {
+      const auto vector = raw.subspan(row * kSmallAgwWidth, kSmallAgwWidth);
+      double square = 0;
+      for (const float v : vector) square += double{v} * v;
+      for (size_t i = 0; i < vector.size(); ++i)
+        ASSERT_NEAR(rows[(row * 2 + matrix) * kSmallAgwWidth + i], vector[i] / std::sqrt(square),
+                    sum_tolerance(Precision::Fp32, kSmallAgwWidth, 1));
+    }
+  }
+}
+
+TEST_F(FeatureExtractorTest, TheOptionModalityChangesEveryFeature) {
+  const Model agw(write_small_agw(folder / "agw"));
+  FeatureExtractor visible(agw, context, {.batch = kBatch}),
+      thermal(agw, context, {.batch = kBatch, .set = {{"modality", "thermal"}}});
+  const Tensor a = visible.run(input).clone(), b = thermal.run(input).clone();
+  for (size_t i = 0; i < a.as<float>().size(); ++i) EXPECT_NE(a.as<float>()[i], b.as<float>()[i]) << i;
+  expect_error(
+      [&] {
+        FeatureExtractor(agw, context, {.set = {{"modality", "sonar"}}});
+      },
+      ErrorKind::Usage, {"modality=sonar", "visible, thermal"});
 }
 
 TEST_F(FeatureExtractorTest, RefusesAnInputOfAnotherShape) {

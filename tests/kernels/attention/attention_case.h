@@ -46,6 +46,7 @@ inline std::vector<AttentionCase> attention_cases() {
     cases.push_back({shape, 0, 1, 1, 5});
   }
   for (int64_t keys : {1024, 1025, 1032}) cases.push_back({{2, 1, 2, keys}, 1, 1, 2, 2});
+  cases.push_back({{1, 2, 37, 5}, 1, 2, 1, 37});  // more queries than a thread of the CPU takes at once
   cases.push_back({{0, 3, 5, 4}});
   return cases;
 }
