@@ -5,6 +5,7 @@
 #include "kernels/common/blocked_product.h"
 #include "kernels/common/exponential.h"
 #include "kernels/common/multiversion.h"
+#include "kernels/common/transpose_cpu.h"
 
 namespace tyto::kernels {
 namespace {
@@ -12,14 +13,25 @@ namespace {
 constexpr int64_t kLanes = kAttentionLanes;
 constexpr float kNoKey = -std::numeric_limits<float>::infinity();
 
-[[gnu::always_inline]] inline float larger(float a, float b) { return a > b || a != a ? a : b; }
-
-// Calls body(query, key) for all of them, in an order that suits rows of either.
+// Calls body(lane) for those of a vector; not unrolled, lest the loop be taken apart before it becomes one.
 template <class Body>
-void for_each_pair(int64_t queries, int64_t keys, const Body& body) {
-  for (int64_t q = 0; q < queries; q += kAttentionLanes)
-    for (int64_t k = 0; k < keys; ++k)
-      for (int64_t l = q; l < std::min(q + kAttentionLanes, queries); ++l) body(l, k);
+[[gnu::always_inline]] inline void for_each_lane(const Body& body) {
+#pragma GCC unroll 1
+  for (int64_t l = 0; l < kLanes; ++l) body(l);
+}
+
+// A row's maximum, to be subtracted: -infinity from -infinity would make a NaN of a row without a key.
+[[gnu::always_inline]] inline float finite(float maximum) {
+  constexpr float kLowest = std::numeric_limits<float>::lowest();
+  return maximum > kLowest ? maximum : kLowest;
+}
+
+// In an order that suits rows of either.
+void leave_out(const int32_t* mask, int64_t mask_row, const MapTile& scores) {
+  for (int64_t q = 0; q < scores.queries; q += kLanes)
+    for (int64_t k = 0; k < scores.keys; ++k)
+      for (int64_t l = q; l < std::min(q + kLanes, scores.queries); ++l)
+        if (mask[l * mask_row + k] == 0) scores.data[k * scores.stride + l] = kNoKey;
 }
 
 }  // namespace
@@ -38,9 +50,8 @@ void score_tile(const AttentionOf<float>& of, const KeySet<float>& set, const Qu
     for (int64_t k = 0; k < scores.keys; ++k)
       std::fill(scores.data + k * scores.stride + scores.queries, scores.data + k * scores.stride + lanes,
                 0.0f);
-    bias += block.first * set.keys + first_key;
-    for_each_pair(scores.queries, scores.keys,
-                  [&](int64_t q, int64_t k) { scores.data[k * scores.stride + q] = bias[q * set.keys + k]; });
+    transpose(bias + block.first * set.keys + first_key, set.keys, scores.queries, scores.keys, 1,
+              scores.data, scores.stride);
   }
   blocked_product({.rows = scores.keys,
                    .columns = lanes,
@@ -54,51 +65,51 @@ void score_tile(const AttentionOf<float>& of, const KeySet<float>& set, const Qu
                    .accumulate = bias != nullptr});
   if (const int32_t* mask = set.mask.of(block.b, shape)) {
     const int64_t stride = set.mask.stride(shape);
-    mask += block.first * stride + first_key;
-    for_each_pair(scores.queries, scores.keys, [&](int64_t q, int64_t k) {
-      if (mask[q * stride + k] == 0) scores.data[k * scores.stride + q] = kNoKey;
-    });
+    leave_out(mask + block.first * stride + first_key, stride, scores);
   }
 }
 
 TYTO_MULTIVERSION void softmax_tile(const MapTile& scores, float* maximum, float* sum, float* rescale) {
   for (int64_t q = 0; q < scores.queries; q += kLanes) {
-    float* const tile = scores.data + q;
     float largest[kLanes], from[kLanes], total[kLanes] = {};
-    for (int64_t l = 0; l < kLanes; ++l) largest[l] = maximum[q + l];
-    for (int64_t k = 0; k < scores.keys; ++k)
-      for (int64_t l = 0; l < kLanes; ++l) largest[l] = larger(largest[l], tile[k * scores.stride + l]);
-    // Without a key -infinity is subtracted from nothing, lest it make a NaN.
-    for (int64_t l = 0; l < kLanes; ++l) from[l] = largest[l] == kNoKey ? 0 : largest[l];
-    for (int64_t k = 0; k < scores.keys; ++k)
-      for (int64_t l = 0; l < kLanes; ++l) {
-        const float e = exponential(tile[k * scores.stride + l] - from[l]);
-        tile[k * scores.stride + l] = e;
-        total[l] += e;
-      }
-    for (int64_t l = 0; l < kLanes; ++l) {
-      const float before = exponential(maximum[q + l] - from[l]);
-      rescale[q + l] = before;
-      sum[q + l] = sum[q + l] * before + total[l];
-      maximum[q + l] = largest[l];
-    }
+    for_each_lane([&](int64_t l) { largest[l] = maximum[q + l]; });
+    const float* score = scores.data + q;
+    for (int64_t k = 0; k < scores.keys; ++k, score += scores.stride)  // a NaN is left to the sum
+      for_each_lane([&](int64_t l) { largest[l] = score[l] > largest[l] ? score[l] : largest[l]; });
+    for_each_lane([&](int64_t l) { from[l] = finite(largest[l]); });
+    float* e = scores.data + q;
+    for (int64_t k = 0; k < scores.keys; ++k, e += scores.stride)
+      for_each_lane([&](int64_t l) {
+        const float power = exponential(e[l] - from[l]);
+        e[l] = power;
+        total[l] += power;
+      });
+    float before[kLanes], with[kLanes];
+    for_each_lane([&](int64_t l) { before[l] = maximum[q + l]; });
+    for_each_lane([&](int64_t l) { before[l] = exponential(before[l] - from[l]); });
+    for_each_lane([&](int64_t l) { with[l] = sum[q + l]; });
+    for_each_lane([&](int64_t l) { with[l] = with[l] * before[l] + total[l]; });
+    for_each_lane([&](int64_t l) { rescale[q + l] = before[l]; });
+    for_each_lane([&](int64_t l) { sum[q + l] = with[l]; });
+    for_each_lane([&](int64_t l) { maximum[q + l] = largest[l]; });
   }
 }
 
 TYTO_MULTIVERSION void probability_tile(const MapTile& scores, const float* gradients, const float* maximum,
                                         const float* share, float* dot) {
   for (int64_t q = 0; q < scores.queries; q += kLanes) {
-    float* const tile = scores.data + q;
     float from[kLanes], by[kLanes], total[kLanes] = {};
-    for (int64_t l = 0; l < kLanes; ++l) from[l] = maximum[q + l] == kNoKey ? 0 : maximum[q + l];
-    for (int64_t l = 0; l < kLanes; ++l) by[l] = share[q + l];
-    for (int64_t k = 0; k < scores.keys; ++k)
-      for (int64_t l = 0; l < kLanes; ++l) {
-        const float p = exponential(tile[k * scores.stride + l] - from[l]) * by[l];
-        tile[k * scores.stride + l] = p;
-        total[l] += p * gradients[k * scores.stride + q + l];
-      }
-    for (int64_t l = 0; l < kLanes; ++l) dot[q + l] = total[l];
+    for_each_lane([&](int64_t l) { from[l] = finite(maximum[q + l]); });
+    for_each_lane([&](int64_t l) { by[l] = share[q + l]; });
+    float* p = scores.data + q;
+    const float* gradient = gradients + q;
+    for (int64_t k = 0; k < scores.keys; ++k, p += scores.stride, gradient += scores.stride)
+      for_each_lane([&](int64_t l) {
+        const float probability = exponential(p[l] - from[l]) * by[l];
+        p[l] = probability;
+        total[l] += probability * gradient[l];
+      });
+    for_each_lane([&](int64_t l) { dot[q + l] = total[l]; });
   }
 }
 
@@ -108,7 +119,8 @@ TYTO_MULTIVERSION void score_gradient_tile(const MapTile& probabilities, float* 
   for (int64_t k = 0; k < probabilities.keys;
        ++k, p += probabilities.stride, gradients += probabilities.stride)
     for (int64_t q = 0; q < probabilities.queries; q += kLanes)
-      for (int64_t l = q; l < q + kLanes; ++l) gradients[l] = factor * p[l] * (gradients[l] - dot[l]);
+      for_each_lane(
+          [&](int64_t l) { gradients[q + l] = factor * p[q + l] * (gradients[q + l] - dot[q + l]); });
 }
 
 }  // namespace tyto::kernels

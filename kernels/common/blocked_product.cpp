@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/common/transpose_cpu.h"
+
 namespace tyto::kernels {
 
 namespace baseline {
@@ -59,9 +61,9 @@ void pack_columns(const float* from, int64_t stride, int64_t depth, int64_t colu
                   float* packed) {
   for (int64_t j = 0; j < columns; j += kProductPanel, packed += depth * kProductPanel) {
     const int64_t width = std::min(kProductPanel, columns - j);
-    for (int64_t l = 0; l < kProductPanel; ++l)
-      for (int64_t k = 0; k < depth; ++k)
-        packed[k * kProductPanel + l] = l < width ? factor * from[(j + l) * stride + k] : 0;
+    transpose(from + j * stride, stride, width, depth, factor, packed, kProductPanel);
+    for (int64_t k = 0; k < depth; ++k)
+      std::fill(packed + k * kProductPanel + width, packed + (k + 1) * kProductPanel, 0.0f);
   }
 }
 
