@@ -10,6 +10,7 @@
 #include "apps/reid/open_features.h"
 #include "apps/reid/ranking.h"
 #include "apps/reid/ranking_report.h"
+#include "engine/metrics/reid/evaluation.h"
 
 namespace tyto::apps {
 namespace {
@@ -21,21 +22,32 @@ struct Flags {
   bool no_pictures = false, json = false;
 };
 
-// Without identities the baseline's rule would take every image for junk.
-CameraRule camera_rule(const std::string& wanted, const FeatureSet& gallery) {
+// Where none is asked for: that of the data set, whose queries and gallery are of different cameras if they
+// are of different modalities. Without identities the baseline's rule would take every image for junk.
+CameraRule camera_rule(const std::string& wanted, const std::string& dataset, const FeatureSet& gallery) {
   const bool labelled = has_identities(gallery);
-  if (wanted == "baseline" && !labelled)
+  if (wanted == tyto::name_of(CameraRule::Baseline) && !labelled)
     throw Error(
         ErrorKind::Usage,
         "--camera-rule baseline needs identities, and the gallery has none; extract it with --dataset or "
         "--name-pattern, or leave the option out");
-  return wanted == "none" || !labelled ? CameraRule::None : CameraRule::Baseline;
+  for (const auto rule : {CameraRule::Baseline, CameraRule::None, CameraRule::Sysu})
+    if (wanted == tyto::name_of(rule)) return rule;
+  if (dataset == "sysu") return CameraRule::Sysu;
+  return dataset == "regdb" || !labelled ? CameraRule::None : CameraRule::Baseline;
 }
 
 std::string in_words(CameraRule rule) {
-  return rule == CameraRule::None
-             ? "no camera rule"
-             : "baseline's camera rule: junk and the query's identity in its own camera left out";
+  switch (rule) {
+    case CameraRule::None:
+      return "no camera rule";
+    case CameraRule::Sysu:
+      return "sysu's camera rule: of camera 2, which stands in the same room, nothing for queries of camera "
+             "3";
+    case CameraRule::Baseline:
+      break;
+  }
+  return "baseline's camera rule: junk and the query's identity in its own camera left out";
 }
 
 // The nearest image of the first few queries, for a person to see at once.
@@ -60,7 +72,7 @@ int rank(const Flags& flags) {
   const Features features = open_features(flags.files, flags.feature);
   const FeatureSet& queries = features.sets.at(SetKind::Query);
   const FeatureSet& gallery = features.sets.at(SetKind::Gallery);
-  const CameraRule rule = camera_rule(flags.camera_rule, gallery);
+  const CameraRule rule = camera_rule(flags.camera_rule, features.provenance.dataset, gallery);
 
   std::vector<Ranking> rankings;
   {
@@ -101,8 +113,9 @@ void add_rank(CLI::App& app, Run& command) {
       ->check(CLI::Range(int64_t{1}, int64_t{1000}))
       ->capture_default_str();
   c->add_option("--camera-rule", flags->camera_rule,
-                "which images are left out; baseline where the gallery has identities, else none")
-      ->check(CLI::IsMember({"baseline", "none"}));
+                "which images are left out; sysu of features of --dataset sysu, none of regdb's, baseline of "
+                "others where the gallery has identities, else none")
+      ->check(CLI::IsMember({"baseline", "none", "sysu"}));
   c->add_option("--images", flags->images, "folder in which to find the images, if they have moved");
   c->add_flag("--no-pictures", flags->no_pictures, "write names and scores only");
   c->add_flag("--json", flags->json, "print the JSON lines");

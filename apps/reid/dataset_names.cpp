@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 
+#include "apps/reid/path_expression.h"
 #include "files/named.h"
 #include "tyto/error.h"
 
@@ -14,8 +16,7 @@ namespace {
 
 struct Dataset {
   const char* name;
-  const char*
-      expression;  // on the file name; group 1 the identity, group 2 the camera; "": names have no labels
+  const char* expression;  // "": names have no labels
   const char* example;
 };
 
@@ -24,27 +25,10 @@ constexpr Dataset kDatasets[] = {
     {"dukemtmc", R"(^(\d+)_c(\d+)_f\d+)", "0005_c2_f0046985.jpg"},
     {"msmt17", R"(^(\d+)_\d+_(\d\d)_)", "0000_000_01_0303morning_0015_0.jpg"},
     {"veri", R"(^(\d+)_c(\d+)_)", "0002_c002_00030600_0.jpg"},
+    {"sysu", R"((?:^|/)cam(?<camera>[1-6])/(?<id>\d+)/[^/]+$)", "cam3/0006/0001.jpg"},
+    {"regdb", "", ""},
     {"plain", "", ""},
 };
-
-[[noreturn]] void bad_expression(const std::string& expression, const std::string& why) {
-  throw Error(ErrorKind::Usage, fmt::format("--name-pattern '{}': {}", expression, why));
-}
-
-// RE2 wants (?P<name>...).
-std::string with_p_before_names(std::string expression) {
-  for (size_t i = 0; i < expression.size(); ++i) {
-    if (expression[i] == '\\')
-      ++i;
-    else if (expression.compare(i, 3, "(?<") == 0)
-      expression.insert(i + 2, "P");
-  }
-  return expression;
-}
-
-std::shared_ptr<const RE2> compiled(const std::string& expression) {
-  return std::make_shared<RE2>(with_p_before_names(expression), RE2::Quiet);
-}
 
 }  // namespace
 
@@ -56,41 +40,44 @@ NameRule NameRule::dataset(const std::string& name) {
   rule.name_ = name;
   rule.labelled_ = *dataset.expression != '\0';
   rule.example_ = dataset.example;
-  rule.expression_ = compiled(dataset.expression);
-  rule.id_group_ = 1;
-  rule.camera_group_ = 2;
+  rule.expression_ = path_expression(dataset.expression);
+  if (name == "sysu") rule.part_ = Part::Whole;
+  rule.find_groups();
   return rule;
 }
 
 NameRule NameRule::pattern(const std::string& expression) {
   NameRule rule;
   rule.name_ = "pattern " + expression;
-  rule.file_name_only_ = false;
-  rule.expression_ = compiled(expression);
-  if (!rule.expression_->ok()) bad_expression(expression, rule.expression_->error());
-  const int groups = rule.expression_->NumberOfCapturingGroups();
-  if (groups == 0)
-    bad_expression(expression, "it has no group for the identity, such as (\\d+) or (?<id>\\d+)");
-  for (const auto& [number, name] : rule.expression_->CapturingGroupNames()) {
-    int& group = name == "id" ? rule.id_group_ : rule.camera_group_;
-    if (name != "id" && name != "camera")
-      bad_expression(expression, fmt::format("a group named '{}'; id and camera are known", name));
-    if (group != 0) bad_expression(expression, fmt::format("two groups are named {}", name));
-    group = number;
-  }
-  if (rule.id_group_ == 0 && rule.camera_group_ == 0) {
-    rule.id_group_ = 1;
-    rule.camera_group_ = groups >= 2 ? 2 : 0;
-  }
+  rule.part_ = Part::BelowRoot;
+  constexpr const char* kOption = "--name-pattern";
+  static constexpr const char* kGroups[] = {"id", "camera"};
+  rule.expression_ = path_expression(kOption, expression, kGroups);
+  if (rule.expression_->NumberOfCapturingGroups() == 0)
+    bad_expression(kOption, expression, "it has no group for the identity, such as (\\d+) or (?<id>\\d+)");
+  rule.find_groups();
   return rule;
 }
 
-ImageLabel NameRule::label(const std::string& path) const {
+// Named groups, else the first and the second.
+void NameRule::find_groups() {
+  const std::map<std::string, int>& named = expression_->NamedCapturingGroups();
+  const auto group = [&](const char* name, int otherwise) {
+    const auto it = named.find(name);
+    return it != named.end() ? it->second : named.empty() ? otherwise : 0;
+  };
+  id_group_ = group("id", 1);
+  camera_group_ = group("camera", expression_->NumberOfCapturingGroups() >= 2 ? 2 : 0);
+}
+
+ImageLabel NameRule::label(const std::string& path, const std::filesystem::path& root) const {
   if (!labelled_) return {};
   const auto fail = [&](const std::string& why) {
     throw Error(ErrorKind::Format, fmt::format("{}: {}", path, why));
   };
-  const std::string text = file_name_only_ ? path.substr(path.rfind('/') + 1) : path;
+  const std::string text = part_ == Part::FileName ? path.substr(path.rfind('/') + 1)
+                           : part_ == Part::Whole  ? (root / path).generic_string()
+                                                   : path;
   std::vector<re2::StringPiece> groups(1 + static_cast<size_t>(std::max(id_group_, camera_group_)));
   if (!expression_->Match(text, 0, text.size(), RE2::UNANCHORED, groups.data(),
                           static_cast<int>(groups.size())))

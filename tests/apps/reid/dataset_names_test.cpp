@@ -38,6 +38,17 @@ TEST(DatasetNames, ReadEveryDatasetsOwnNames) {
   EXPECT_EQ(read("veri", "0776_c020_00001234_1.jpg"), (ImageLabel{776, 20}));
 }
 
+TEST(DatasetNames, OfSysuAreFoldersOfCameraAndIdentity) {
+  EXPECT_EQ(read("sysu", "cam3/0006/0001.jpg"), (ImageLabel{6, 3}));
+  EXPECT_EQ(read("sysu", "copies/cam6/0417/x.png"), (ImageLabel{417, 6}));
+  EXPECT_EQ(NameRule::dataset("sysu").label("0006/0001.jpg", "SYSU-MM01/cam3"), (ImageLabel{6, 3}));
+  EXPECT_EQ(NameRule::dataset("sysu").label("0001.jpg", "cam3/0006"), (ImageLabel{6, 3}));
+  for (const char* name :
+       {"0006/0001.jpg", "cam7/0006/0001.jpg", "webcam3/0006/0001.jpg", "cam3/0006/a/0001.jpg"})
+    EXPECT_NE(refusal([&] { read("sysu", name); }, ErrorKind::Format).find("cam3/0006/0001.jpg"),
+              std::string::npos);
+}
+
 TEST(DatasetNames, FoldersPerIdentityDoNotMatter) {
   EXPECT_EQ(read("market1501", "0002/0002_c1s1_000451_03.jpg"), (ImageLabel{2, 1}));
   EXPECT_EQ(read("market1501", "-1/-1_c3s2_000001_00.jpg"), (ImageLabel{-1, 3}));
@@ -59,7 +70,8 @@ TEST(DatasetNames, AForeignNameIsRefusedWithTheRuleAndAnExample) {
   }
   refusal([] { read("market1501", "99999999999999999999_c1s1_000451_03.jpg"); }, ErrorKind::Format);
   const std::string message = refusal([] { NameRule::dataset("market"); }, ErrorKind::Usage);
-  EXPECT_NE(message.find("use market1501, dukemtmc, msmt17, veri or plain"), std::string::npos) << message;
+  EXPECT_NE(message.find("use market1501, dukemtmc, msmt17, veri, sysu, regdb or plain"), std::string::npos)
+      << message;
 }
 
 TEST(NamePattern, NamedGroupsInAnyOrder) {
