@@ -9,6 +9,7 @@
 
 #include "apps/command.h"
 #include "apps/commands/engine_flags.h"
+#include "apps/commands/key_values.h"
 #include "apps/console.h"
 #include "apps/outputs.h"
 #include "apps/reid/export.h"
@@ -24,7 +25,7 @@ constexpr const char* kModalityOption = "modality";
 struct Flags : RunFlags {
   std::string model, output, gallery, query, multi_query, root, name_pattern, modality_pattern, shard;
   std::string dataset = "plain", format = "safetensors";
-  std::vector<std::string> visible, thermal;
+  std::vector<std::string> visible, thermal, set;
   std::optional<int64_t> split;
   std::vector<double> scales = {1};
   bool flip = false, no_flip = false;
@@ -79,12 +80,16 @@ bool has_two_stems(const Model& model) { return model.info().options.contains(kM
 
 // How images' modalities are told, for a network that asks for them.
 std::optional<ModalityRule> modality_rule(const Flags& flags, const Model& model) {
+  if (has_two_stems(model) && key_values(flags.set).contains(kModalityOption))
+    throw Error(ErrorKind::Usage,
+                "--set modality: each image has its own; tell them by --thermal, --visible or "
+                "--modality-pattern");
   const bool given = !flags.visible.empty() || !flags.thermal.empty() || !flags.modality_pattern.empty();
   if (!has_two_stems(model)) {
     if (given)
       throw Error(ErrorKind::Usage,
-                  fmt::format("{} is a {}, which treats visible and thermal images alike; leave --visible, "
-                              "--thermal and --modality-pattern out",
+                  fmt::format("{} ({}) treats visible and thermal images alike; leave --visible, --thermal "
+                              "and --modality-pattern out",
                               flags.model, model.info().network));
     return std::nullopt;
   }
@@ -104,6 +109,7 @@ std::optional<ModalityRule> modality_rule(const Flags& flags, const Model& model
 Provenance provenance(const Flags& flags, const Model& model, const FeatureExtractor& extractor,
                       const NameRule& rule) {
   auto options = model.info().options;
+  for (const auto& [name, value] : key_values(flags.set)) options[name] = value;
   options.erase(kModalityOption);
   Provenance out{
       model.info().tensors_sha256,
@@ -133,8 +139,8 @@ void make_extractors(const Flags& flags, const Model& model, Context& context,
   for (const ImageFolder& f : folders) modalities.insert(f.modalities.begin(), f.modalities.end());
   if (modalities.empty()) modalities.insert(has_two_stems(model) ? Modality::Visible : Modality::Any);
   for (const Modality modality : modalities) {
-    ExtractOptions options{
-        precision_from(flags.engine.precision), flags.batch, flip_option(flags), flags.scales, {}};
+    ExtractOptions options{precision_from(flags.engine.precision), flags.batch, flip_option(flags),
+                           flags.scales, key_values(flags.set)};
     if (modality != Modality::Any) options.set[kModalityOption] = name_of(modality);
     extractors.try_emplace(modality, model, context, options);
   }
@@ -145,6 +151,15 @@ std::string journal_identity(const ResumableOptions& declared, const Model& mode
                              const std::optional<ModalityRule>& modalities, const NameRule& rule) {
   const std::string identity = declared.identity(model, context);
   return modalities && modalities->reads_cameras() ? identity + " cameras of " + rule.name() : identity;
+}
+
+// Before the work begins: whoever described one modality sees what that makes of all other images.
+void say_modalities(const std::vector<ImageFolder>& folders) {
+  for (const ImageFolder& f : folders) {
+    const auto count = [&](Modality m) { return std::ranges::count(f.modalities, m); };
+    notice(fmt::format("{}: {} visible and {} thermal images", name_of(f.set), count(Modality::Visible),
+                       count(Modality::Thermal)));
+  }
 }
 
 std::string widths(const std::vector<FeatureMatrix>& matrices) {
@@ -176,6 +191,7 @@ int run(const Flags& flags, const ResumableOptions& declared) {
   SkippedInputs skipped;
   std::vector<ImageFolder> folders = list_folders(flags, rule, shard, skipped);
   tell_modalities(folders, modalities);
+  if (modalities) say_modalities(folders);
   int64_t images = static_cast<int64_t>(skipped.size());
   for (const ImageFolder& f : folders) images += static_cast<int64_t>(f.files.size());
 
@@ -269,6 +285,9 @@ void add_extract(CLI::App& app, Run& command) {
           "or both with | between them")
       ->excludes(thermal)
       ->excludes(visible);
+  options
+      ->deciding("--set", flags->set, "an option of the network in place of the model file's: attention=none")
+      ->allow_extra_args(false);
   options->free("--format", flags->format, "safetensors, npz or mat")->capture_default_str();
   CLI::Option* no_flip =
       options->deciding("--no-flip", flags->no_flip, "do not add the features of the mirrored image");

@@ -34,6 +34,11 @@ Features open_features(const std::vector<std::string>& files, const std::string&
   return features;
 }
 
+std::string features_in_words(const Provenance& provenance) {
+  const std::string& name = provenance.features.front();
+  return provenance.features == Provenance{}.features ? name : name + " features";
+}
+
 bool has_identities(const FeatureSet& set) {
   return std::any_of(set.ids.begin(), set.ids.end(), [](int64_t id) { return id != -1; });
 }

@@ -51,9 +51,9 @@ std::string script_text(const json& data) {
 }  // namespace
 
 std::string ranking_page(const RankingPage& page, const FeatureSet& queries, const FeatureSet& gallery) {
-  json data = {{"model", page.model.substr(0, 12)}, {"network", page.network},
-               {"dataset", page.dataset},           {"rule", page.rule},
-               {"gallery", gallery.rows()},         {"queries", json::array()}};
+  json data = {{"model", page.model.substr(0, 12)}, {"network", page.network}, {"dataset", page.dataset},
+               {"feature", page.feature},           {"rule", page.rule},       {"gallery", gallery.rows()},
+               {"queries", json::array()}};
   for (const RankingEntry& entry : page.entries)
     data["queries"].push_back(entry_json(entry, queries, gallery));
 

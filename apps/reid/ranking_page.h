@@ -20,7 +20,8 @@ struct RankingEntry {
 
 struct RankingPage {
   std::string model, network, dataset;
-  std::string rule;  // the camera rule, in words
+  std::string feature;  // what scores are of, in words
+  std::string rule;     // the camera rule, in words
   std::vector<RankingEntry> entries;
 };
 

@@ -226,6 +226,16 @@ class OwnFolders(CrossModality):
             self.assertEqual([image["path"] for image in line["ranking"]], [f"d{k + 1}.png" for k in np.argsort(-scores)])
         self.assertEqual(sorted(os.listdir(self.at("ranking/pictures"))), ["1_n1.jpg", "2_n2.jpg"])
 
+    def test_options_of_the_network_may_be_others(self):
+        options = (*self.folders, "--thermal", self.night)
+        gem, _ = self.extract("gem", *options, "--set", "pooling=gem")  # which the model file says, too
+        self.assertEqual(read_bytes(gem), read_bytes(self.extract("own", *options)[0]))
+        average, _ = self.extract("average", *options, "--set", "pooling=average")
+        for a, b in zip(matrices(gem), matrices(average)):
+            self.assertTrue((a != b).any(1).all())
+        self.assertIn("do not belong together", self.fails("merge", gem, average, "-o", self.at("none")))
+        self.assertIn("poolling", self.fails("extract", self.model, "-o", self.at("none"), *options, "--set", "poolling=gem", code=2))
+
     def test_rank_takes_the_features_that_are_named(self):
         path, _ = self.extract("own", *self.folders, "--thermal", self.night)
         by = {name: tyto("rank", path, "--json", "--feature", name)[0] for name in ("fc", "pool")}
@@ -241,6 +251,7 @@ class OwnFolders(CrossModality):
 
         folders = self.folders
         says("say which are thermal: --thermal", *folders)
+        says("--set modality: each image has its own", *folders, "--set", "modality=thermal")
         says("leave --visible, --thermal and --modality-pattern out", *folders, "--thermal", self.night, model=self.one_stem)
         says("n1.png: by --visible or --thermal it is visible and thermal", *folders, "--thermal", self.night, "--visible", self.night)
         says("d1.png: --visible or --thermal does not say", *folders, "--thermal", self.night, "--visible", self.at("SYSU"))

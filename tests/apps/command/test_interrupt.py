@@ -115,7 +115,7 @@ class Journal(Workplace):
 
     def test_every_option_that_decides_features_is_refused_when_it_changes(self):
         deciding = {"--flip": [], "--no-flip": [], "--exif-orientation": [], "--autotune": [], "--multi-scale": ["1,1.1"], "--shard": ["0/2"],
-                    "--thermal": None, "--visible": None, "--modality-pattern": None, "--root": None, "--split": None,
+                    "--thermal": None, "--visible": None, "--modality-pattern": None, "--root": None, "--split": None, "--set": ["stride=1"],
                     "--multi-query": [self.query], "--gallery": None, "--query": None, "--batch": None, "--precision": None}
         self.assert_options_are("extract", deciding, ("--output", "--dataset", "--name-pattern", "--format", "--decoders", "--resume",
                                                       "--json", "--device", "--threads", "--memory-limit", "--synchronous", "--help"))
