@@ -1,20 +1,21 @@
 // Attention, forward: y = softmax(scale * q k^T + bias) v, and for position attention y = gamma * that + x.
 //
-// A block owns 64 queries of one head and up to 256 columns of the values. It walks the keys of all sets in
-// tiles of 64, keeping a running maximum and sum of each query (online softmax), so that the map lives only
-// as a 64 x 64 tile in registers; that tile is the left factor of the product with the values as it stands
-// there. Products of halves run on tensor cores with sums in float, probabilities rounded to T; float runs on
-// CUDA cores (attention_tiles.cuh). Queries stay in shared memory; keys and values come by asynchronous
-// copies, one step ahead: a step is a product over 128 bytes of a key's row, or with 128 columns (64 of
-// floats) of values.
+// A team of four warps owns 64 queries of one head, and up to 256 columns of the values (128 of floats). It
+// walks the keys of all sets in tiles of 64, keeping a running maximum and sum of each query (online
+// softmax), so that the map lives only as a 64 x 64 tile in registers; that tile is the left factor of the
+// product with the values as it stands there. Products of halves run on tensor cores with sums in float,
+// probabilities rounded to T; float runs on CUDA cores (attention_tiles.cuh). Queries stay in shared memory;
+// keys and values come by asynchronous copies, one step ahead: a step is a product over 128 bytes of a key's
+// row, or with 128 columns (64 of floats) of values.
 //
 // Cost for N queries and keys, depth d and width w <= 256: N^2 (d + w) multiply-adds and N^2 exponentials;
-// each further 256 columns make the map once more. Keys and values are read N / 64 times, from L2. Position
-// attention with N = 2592, d = 32, w = 256: 1.9 G multiply-adds and 6.7 M exponentials an image; 4.3 MB of
-// halves moved at least.
+// each further block of columns makes the map once more. Position attention with N = 2592, d = 32, w =
+// 256: 1.9 G multiply-adds and 6.7 M exponentials an image; 4.3 MB of halves moved at least.
 //
-// 64 queries: 64 x 256 sums are 128 registers a thread, two blocks a multiprocessor on sm_80 and sm_90; more
-// queries a block would halve the reads of L2 and leave one block, with nothing to run beside its softmax.
+// A team's 64 x 256 sums are 128 registers a thread. Of halves two teams share a block and its keys and
+// values, where there are so many queries: keys and values come from L2 once a block, 2 bytes for as many
+// products as it has queries, and 64 of them would ask an H100's L2 for twice what it gives beside its tensor
+// cores.
 #include "kernels/attention/attention.h"
 
 #include <algorithm>
@@ -110,10 +111,13 @@ __device__ __forceinline__ void multiply_rows_of(Sums<T, kSlices>& sums,
 
 // Where a thread's sum stands in a slice of two tiles.
 template <class T>
+__device__ __forceinline__ int sum_column(int t, int i, int j) {
+  if constexpr (kOnTensorCores<T>) return t * kTileColumns<T> + result_column<T>(i, j);
+  return static_cast<int>(threadIdx.x) % 16 * 4 + j;
+}
+template <class T>
 __device__ __forceinline__ int sum_index(int t, int i, int j) {
-  if constexpr (kOnTensorCores<T>)
-    return t * kTileSize<T> + tile_index<T>(result_row<T>(i, j), result_column<T>(i, j));
-  const int column = static_cast<int>(threadIdx.x) % 16 * 4 + j;
+  const int column = sum_column<T>(t, i, j);
   return column / kTileColumns<T> * kTileSize<T> +
          tile_index<T>(result_row<T>(i, j), column % kTileColumns<T>);
 }
@@ -121,7 +125,8 @@ __device__ __forceinline__ int sum_index(int t, int i, int j) {
 template <class T, int kSlices>
 inline constexpr int kBlockColumns = kSlices* kSliceColumns<T>;
 
-// Shared memory, in elements of T: the queries, two steps, the map of floats, what is added.
+// Shared memory, in elements of T: two steps of keys or values; of each team its queries, the map of floats,
+// and what is added.
 template <class T>
 inline constexpr int kStep = 2 * kTileSize<T>;
 template <class T>
@@ -131,28 +136,37 @@ __host__ __device__ constexpr int tiles_of_columns(int columns) {
   return columns == 0 ? 1 : (columns + kTileColumns<T> - 1) / kTileColumns<T>;
 }
 template <class T>
-constexpr size_t forward_bytes(int depth, bool adds) {
-  return sizeof(T) * (static_cast<size_t>(tiles_of_columns<T>(depth)) * kTileSize<T> + 2 * kStep<T> +
-                      kStagedMap<T> + (adds ? kTileRows * kTileRows : 0));
+__host__ __device__ constexpr int team_size(int depth, bool adds) {
+  return tiles_of_columns<T>(depth) * kTileSize<T> + kStagedMap<T> + (adds ? kTileRows * kTileRows : 0);
+}
+template <class T>
+__host__ __device__ bool adds_to_scores(const AttentionOf<T>& of) {
+  for (int s = 0; s < of.key_sets; ++s)
+    if (of.sets[s].bias.data || of.sets[s].mask.data) return true;
+  return false;
 }
 
-template <class T, int kSlices>
-__global__ void __launch_bounds__(kTileThreads, 2) attention_kernel(ForwardOf<T> p, int column_blocks) {
+// threadIdx.y: which team.
+template <class T, int kSlices, int kTeams>
+__global__ void __launch_bounds__(kTeams* kTileThreads, 2 / kTeams)
+    attention_kernel(ForwardOf<T> p, int column_blocks) {
   TYTO_SHARED_DYNAMIC(T, shared);
   const AttentionOf<T>& of = p.of;
   const int queries = static_cast<int>(of.queries), depth = static_cast<int>(of.depth),
             width = static_cast<int>(of.width);
   const int score_steps = tiles_of_columns<T>(depth);
-  T* const of_queries = shared;
-  T* const steps_of_keys = of_queries + score_steps * kTileSize<T>;
-  float* const staged_map = reinterpret_cast<float*>(steps_of_keys + 2 * kStep<T>);
-  T* const added = steps_of_keys + 2 * kStep<T> + kStagedMap<T>;
+  const auto team = static_cast<int>(threadIdx.y);
+  T* const steps_of_keys = shared;
+  T* const own = steps_of_keys + 2 * kStep<T> + team * team_size<T>(depth, adds_to_scores(of));
+  T* const of_queries = own;
+  float* const staged_map = reinterpret_cast<float*>(of_queries + score_steps * kTileSize<T>);
+  T* const added = of_queries + score_steps * kTileSize<T> + kStagedMap<T>;
 
-  const int query_tiles = (queries + kTileRows - 1) / kTileRows;
+  const int query_tiles = (queries + kTeams * kTileRows - 1) / (kTeams * kTileRows);
   const int column = static_cast<int>(blockIdx.x % column_blocks) * kBlockColumns<T, kSlices>;
-  const int row = static_cast<int>(blockIdx.x / column_blocks % query_tiles) * kTileRows;
-  const int64_t head_of_all = blockIdx.x / column_blocks / query_tiles;
-  const int64_t b = head_of_all / of.heads, head = head_of_all % of.heads;
+  const int row = (static_cast<int>(blockIdx.x / column_blocks % query_tiles) * kTeams + team) * kTileRows;
+  const auto head_of_all = static_cast<int>(blockIdx.x / column_blocks / query_tiles);
+  const int b = head_of_all / static_cast<int>(of.heads), head = head_of_all % static_cast<int>(of.heads);
   const int slices = min(kSlices, (width - column + kSliceColumns<T> - 1) / kSliceColumns<T>);
   const int steps = score_steps + slices;
 
@@ -172,13 +186,13 @@ __global__ void __launch_bounds__(kTileThreads, 2) attention_kernel(ForwardOf<T>
     const bool adds = set.bias.data || set.mask.data;
     const auto load_step = [&](int step, int key, T* tiles) {
       if (step < score_steps) {
-        load_tile(rows_of(set.k, b, head, keys, depth), key, step * kTileColumns<T>, tiles);
+        if (team == 0) load_tile(rows_of(set.k, b, head, keys, depth), key, step * kTileColumns<T>, tiles);
         return;
       }
       const int c = column + (step - score_steps) * kSliceColumns<T>;
       const TokenRows<const T> v = rows_of(set.v, b, head, keys, width);
-      load_tile(v, key, c, tiles);
-      load_tile(v, key, c + kTileColumns<T>, tiles + kTileSize<T>);
+      for (int t = team; t < 2; t += kTeams)
+        load_tile(v, key, c + t * kTileColumns<T>, tiles + t * kTileSize<T>);
     };
     __syncthreads();  // the set before is done with
     int buffer = 0;
@@ -227,8 +241,8 @@ __global__ void __launch_bounds__(kTileThreads, 2) attention_kernel(ForwardOf<T>
     share[r] = sum == 0 ? 0 : 1 / sum;
     const int query = row + (kOnTensorCores<T> ? result_row<T>(0, 2 * r) : result_row<T>(r, 0));
     if (column > 0 || result_column<T>(0, 0) != 0 || query >= queries) continue;
-    if (p.rows.maximum) p.rows.maximum[head_of_all * queries + query] = rows.maximum[r];
-    if (p.rows.sum) p.rows.sum[head_of_all * queries + query] = sum;
+    if (p.rows.maximum) p.rows.maximum[int64_t{head_of_all} * queries + query] = rows.maximum[r];
+    if (p.rows.sum) p.rows.sum[int64_t{head_of_all} * queries + query] = sum;
   }
   multiply_rows_of<T, kSlices>(sums, share);
   wait_async<0>();
@@ -236,7 +250,7 @@ __global__ void __launch_bounds__(kTileThreads, 2) attention_kernel(ForwardOf<T>
 #pragma unroll
   for (int slice = 0; slice < kSlices; ++slice) {
     if (slice >= slices) break;
-    T* const tiles = steps_of_keys + slice % 2 * kStep<T>;
+    T* const tiles = steps_of_keys + (kTeams == 1 ? slice % 2 : team) * kStep<T>;
     const int c = column + slice * kSliceColumns<T>;
     __syncthreads();  // what stood there is read
     if (p.gamma) {
@@ -256,7 +270,7 @@ __global__ void __launch_bounds__(kTileThreads, 2) attention_kernel(ForwardOf<T>
         for (int j = 0; j < 4; j += kTogether) {
           T* const at = tiles + sum_index<T>(t, i, j);
           float y[kTogether], x[kTogether] = {};
-          if (p.gamma) load<kTogether>(at, x);
+          if (p.gamma && sum_column<T>(t, i, j) < width - c) load<kTogether>(at, x);
 #pragma unroll
           for (int n = 0; n < kTogether; ++n)
             y[n] = p.gamma ? gamma * sums[slice][t][i][j + n] + x[n] : sums[slice][t][i][j + n];
@@ -280,33 +294,40 @@ void scaled_attention(const AttentionOf<T>& of, const float* gamma, Tokens<const
   if (of.depth > kMaxHeadSize)
     throw DeviceError("attention over heads of " + std::to_string(of.depth) + " values; at most " +
                       std::to_string(kMaxHeadSize) + " are possible");
-  bool adds = false;
   double pairs = 0;
   for (int s = 0; s < of.key_sets; ++s) {
     checked_int(of.sets[s].keys, "attention's keys");
-    adds = adds || of.sets[s].bias.data || of.sets[s].mask.data;
     pairs += static_cast<double>(of.sets[s].keys);
   }
   pairs *= static_cast<double>(of.batch * of.heads * of.queries);
-  const auto go = [&]<int kSlices>() {
+  const auto go = [&]<int kSlices, int kTeams>() {
     const int64_t column_blocks =
         std::max<int64_t>(1, (of.width + kBlockColumns<T, kSlices> - 1) / kBlockColumns<T, kSlices>);
-    const int64_t blocks = of.batch * of.heads * ((queries + kTileRows - 1) / kTileRows) * column_blocks;
+    constexpr int64_t kQueries = kTeams * kTileRows;
+    const int64_t blocks = of.batch * of.heads * ((queries + kQueries - 1) / kQueries) * column_blocks;
     // Of a score: scale, comparison, difference and sum. Of floats the products, too.
-    const double products = kOnTensorCores<T> ? 0 : static_cast<double>(of.depth * column_blocks + of.width);
-    launch<attention_kernel<T, kSlices>>(
+    const auto maps = static_cast<double>(column_blocks);
+    const double products =
+        kOnTensorCores<T> ? 0 : static_cast<double>(of.depth) * maps + static_cast<double>(of.width);
+    const auto team_bytes =
+        sizeof(T) * static_cast<size_t>(team_size<T>(static_cast<int>(of.depth), adds_to_scores(of)));
+    launch<attention_kernel<T, kSlices, kTeams>>(
         {.grid = blocks_for(blocks, 1),
-         .block = kTileThreads,
-         .shared_bytes = forward_bytes<T>(static_cast<int>(of.depth), adds),
+         .block = {kTileThreads, kTeams},
+         .shared_bytes = sizeof(T) * 2 * kStep<T> + kTeams * team_bytes,
          .stream = stream,
-         .work = {.operations = pairs * (4 * static_cast<double>(column_blocks) + products),
-                  .exponentials = pairs * static_cast<double>(column_blocks)}},
+         .work = {.operations = pairs * (4 * maps + products), .exponentials = pairs * maps}},
         ForwardOf<T>{of, gamma, x, y, rows}, static_cast<int>(column_blocks));
   };
+  const auto with_teams = [&]<int kSlices>() {
+    if constexpr (kOnTensorCores<T>)
+      if (queries > kTileRows) return go.template operator()<kSlices, 2>();
+    go.template operator()<kSlices, 1>();
+  };
   if (of.width <= kSliceColumns<T>)
-    go.template operator()<1>();
+    with_teams.template operator()<1>();
   else
-    go.template operator()<2>();
+    with_teams.template operator()<2>();
 }
 
 template <class T>

@@ -51,7 +51,7 @@ __device__ __forceinline__ void load_tile(const TokenRows<const T>& from, int ro
   const int columns = from.columns - column - c;  // to be had from here on
   if (columns <= -(c % 16)) return;
   const bool packed = from.packed();
-#pragma unroll
+#pragma unroll 1  // registers are for sums
   for (int i = 0; i < kTileRows; i += kTileThreads / kSegments) {
     const int r = i + threadIdx.x / kSegments;
     const int valid = row + r < from.rows ? max(0, min(columns, kPack<T>)) : 0;
