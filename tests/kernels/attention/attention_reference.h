@@ -73,16 +73,23 @@ inline AttentionRow attention_row(const AttentionOf<float>& of, int64_t b, int64
 }
 
 // The same for one value of y, without gamma and x.
-inline double attention_value(const AttentionOf<float>& of, const AttentionRow& row, int64_t b, int64_t head,
-                              int64_t channel) {
-  double y = 0;
+inline Summed attention_sum(const AttentionOf<float>& of, const AttentionRow& row, int64_t b, int64_t head,
+                            int64_t channel) {
+  Summed y;
   int64_t key = 0;
   for (int s = 0; s < of.key_sets; ++s) {
     const KeySet<float>& set = of.sets[static_cast<size_t>(s)];
-    for (int64_t j = 0; j < set.keys; ++j, ++key)
-      y += row.probability(key) * set.v.data[(b * set.keys + j) * set.v.stride + head * of.width + channel];
+    for (int64_t j = 0; j < set.keys; ++j, ++key) {
+      const double term =
+          row.probability(key) * set.v.data[(b * set.keys + j) * set.v.stride + head * of.width + channel];
+      y.add(term, std::fabs(term));
+    }
   }
   return y;
+}
+inline double attention_value(const AttentionOf<float>& of, const AttentionRow& row, int64_t b, int64_t head,
+                              int64_t channel) {
+  return attention_sum(of, row, b, head, channel).value;
 }
 
 // What roundings do to probabilities of a row, relative to them. Sums of n terms are off by sqrt(n) unit
@@ -96,7 +103,8 @@ inline double probability_error(const AttentionRow& row, int64_t depth) {
   return 2 * std::expm1(kUnit * (score + kExponential + kRescalings)) + kUnit * (sum + 2);
 }
 
-// How far y may be off, relative to the largest |v|, where T rounds probabilities and y (float: Fp32).
+// How far y may be off, relative to the size of its sum (which the largest |v| bounds), where T rounds
+// probabilities and y; 0 where T is float.
 inline double attention_error(const AttentionRow& row, int64_t depth, double unit_of_t = 0) {
   const double sum = 5 * std::sqrt(static_cast<double>(row.scores.size())) * 0x1p-24;
   return probability_error(row, depth) + sum + 2 * unit_of_t;

@@ -43,17 +43,16 @@ void compare(const Maps& maps, int64_t rows) {
                                     << maps.of.channels << " channels");
   const std::vector<float> got = maps.attend();
   const AttentionOf<float> of = attention_of(maps.of);
-  float largest = 0;
-  for (float v : maps.v) largest = std::max(largest, std::fabs(v));
   const int64_t all = of.batch * of.queries, step = std::max<int64_t>(1, (all - 1) / rows);
   for (int64_t i = 0; i < all; i += step) {
     const AttentionRow row = attention_row(of, i / of.queries, 0, i % of.queries);
     for (int64_t c = 0; c < of.width; ++c) {
       const auto at = static_cast<size_t>(i * of.width + c);
-      const double want = maps.gamma * attention_value(of, row, i / of.queries, 0, c) + maps.x[at];
+      const Summed sum = attention_sum(of, row, i / of.queries, 0, c);
+      const double want = maps.gamma * sum.value + maps.x[at];
       ASSERT_NEAR(
           got[at], want,
-          std::fabs(maps.gamma) * attention_error(row, of.depth) * largest + 0x1p-23 * std::fabs(want))
+          std::fabs(maps.gamma) * attention_error(row, of.depth) * sum.size + 0x1p-23 * std::fabs(want))
           << i << " " << c;
     }
   }
