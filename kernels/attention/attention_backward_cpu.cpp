@@ -15,7 +15,7 @@
 namespace tyto::kernels {
 namespace {
 
-constexpr int64_t kTileKeys = 96;  // at most
+constexpr int64_t kTileKeys = 48;  // at most
 // Of a thread: 4 MiB. A strip has fewer queries where it would need more, but never less than 16.
 constexpr int64_t kScratchFloats = (int64_t{1} << 20) - kAttentionLanes;
 constexpr int64_t kWorthWaiting = int64_t{1}
@@ -195,7 +195,7 @@ void add_key_gradients(const Backward& w, const QueryBlock& block, const Packed&
                        .b_panel = block.count * kProductPanel,
                        .c = c,
                        .c_row = c_row,
-                       .accumulate = true});
+                       .accumulate = block.first > 0});
   };
   add(map.data, packed.y_rows, w.of.width, row_of(to.v, row, block.head * w.of.width), to.v.stride);
   score_gradient_tile(map, gradients, packed.dot, w.factor);
@@ -248,7 +248,8 @@ void backward_of_head(const Backward& w, int64_t b, int64_t head, const Strip& s
       if (team.owns(index)) body(index, tile);
     });
   };
-  for_each_own_tile([&](int64_t, const Tile& tile) { clear_key_gradients(w, b, head, tile); });
+  if (w.of.queries == 0)
+    for_each_own_tile([&](int64_t, const Tile& tile) { clear_key_gradients(w, b, head, tile); });
   const Parts parts = query_parts(w.of.queries, w.cut.queries);
   for (int64_t part = 0; part < parts.parts; ++part) {
     const QueryBlock block = {b, head, parts.begin(part), parts.length(part)};

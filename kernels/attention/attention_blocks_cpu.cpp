@@ -47,9 +47,9 @@ void score_tile(const AttentionOf<float>& of, const KeySet<float>& set, const Qu
   const int64_t lanes = whole_lanes(scores.queries);
   const float* bias = set.bias.of(block.b, block.head, shape);
   if (bias) {
-    for (int64_t k = 0; k < scores.keys; ++k)
-      std::fill(scores.data + k * scores.stride + scores.queries, scores.data + k * scores.stride + lanes,
-                0.0f);
+    if (scores.queries < lanes)  // what no query writes is read all the same
+      for (int64_t k = 0; k < scores.keys; ++k)
+        std::fill_n(scores.data + k * scores.stride + lanes - kLanes, kLanes, 0.0f);
     transpose(bias + block.first * set.keys + first_key, set.keys, scores.queries, scores.keys, 1,
               scores.data, scores.stride);
   }

@@ -43,8 +43,8 @@ struct Block {
 void attend(const AttentionOf<float>& of, const QueryBlock& queries, const Block& block) {
   std::fill_n(block.maximum, kQueryBlock, -std::numeric_limits<float>::infinity());
   std::fill_n(block.sum, kQueryBlock, 0.0f);
-  std::fill_n(block.y, queries.count * of.width, 0.0f);
   pack_queries(of, queries, block.queries);
+  bool first_tile = true;
   for (int s = 0; s < of.key_sets; ++s) {
     const KeySet<float>& set = of.sets[static_cast<size_t>(s)];
     const Parts tiles = key_parts(set.keys);
@@ -53,7 +53,7 @@ void attend(const AttentionOf<float>& of, const QueryBlock& queries, const Block
       const MapTile scores = {block.scores, keys, queries.count, kQueryBlock};
       score_tile(of, set, queries, block.queries, first, scores);
       softmax_tile(scores, block.maximum, block.sum, block.rescale);
-      for (int64_t q = 0; q < queries.count; ++q)
+      for (int64_t q = 0; !first_tile && q < queries.count; ++q)
         if (const float by = block.rescale[q]; by != 1)
           for (int64_t c = 0; c < of.width; ++c) block.y[q * of.width + c] *= by;
       const float* v = set.v.data + (queries.b * set.keys + first) * set.v.stride + queries.head * of.width;
@@ -72,10 +72,12 @@ void attend(const AttentionOf<float>& of, const QueryBlock& queries, const Block
                          .b_row = whole ? set.v.stride : kProductPanel,
                          .c = block.y + c,
                          .c_row = of.width,
-                         .accumulate = true});
+                         .accumulate = !first_tile});
       }
+      first_tile = false;
     }
   }
+  if (first_tile) std::fill_n(block.y, queries.count * of.width, 0.0f);
 }
 
 // Calls finish(block of queries, index of its first row among statistics, its Block) for all of them.

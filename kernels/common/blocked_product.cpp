@@ -61,9 +61,9 @@ void pack_columns(const float* from, int64_t stride, int64_t depth, int64_t colu
                   float* packed) {
   for (int64_t j = 0; j < columns; j += kProductPanel, packed += depth * kProductPanel) {
     const int64_t width = std::min(kProductPanel, columns - j);
+    if (width < kProductPanel)
+      for (int64_t k = 0; k < depth; ++k) std::fill_n(packed + k * kProductPanel, kProductPanel, 0.0f);
     transpose(from + j * stride, stride, width, depth, factor, packed, kProductPanel);
-    for (int64_t k = 0; k < depth; ++k)
-      std::fill(packed + k * kProductPanel + width, packed + (k + 1) * kProductPanel, 0.0f);
   }
 }
 
