@@ -4,11 +4,11 @@
 #include <re2/re2.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 
 #include "apps/reid/path_expression.h"
 #include "files/named.h"
+#include "files/whole_number.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {
@@ -87,11 +87,10 @@ ImageLabel NameRule::label(const std::string& path, const std::filesystem::path&
   const auto number = [&](int group, const char* what) -> int64_t {
     if (group == 0 || !groups[static_cast<size_t>(group)].data()) return -1;
     const std::string digits(groups[static_cast<size_t>(group)]);
-    int64_t value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error != std::errc() || end != digits.data() + digits.size() || value < -1)
+    const auto value = whole_number(digits);
+    if (!value || *value < -1)
       fail(fmt::format("the {} '{}' read by {} is not a whole number from -1 on", what, digits, name_));
-    return value;
+    return *value;
   };
   return {number(id_group_, "identity"), number(camera_group_, "camera")};
 }

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -11,6 +11,7 @@
 #include "apps/reid/stable_hash.h"
 #include "files/file.h"
 #include "files/utf8.h"
+#include "files/whole_number.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {
@@ -58,12 +59,8 @@ std::string read_list(const fs::path& list, const char* dataset) {
   return read_text(list, kMaxListBytes);
 }
 
-std::optional<int64_t> whole_number(std::string_view text) {
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number < 0) return std::nullopt;
-  return number;
-}
+// What a message shows of a file that may be no text at all.
+std::string_view shortened(std::string_view text) { return text.substr(0, 100); }
 
 // The parts of `text` between the separators that are not empty.
 std::vector<std::string_view> split(std::string_view text, std::string_view separators) {
@@ -84,7 +81,8 @@ ImageFolder listed(SetKind set, const fs::path& root, const fs::path& list, int6
   std::set<std::string> seen;
   int64_t number = 0;
   const auto bad = [&](std::string_view line, const char* what) {
-    throw Error(ErrorKind::Format, fmt::format("{}: line {}, '{}', {}", list.string(), number, line, what));
+    throw Error(ErrorKind::Format,
+                fmt::format("{}: line {}, '{}', {}", list.string(), number, shortened(line), what));
   };
   for (size_t begin = 0, end = 0; begin < text.size(); begin = end + 1) {
     end = std::min(text.find('\n', begin), text.size());
@@ -94,7 +92,8 @@ ImageFolder listed(SetKind set, const fs::path& root, const fs::path& list, int6
     if (line.empty()) continue;
     const size_t space = line.rfind(' ');
     const auto label = space == std::string_view::npos ? std::nullopt : whole_number(line.substr(space + 1));
-    if (!label || space == 0) bad(line, "is not a path, a space and a label that is a whole number");
+    if (!label || *label < 0 || space == 0)
+      bad(line, "is not a path, a space and a label that is a whole number");
     const std::string name(line.substr(0, space));
     if (!seen.insert(name).second) bad(line, "names an image a second time");
     if (!is_of(shard, name)) continue;
@@ -129,10 +128,10 @@ std::vector<ImageFolder> list_sysu(const fs::path& root, const Shard& shard, Ski
   std::set<int64_t> identities;
   for (const std::string_view part : split(text, ", \t\r\n")) {
     const auto identity = whole_number(part);
-    if (!identity)
+    if (!identity || *identity < 0)
       throw Error(ErrorKind::Format, fmt::format("{}: '{}' is no identity; the list is of whole numbers with "
                                                  "commas between them",
-                                                 list.string(), part));
+                                                 list.string(), shortened(part)));
     identities.insert(*identity);
   }
   if (identities.empty())

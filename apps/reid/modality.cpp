@@ -4,11 +4,10 @@
 #include <re2/re2.h>
 
 #include <algorithm>
-#include <charconv>
-#include <optional>
 
 #include "apps/reid/path_expression.h"
 #include "files/named.h"
+#include "files/whole_number.h"
 #include "tyto/error.h"
 
 namespace tyto::apps {
@@ -35,13 +34,6 @@ bool is_below(const fs::path& path, const fs::path& folder) {
   return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
 }
 
-std::optional<int64_t> camera_number(const std::string& text) {
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number < 0) return std::nullopt;
-  return number;
-}
-
 }  // namespace
 
 std::string_view name_of(Modality modality) { return name_in(kNames, modality); }
@@ -49,7 +41,7 @@ std::string_view name_of(Modality modality) { return name_in(kNames, modality); 
 ModalityRule::Description ModalityRule::described(const char* option, const std::vector<std::string>& texts) {
   Description out;
   for (const std::string& text : texts) {
-    if (const auto camera = camera_number(text)) {
+    if (const auto camera = whole_number(text); camera && *camera >= 0) {
       out.cameras.insert(*camera);
     } else if (!text.empty() && fs::exists(text)) {
       out.folders.push_back(whole_path(text));

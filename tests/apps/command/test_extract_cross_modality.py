@@ -65,8 +65,14 @@ class CrossModality(Workplace):
 
 
 class Sysu(CrossModality):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.whole = cls.at("whole")
+        tyto("-q", "extract", cls.model, *cls.root, "--threads", 1, "-o", cls.whole)
+
     def test_all_images_of_the_test_identities_are_labelled_and_go_through_their_own_stem(self):
-        path, _ = self.extract("sysu", *self.root)
+        path = self.whole
         want = {name: {p: (int(p[5:9]), int(p[3])) for p in paths}
                 for name, paths in (("query", self.sysu.queries()), ("gallery", self.sysu.gallery()))}
         self.assertEqual(labels(path), want)
@@ -82,18 +88,16 @@ class Sysu(CrossModality):
                 self.assertLess((got.astype(float) * swapped).sum(1).max(), DIFFERENT)
 
     def test_modalities_that_change_places_change_every_feature(self):
-        path, _ = self.extract("sysu", *self.root)
         swapped, _ = self.extract("swapped", *self.root, "--thermal", "1,2,4,5", "--visible", "3,6")
-        for a, b in zip(matrices(path), matrices(swapped)):
+        for a, b in zip(matrices(self.whole), matrices(swapped)):
             self.assertTrue((a != b).any(1).all())
 
     def test_however_modalities_are_told_the_bytes_are_the_same(self):
-        whole = read_bytes(self.extract("sysu", *self.root)[0])
+        whole = read_bytes(self.whole)
         visible, thermal = ([self.sysu.root + f"/cam{c}" for c in range(1, 7) if (c in INFRARED_CAMERAS) == ir] for ir in (0, 1))
         repeated = [argument for folder in thermal for argument in ("--thermal", folder)]
-        for told in (["--thermal", "3,6"], ["--visible", "1,2", "--visible", "4,5"], ["--thermal", "3,6", "--visible", "1,2,4,5"],
-                     ["--visible", ",".join(visible)], repeated, ["--modality-pattern", r"(?<thermal>cam[36])"],
-                     ["--modality-pattern", r"(?<thermal>cam[36])|(?<visible>cam\d)"]):
+        for told in (["--visible", "1,2", "--visible", "4,5"], ["--thermal", "3,6", "--visible", ",".join(visible)], repeated,
+                     ["--modality-pattern", r"(?<thermal>cam[36])"]):
             self.assertEqual(read_bytes(self.extract("told", *self.root, *told)[0]), whole, told)
 
     def test_copied_folders_are_read_by_the_names_rule(self):
@@ -101,30 +105,27 @@ class Sysu(CrossModality):
             for p in paths:
                 os.makedirs(os.path.dirname(self.at(name, p)), exist_ok=True)
                 shutil.copy(os.path.join(self.sysu.root, p), self.at(name, p))
-        whole, _ = self.extract("sysu", *self.root)
         copied, _ = self.extract("copied", "--dataset", "sysu", "--query", self.at("query"), "--gallery", self.at("gallery"))
-        self.assertEqual(labels(copied), labels(whole))
-        self.assert_same(matrices(copied), matrices(whole))
+        self.assertEqual(labels(copied), labels(self.whole))
+        self.assert_same(matrices(copied), matrices(self.whole))
 
     def test_an_image_has_the_same_bits_whatever_modality_stands_beside_it(self):
-        whole, _ = self.extract("sysu", *self.root)
         mixed, _ = self.extract("mixed", "--gallery", self.sysu.root, "--dataset", "sysu")
         row = {p: k for k, p in enumerate(feature_paths(mixed)["gallery"])}
         self.assertGreater(len(row), len(self.sysu.queries() + self.sysu.gallery()))  # also those of other identities
         for name in ("query", "gallery"):
-            rows = [row[p] for p in feature_paths(whole)[name]]
-            self.assert_same([m[rows] for m in matrices(mixed, "gallery")], matrices(whole, name))
+            rows = [row[p] for p in feature_paths(self.whole)[name]]
+            self.assert_same([m[rows] for m in matrices(mixed, "gallery")], matrices(self.whole, name))
 
     def test_merged_shards_are_the_bytes_of_the_whole_run(self):
-        whole, _ = self.extract("sysu", *self.root)
         parts = [self.extract(f"part{i}", *self.root, "--shard", f"{i}/3")[0] for i in range(3)]
         self.assertTrue(all(feature_paths(p)["query"] and feature_paths(p)["gallery"] for p in parts))
         tyto("merge", *reversed(parts), "-o", self.at("merged"))
-        self.assertEqual(read_bytes(self.at("merged")), read_bytes(whole))
+        self.assertEqual(read_bytes(self.at("merged")), read_bytes(self.whole))
 
     def journal(self, *options):
         """Of all images: as a disk leaves it that is full when the output is written."""
-        size = os.path.getsize(self.extract("whole", *options)[0])
+        size = os.path.getsize(self.extract("all", *options)[0])
         done = subprocess.run([TYTO, "extract", self.model, "-o", self.at("full"), "--threads", "1", *options],
                               capture_output=True, text=True, preexec_fn=limit_file_size(size - 1))
         self.assertIn("full: cannot write", done.stderr)
@@ -138,8 +139,8 @@ class Sysu(CrossModality):
         self.assertIn("belongs to a run with", message)
 
     def test_a_run_that_was_stopped_anywhere_goes_on_to_the_same_bytes(self):
-        journal, whole = self.journal(*self.root), read_bytes(self.at("whole"))
-        for cut in range(len(journal) // 9, len(journal), len(journal) // 4):
+        journal, whole = self.journal(*self.root), read_bytes(self.whole)
+        for cut in range(len(journal) // 9, len(journal), len(journal) // 2):
             self.write("again.journal", journal[:cut])
             self.assertEqual(read_bytes(self.extract("again", *self.root, "--resume")[0]), whole, cut)
         for told in (("--thermal", "3"), ("--visible", "1"), ("--modality-pattern", "(?<thermal>a)")):
