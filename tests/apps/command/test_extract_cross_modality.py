@@ -268,6 +268,7 @@ class OwnFolders(CrossModality):
 
         says("--root is the folder of --dataset sysu or regdb", "--root", self.at("SYSU"))
         says("leave --query, --gallery and --multi-query out", *self.root, "--query", self.night)
+        says("leave --name-pattern out", *self.root, "--name-pattern", r"(\d+)")
         says("name its folder with --root", "--dataset", "regdb", "--query", self.night)
         says("name one with --split", "--dataset", "regdb", "--root", self.at("SYSU"))
         says("--split is of --dataset regdb", *self.root, "--split", "1")
