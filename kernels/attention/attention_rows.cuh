@@ -29,21 +29,27 @@ __device__ __forceinline__ AddedScores<T> added_scores(const AttentionOf<T>& of,
           static_cast<int>(of.queries), static_cast<int>(set.keys)};
 }
 
-// [64 queries, 64 keys] of them in tiles of T, -infinity for keys that the mask leaves out.
-template <class T>
-__device__ __forceinline__ int added_index(int query, int key) {
-  return key / kTileColumns<T> * kTileSize<T> + tile_index<T>(query, key % kTileColumns<T>);
+// 64 queries times 64 keys of them in tiles of T, -infinity for keys that the mask leaves out. The tiles'
+// rows are queries; kAcross: keys.
+template <class T, bool kAcross = false>
+__device__ __forceinline__ unsigned added_index(unsigned query, unsigned key) {
+  const unsigned row = kAcross ? key : query, column = kAcross ? query : key;
+  return column / kTileColumns<T> * kTileSize<T> + tile_index<T>(row, column % kTileColumns<T>);
 }
-template <class T>
+template <class T, bool kAcross = false>
 __device__ void load_added(const AddedScores<T>& of, int query, int key, T* added) {
+#pragma unroll 1
   for (int i = threadIdx.x; i < kTileRows * kTileRows; i += kTileThreads) {
-    const int i_query = query + i / kTileRows, i_key = key + i % kTileRows;
+    // Across, a warp takes eight keys of four queries, whole sectors of floats, and writes into all banks.
+    const int at_query = kAcross ? i / 256 * 4 + i / 8 % 4 : i / kTileRows,
+              at_key = kAcross ? i / 32 % 8 * 8 + i % 8 : i % kTileRows;
     T value = from_float<T>(0);
-    if (i_query < of.queries && i_key < of.keys) {
-      if (of.bias) value = of.bias[static_cast<int64_t>(i_query) * of.keys + i_key];
-      if (of.mask && of.mask[i_query * of.mask_stride + i_key] == 0) value = from_float<T>(-INFINITY);
+    if (query + at_query < of.queries && key + at_key < of.keys) {
+      if (of.bias) value = of.bias[static_cast<int64_t>(query + at_query) * of.keys + key + at_key];
+      if (of.mask && of.mask[(query + at_query) * of.mask_stride + key + at_key] == 0)
+        value = from_float<T>(-INFINITY);
     }
-    added[added_index<T>(i / kTileRows, i % kTileRows)] = value;
+    added[added_index<T, kAcross>(at_query, at_key)] = value;
   }
 }
 

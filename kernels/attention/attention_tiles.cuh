@@ -23,11 +23,11 @@ inline constexpr int kTileColumns = 128 / static_cast<int>(sizeof(T));
 template <class T>
 inline constexpr int kTileSize = kTileRows* kTileColumns<T>;
 
-// Where an element stands in a tile.
+// Where an element stands in a tile; unsigned, for compilers to see what rows of a thread have in common.
 template <class T>
-__device__ __forceinline__ int tile_index(int row, int column) {
-  const int segment = column / kPack<T>;
-  return row * kTileColumns<T> + (segment ^ row % 8) * kPack<T> + column % kPack<T>;
+__device__ __forceinline__ unsigned tile_index(unsigned row, unsigned column) {
+  constexpr unsigned kElements = kPack<T>;
+  return row * kTileColumns<T> + (column / kElements ^ row % 8) * kElements + column % kElements;
 }
 
 // Rows of one head of one item of the batch.
@@ -50,20 +50,24 @@ __device__ __forceinline__ void load_tile(const TokenRows<const T>& from, int ro
   const int c = threadIdx.x % kSegments * kPack<T>;
   const int columns = from.columns - column - c;  // to be had from here on
   if (columns <= -(c % 16)) return;
-  const bool packed = from.packed();
-#pragma unroll 1  // registers are for sums
-  for (int i = 0; i < kTileRows; i += kTileThreads / kSegments) {
-    const int r = i + threadIdx.x / kSegments;
-    const int valid = row + r < from.rows ? max(0, min(columns, kPack<T>)) : 0;
-    const T* at = valid > 0 ? from.data + (row + r) * from.stride + column + c : from.data;
-    T* to = tile + tile_index<T>(r, c);
-    if (packed) {
-      copy_async<16>(to, at, valid * static_cast<int>(sizeof(T)));
-    } else {
+  const auto valid = [&](int r) { return row + r < from.rows ? max(0, min(columns, kPack<T>)) : 0; };
+  const auto source = [&](int r) { return from.data + (row + r) * from.stride + column + c; };
+  constexpr int kRows = kTileThreads / kSegments;  // at once
+  if (from.packed()) {
+#pragma unroll
+    for (int r = threadIdx.x / kSegments; r < kTileRows; r += kRows) {
+      const int here = valid(r);
+      copy_async<16>(tile + tile_index<T>(r, c), here > 0 ? source(r) : from.data,
+                     here * static_cast<int>(sizeof(T)));
+    }
+  } else {
+#pragma unroll 1
+    for (int r = threadIdx.x / kSegments; r < kTileRows; r += kRows) {
+      const int here = valid(r);
       Pack<T, kPack<T>> pack;
 #pragma unroll
-      for (int j = 0; j < kPack<T>; ++j) pack.values[j] = j < valid ? at[j] : from_float<T>(0);
-      copy_pack(pack, *reinterpret_cast<decltype(pack)*>(to));
+      for (int j = 0; j < kPack<T>; ++j) pack.values[j] = j < here ? source(r)[j] : from_float<T>(0);
+      copy_pack(pack, *reinterpret_cast<decltype(pack)*>(tile + tile_index<T>(r, c)));
     }
   }
 }
@@ -101,14 +105,14 @@ template <class T>
 inline constexpr bool kOnTensorCores = sizeof(T) == 2;
 
 template <class T>
-__device__ __forceinline__ int result_row(int i, int j) {
-  const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
+__device__ __forceinline__ unsigned result_row(int i, int j) {
+  const unsigned warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
   if constexpr (kOnTensorCores<T>) return 16 * warp + lane / 4 + j / 2 * 8;
   return 8 * i + warp + lane / 16 * 4;
 }
 template <class T>
-__device__ __forceinline__ int result_column(int i, int j) {
-  const int lane = threadIdx.x % kWarp;
+__device__ __forceinline__ unsigned result_column(int i, int j) {
+  const unsigned lane = threadIdx.x % kWarp;
   if constexpr (kOnTensorCores<T>) return 8 * i + lane % 4 * 2 + j % 2;
   return lane % 16 + 16 * j;
 }
@@ -132,7 +136,7 @@ __device__ __forceinline__ float sum_over_columns(float v) {
 template <class T>
 __device__ __forceinline__ void multiply_rows(const T* a, const T* b, int columns, TileResults& results) {
   if constexpr (kOnTensorCores<T>) {
-    const int warp = threadIdx.x / kWarp, row = threadIdx.x % 8, tile = threadIdx.x % kWarp / 8;
+    const unsigned warp = threadIdx.x / kWarp, row = threadIdx.x % 8, tile = threadIdx.x % kWarp / 8;
 #pragma unroll 1
     for (int k = 0; k < columns; k += 16) {
       unsigned of_a[4];
@@ -184,7 +188,7 @@ template <class T>
 __device__ __forceinline__ void multiply_map(const TileResults& map, const T* b, int columns, float* staged,
                                              TileResults (&sums)[kSliceResults<T>]) {
   if constexpr (kOnTensorCores<T>) {
-    const int row = threadIdx.x % 8, tile = threadIdx.x % kWarp / 8;
+    const unsigned row = threadIdx.x % 8, tile = threadIdx.x % kWarp / 8;
 #pragma unroll
     for (int k = 0; k < 4; ++k) {
       const unsigned of_map[4] = {two_elements<T>(map[2 * k][0], map[2 * k][1]),
@@ -202,7 +206,7 @@ __device__ __forceinline__ void multiply_map(const TileResults& map, const T* b,
       }
     }
   } else {
-    const auto at = [](int row, int column) {
+    const auto at = [](unsigned row, unsigned column) {
       return column / kTileColumns<float> * kTileSize<float> +
              tile_index<float>(row, column % kTileColumns<float>);
     };
@@ -212,8 +216,8 @@ __device__ __forceinline__ void multiply_map(const TileResults& map, const T* b,
 #pragma unroll
       for (int j = 0; j < 4; ++j) staged[at(result_row<T>(i, j), result_column<T>(i, j))] = map[i][j];
     __syncwarp();
-    const int column = threadIdx.x % 16 * 4;
-    if (column >= columns) return;
+    const unsigned column = threadIdx.x % 16 * 4;
+    if (static_cast<int>(column) >= columns) return;
 #pragma unroll 1
     for (int k = 0; k < kTileRows; k += 4) {
       float of_b[4][4];
@@ -248,7 +252,7 @@ __device__ __forceinline__ void stage_sums(const TileResults (&sums)[kSliceResul
                    tiles + tile * kTileSize<T> + tile_index<T>(result_row<T>(n, c), result_column<T>(n, c)));
         }
   } else {
-    const int column = threadIdx.x % 16 * 4;
+    const unsigned column = threadIdx.x % 16 * 4;
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       float four[4];
