@@ -18,8 +18,9 @@ namespace {
 constexpr int64_t kTileKeys = 48;  // at most
 // Of a thread: 4 MiB. A strip has fewer queries where it would need more, but never less than 16.
 constexpr int64_t kScratchFloats = (int64_t{1} << 20) - kAttentionLanes;
-constexpr int64_t kWorthWaiting = int64_t{1}
-                                  << 21;  // products of one kind in a strip: a tenth of a millisecond
+// Products of one kind in a strip, from which on threads share it: a tenth of a millisecond, many times a
+// barrier.
+constexpr int64_t kWorthWaiting = int64_t{1} << 21;
 
 // Keys of one set, and where they stand in a strip.
 struct Tile {
@@ -52,22 +53,6 @@ struct Cut {
     while (queries > kAttentionLanes && floats(of) > kScratchFloats) queries -= kAttentionLanes;
   }
   int64_t floats(const AttentionOf<float>& of) const;
-};
-
-// Scratch cut into arrays.
-class Arrays {
- public:
-  explicit Arrays(float* scratch) : scratch_(scratch) {}
-  float* take(int64_t count) {
-    float* taken = scratch_ ? scratch_ + floats_ : nullptr;
-    floats_ += whole_lanes(count);
-    return taken;
-  }
-  int64_t floats() const { return floats_; }
-
- private:
-  float* scratch_;
-  int64_t floats_ = 0;
 };
 
 // Of one thread, or of all where they share it.
@@ -320,7 +305,7 @@ void backward(const Backward& w, float* scratch) {
     const bool small = w.cut.keys * w.cut.queries * (w.of.depth + w.of.width) < kWorthWaiting;
     const int64_t together = small ? 1 : std::min(threads, w.cut.tiles);
     if ((count + threads - 1) / threads * together <= count) {
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
       for (int64_t group = 0; group < count; ++group) work(group, own_strip, {0, 1});
     } else {
       for (int64_t group = 0; group < count; ++group) work(group, first_strip, {thread, threads});

@@ -1,8 +1,8 @@
 // What the CPU's attention and its backward pass share: how the map is cut, and a tile of it.
 //
 // A tile is transposed, [keys, queries]: keys and values are read where they stand, whereas the block of
-// queries is packed once for all keys; and what softmax does with a row of the map
-// it does to a vector of queries at once.
+// queries is packed once for all keys; and what softmax does with a row of the map it does to a vector of
+// queries at once.
 #pragma once
 
 #include <algorithm>
@@ -12,9 +12,9 @@
 
 namespace tyto::kernels {
 
-inline constexpr int64_t kQueryBlock = 96;  // at most: whole panels, and whole blocks of rows on every level
-inline constexpr int64_t kKeyBlock =
-    240;  // at most: a tile stays in a core's caches with the values of its keys
+inline constexpr int64_t kQueryBlock = 96;  // at most: whole panels, and whole blocks of rows, on every level
+// At most: a tile stays in a core's caches with the values of its keys.
+inline constexpr int64_t kKeyBlock = 240;
 inline constexpr int64_t kAttentionLanes = 16;
 
 inline int64_t whole_lanes(int64_t n) {
@@ -53,7 +53,7 @@ struct MapTile {
   int64_t keys, queries, stride;
 };
 
-// The scores of `tile.keys` keys of a set, -infinity where the mask leaves one out.
+// The scores of `scores.keys` keys of a set, -infinity where the mask leaves one out.
 void score_tile(const AttentionOf<float>&, const KeySet<float>&, const QueryBlock&,
                 const float* packed_queries, int64_t first_key, const MapTile& scores);
 
@@ -72,6 +72,22 @@ void probability_tile(const MapTile& scores, const float* gradients, const float
 // gradients  as probabilities, of which they are; become those of the scores, times factor
 // dot        [queries]: probabilities times their gradients, summed over all keys
 void score_gradient_tile(const MapTile& probabilities, float* gradients, const float* dot, float factor);
+
+// Scratch cut into arrays; null to count them.
+class Arrays {
+ public:
+  explicit Arrays(float* scratch) : scratch_(scratch) {}
+  float* take(int64_t count) {
+    float* taken = scratch_ ? scratch_ + floats_ : nullptr;
+    floats_ += whole_lanes(count);
+    return taken;
+  }
+  int64_t floats() const { return floats_; }
+
+ private:
+  float* scratch_;
+  int64_t floats_ = 0;
+};
 
 // Floats from the next cache line on.
 inline float* aligned(float* p) {

@@ -21,23 +21,22 @@ struct Block {
   float* scores;                   // [kKeyBlock, kQueryBlock]
   float* values;                   // [kKeyBlock, kProductPanel]
   float* y;                        // [kQueryBlock, width]
-  int64_t floats = 0;              // all of them
 
-  Block(const AttentionOf<float>& of, float* scratch) {
-    const auto take = [&](int64_t count) {
-      float* taken = scratch ? scratch + floats : nullptr;
-      floats += whole_lanes(count);
-      return taken;
-    };
-    maximum = take(kQueryBlock);
-    sum = take(kQueryBlock);
-    rescale = take(kQueryBlock);
-    queries = take(packed_floats(of.depth, kQueryBlock));
-    scores = take(kKeyBlock * kQueryBlock);
-    values = take(kKeyBlock * kProductPanel);
-    y = take(kQueryBlock * of.width);
-  }
+  Block(const AttentionOf<float>& of, Arrays& arrays)
+      : maximum(arrays.take(kQueryBlock)),
+        sum(arrays.take(kQueryBlock)),
+        rescale(arrays.take(kQueryBlock)),
+        queries(arrays.take(packed_floats(of.depth, kQueryBlock))),
+        scores(arrays.take(kKeyBlock * kQueryBlock)),
+        values(arrays.take(kKeyBlock * kProductPanel)),
+        y(arrays.take(kQueryBlock * of.width)) {}
 };
+
+int64_t block_floats(const AttentionOf<float>& of) {
+  Arrays arrays(nullptr);
+  Block(of, arrays);
+  return arrays.floats();
+}
 
 // Leaves maximum, sum and, for them to be divided by it, the sums of y.
 void attend(const AttentionOf<float>& of, const QueryBlock& queries, const Block& block) {
@@ -80,17 +79,20 @@ void attend(const AttentionOf<float>& of, const QueryBlock& queries, const Block
   if (first_tile) std::fill_n(block.y, queries.count * of.width, 0.0f);
 }
 
-// Calls finish(block of queries, index of its first row among statistics, its Block) for all of them.
+// Calls finish(block of queries, its Block) for all of them.
 template <class Finish>
 void attend_all(const AttentionOf<float>& of, const RowStatistics& statistics, float* scratch,
                 const Finish& finish) {
   const Parts parts = query_parts(of.queries);
   const int64_t blocks = of.batch * of.heads * parts.parts;
-  const int64_t each = Block(of, nullptr).floats;
+  const int64_t each = block_floats(of);
+  // Small enough that a thread which is held up leaves its share to the others.
+  const int64_t chunk = std::max<int64_t>(1, blocks / (16 * omp_get_max_threads()));
 #pragma omp parallel
   {
-    const Block block(of, aligned(scratch) + omp_get_thread_num() * each);
-#pragma omp for schedule(static)
+    Arrays own(aligned(scratch) + omp_get_thread_num() * each);
+    const Block block(of, own);
+#pragma omp for schedule(dynamic, chunk)
     for (int64_t i = 0; i < blocks; ++i) {
       const int64_t part = i % parts.parts, item = i / parts.parts;
       const QueryBlock queries = {item / of.heads, item % of.heads, parts.begin(part), parts.length(part)};
@@ -109,7 +111,7 @@ float share(float sum) { return sum == 0 ? 0 : 1 / sum; }
 }  // namespace
 
 int64_t attention_scratch_floats(const AttentionOf<float>& of, int threads) {
-  return threads * Block(of, nullptr).floats + kAttentionLanes;
+  return threads * block_floats(of) + kAttentionLanes;
 }
 
 void attention_cpu(const AttentionOf<float>& of, Tokens<float> y, const RowStatistics& statistics,
