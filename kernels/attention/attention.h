@@ -55,6 +55,8 @@ struct RowStatistics {
 // y [batch, queries, heads * width]; no input. Sums in float, in an order that depends on sizes alone.
 // |y - exact| <= 2^-24 (10 sqrt(depth + 2) s + 10 sqrt(keys) + 50) times the largest |v|, where s is the
 // largest of a row's sums of |scale * q k| and |bias|: a score's error is one of its e^x.
+// Bits depend neither on the number of threads nor on the rest of the batch; CPUs with other vector
+// instructions differ by rounding.
 // scratch: attention_scratch_floats() of the caller's, for all threads of OpenMP together.
 void attention_cpu(const AttentionOf<float>&, Tokens<float> y, const RowStatistics&, float* scratch);
 int64_t attention_scratch_floats(const AttentionOf<float>&, int threads);
@@ -79,7 +81,7 @@ struct AttentionGradients {
 };
 
 // From the gradient of y and what attention() left of its rows. The map is made again; deterministic, no
-// atomics.
+// atomics. On the CPU with attention_cpu()'s promises and scratch, at most 4 MiB a thread up to 20,000 keys.
 // workspace: attention_backward_floats() of F32
 void attention_backward_cpu(const AttentionOf<float>&, const RowStatistics&, Tokens<const float> y_gradient,
                             const AttentionGradients<float>&, float* workspace);

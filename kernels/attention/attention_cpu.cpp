@@ -88,7 +88,7 @@ void attend_all(const AttentionOf<float>& of, const RowStatistics& statistics, f
   const int64_t each = block_floats(of);
   // Small enough that a thread which is held up leaves its share to the others.
   const int64_t chunk = std::max<int64_t>(1, blocks / (16 * omp_get_max_threads()));
-#pragma omp parallel
+#pragma omp parallel if (blocks > 1)
   {
     Arrays own(aligned(scratch) + omp_get_thread_num() * each);
     const Block block(of, own);
