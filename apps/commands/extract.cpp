@@ -169,11 +169,20 @@ int run(const Flags& flags, const ResumableOptions& declared) {
   return skipped.empty() ? kDone : kSkipped;
 }
 
+constexpr const char* kExamples =
+    "Photographs by day and by night:\n"
+    "  tyto extract agw.safetensors --query night/ --gallery day/ --thermal night/ -o features.safetensors\n"
+    "  tyto rank features.safetensors -o ranking/\n"
+    "All that a data set tests:\n"
+    "  tyto extract agw.safetensors --dataset sysu --root SYSU-MM01/ -o features.safetensors\n"
+    "  tyto extract agw.safetensors --dataset regdb --root RegDB/ --split 1 -o 1.safetensors";
+
 }  // namespace
 
 void add_extract(CLI::App& app, Run& command) {
   auto flags = std::make_shared<Flags>();
   CLI::App* c = app.add_subcommand("extract", "features of gallery and query images");
+  c->footer(kExamples + ("\n\n" + c->get_footer()));
   auto options = std::make_shared<ResumableOptions>(*c);
   options->free("model", flags->model, "a model file")->required();
   options->free("-o,--output", flags->output, "the features file to write")->required();

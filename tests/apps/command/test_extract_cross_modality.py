@@ -79,6 +79,7 @@ class Sysu(CrossModality):
         metadata = json.loads(header(path)["__metadata__"]["tyto"])
         self.assertEqual((metadata["version"], metadata["dataset"], metadata["features"], metadata["flip"]),
                          (2, "sysu", ["fc", "pool"], False))
+        self.assertEqual(json.loads(tyto("inspect", path, "--json")[0])["features"], ["fc", "pool"])
         for name, modality in (("query", "thermal"), ("gallery", "visible")):
             files = [os.path.join(self.sysu.root, p) for p in feature_paths(path)[name]]
             other = "visible" if modality == "thermal" else "thermal"
@@ -86,6 +87,15 @@ class Sysu(CrossModality):
                 np.testing.assert_allclose(np.linalg.norm(got, axis=1), 1, atol=1e-6)
                 self.assertGreater((got.astype(float) * same).sum(1).min(), SAME)
                 self.assertLess((got.astype(float) * swapped).sum(1).max(), DIFFERENT)
+
+    def test_rank_leaves_out_the_camera_of_the_same_room(self):
+        def cameras(*options):
+            """Those of the images that queries of camera 3 are shown."""
+            lines = map(json.loads, tyto("rank", self.whole, "--json", "--top-k", 1000, *options)[0].splitlines())
+            return {image["camera"] for line in lines if line["camera"] == 3 for image in line["ranking"]}
+
+        self.assertEqual(cameras(), {1, 4, 5})
+        self.assertEqual(cameras("--camera-rule", "none"), {1, 2, 4, 5})
 
     def test_modalities_that_change_places_change_every_feature(self):
         swapped, _ = self.extract("swapped", *self.root, "--thermal", "1,2,4,5", "--visible", "3,6")
@@ -235,7 +245,8 @@ class OwnFolders(CrossModality):
         for a, b in zip(matrices(gem), matrices(average)):
             self.assertTrue((a != b).any(1).all())
         self.assertIn("do not belong together", self.fails("merge", gem, average, "-o", self.at("none")))
-        self.assertIn("poolling", self.fails("extract", self.model, "-o", self.at("none"), *options, "--set", "poolling=gem", code=2))
+        unknown = self.fails("extract", self.model, "-o", self.at("none"), *options, "--set", "poolling=gem", code=2)
+        self.assertIn("poolling", unknown)
 
     def test_rank_takes_the_features_that_are_named(self):
         path, _ = self.extract("own", *self.folders, "--thermal", self.night)
@@ -254,13 +265,15 @@ class OwnFolders(CrossModality):
         says("say which are thermal: --thermal", *folders)
         says("--set modality: each image has its own", *folders, "--set", "modality=thermal")
         says("leave --visible, --thermal and --modality-pattern out", *folders, "--thermal", self.night, model=self.one_stem)
-        says("n1.png: by --visible or --thermal it is visible and thermal", *folders, "--thermal", self.night, "--visible", self.night)
+        both = "--thermal", self.night, "--visible", self.night
+        says("n1.png: by --visible or --thermal it is visible and thermal", *folders, *both)
         says("d1.png: --visible or --thermal does not say", *folders, "--thermal", self.night, "--visible", self.at("SYSU"))
         says("n1.png: its camera", *folders, "--thermal", "3")
         says("--thermal nigth: neither a camera's number nor a folder", *folders, "--thermal", "nigth")
         says("d1.png: --modality-pattern does not say", *folders, "--modality-pattern", "(?<thermal>night)|(?<visible>Day)")
         says("no group (?<visible>...) or (?<thermal>...)", *folders, "--modality-pattern", "night")
-        says("--thermal excludes --modality-pattern", *folders, "--modality-pattern", "(?<thermal>night)", "--thermal", self.night)
+        both = "--thermal", self.night, "--modality-pattern", "(?<thermal>night)"
+        says("--thermal excludes --modality-pattern", *folders, *both)
 
     def test_options_that_contradict_each_other_are_named(self):
         def says(part, *options):
