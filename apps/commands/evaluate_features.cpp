@@ -96,12 +96,13 @@ void check_identities(const Features& features, const Protocol& protocol) {
   }
 }
 
-// One trial, or those of drawn galleries, on the files of one split.
-std::vector<Evaluation> evaluate_split(const Split& split, const FeatureRules& rules,
-                                       const Protocol& protocol) {
+// One trial on the files of one split, or all those of drawn galleries.
+void evaluate_split(const Split& split, const FeatureRules& rules, const Protocol& protocol,
+                    EvaluationReport& report) {
   const auto& [number, files] = split;
   Features features = open_features(files, rules.feature);
   check_identities(features, protocol);
+  report.feature = named_feature(features.provenance);
   if (rules.direction == "thermal-to-visible")
     std::swap(features.sets.at(SetKind::Query), features.sets.at(SetKind::Gallery));
   const FeatureSet& queries = features.sets.at(SetKind::Query);
@@ -119,9 +120,11 @@ std::vector<Evaluation> evaluate_split(const Split& split, const FeatureRules& r
     check_interrupted();
   };
   if (protocol.trials == TrialRule::DrawnGalleries)
-    return evaluate_parts(query_features, labels_of(queries), gallery.matrix(), labels_of(gallery),
-                          draw_galleries(sysu_rules(rules), queries, gallery), protocol, done);
-  return {evaluate(query_features, labels_of(queries), gallery.matrix(), labels_of(gallery), protocol, done)};
+    report.trials = evaluate_parts(query_features, labels_of(queries), gallery.matrix(), labels_of(gallery),
+                                   draw_galleries(sysu_rules(rules), queries, gallery), protocol, done);
+  else
+    report.trials.push_back(
+        evaluate(query_features, labels_of(queries), gallery.matrix(), labels_of(gallery), protocol, done));
 }
 
 std::string setting_of(const FeatureRules& rules, const Protocol& protocol,
@@ -146,9 +149,7 @@ int evaluate_features(const std::vector<std::string>& files, const FeatureRules&
       protocol.trials == TrialRule::Splits ? splits_of(files) : std::vector<Split>{{std::nullopt, files}};
   EvaluationReport report;
   report.setting = setting_of(rules, protocol, splits);
-  for (const Split& split : splits)
-    for (Evaluation& evaluation : evaluate_split(split, rules, protocol))
-      report.trials.push_back(std::move(evaluation));
+  for (const Split& split : splits) evaluate_split(split, rules, protocol, report);
 
   if (!out.empty()) write_evaluation_report(report, out);
   fmt::print("{}", json ? evaluation_json(report) + '\n' : evaluation_text(report));

@@ -95,8 +95,9 @@ int rank(const Flags& flags) {
     for (const Ranking& ranking : rankings) fmt::print("{}\n", json_line(ranking, queries, gallery));
   } else {
     print_summary(rankings, queries, gallery);
-    notice(fmt::format("{} queries against {} images by their {}, {}; open {}", queries.rows(),
-                       gallery.rows(), features_in_words(features.provenance), in_words(rule),
+    const std::string feature = named_feature(features.provenance);
+    notice(fmt::format("{} queries against {} images{}, {}; open {}", queries.rows(), gallery.rows(),
+                       feature.empty() ? "" : " by their " + feature + " features", in_words(rule),
                        (std::filesystem::path(flags.out) / "index.html").string()));
   }
   return unreadable > 0 ? kSkipped : kDone;

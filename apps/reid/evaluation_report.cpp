@@ -53,8 +53,9 @@ std::string evaluation_text(const EvaluationReport& report) {
   if (!report.setting.empty()) text += report.setting + '\n';
   if (trials.size() > 1) text += fmt::format("{} trials: ", trials.size());
   text += fmt::format(
-      "{} queries, {} with a match among {} gallery images\n\n", count_text(trials, &Evaluation::queries),
-      count_text(trials, &Evaluation::valid_queries), count_text(trials, &Evaluation::gallery));
+      "{} queries, {} with a match among {} gallery images{}\n\n", count_text(trials, &Evaluation::queries),
+      count_text(trials, &Evaluation::valid_queries), count_text(trials, &Evaluation::gallery),
+      report.feature.empty() ? "" : fmt::format(", by their {} features", report.feature));
   if (trials.size() > 1)
     text += fmt::format("{:8} {:>6}   {:>9}   lowest to highest\n", "", "mean", "deviation");
   for (const Measure& m : kMeasures) {
@@ -74,6 +75,7 @@ std::string evaluation_json(const EvaluationReport& report) {
                               {"ap", name_of(mean.protocol.ap)},
                               {"divisor", name_of(mean.protocol.divisor)},
                               {"cmc_counts", name_of(mean.protocol.cmc)}};
+  if (!report.feature.empty()) j["feature"] = report.feature;
   if (!report.setting.empty()) j["setting"] = report.setting;
   j.update(sizes_and_measures(mean));
   j["cmc"] = std::vector(mean.cmc.begin(), mean.cmc.begin() + std::min(kMaxRank, mean.gallery));

@@ -34,9 +34,8 @@ Features open_features(const std::vector<std::string>& files, const std::string&
   return features;
 }
 
-std::string features_in_words(const Provenance& provenance) {
-  const std::string& name = provenance.features.front();
-  return provenance.features == Provenance{}.features ? name : name + " features";
+std::string named_feature(const Provenance& provenance) {
+  return provenance.features == Provenance{}.features ? "" : provenance.features.front();
 }
 
 bool has_identities(const FeatureSet& set) {

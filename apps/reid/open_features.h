@@ -16,8 +16,8 @@ inline constexpr const char* kFeatureHelp =
 // in a warning that names the first one: such an image never wins a ranking.
 Features open_features(const std::vector<std::string>& files, const std::string& feature = {});
 
-// "features", or where the files have named ones "fc features": which were read.
-std::string features_in_words(const Provenance& provenance);
+// Of files with several matrices the one that was read, "fc"; empty for the only one of others.
+std::string named_feature(const Provenance& provenance);
 
 bool has_identities(const FeatureSet& set);  // any image with a known one
 

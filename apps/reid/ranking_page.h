@@ -20,7 +20,7 @@ struct RankingEntry {
 
 struct RankingPage {
   std::string model, network, dataset;
-  std::string feature;  // what scores are of, in words
+  std::string feature;  // which of several feature vectors is scored, "fc"; empty: there is but one
   std::string rule;     // the camera rule, in words
   std::vector<RankingEntry> entries;
 };

@@ -68,9 +68,8 @@ int64_t write_ranking_report(const RankingReport& report, const std::vector<Rank
   write_lines(report.folder / "ranking.jsonl", rankings, queries, gallery);
 
   const Provenance& provenance = features.provenance;
-  RankingPage page{provenance.model,   provenance.network,
-                   provenance.dataset, features_in_words(provenance),
-                   report.rule,        {}};
+  RankingPage page{provenance.model,          provenance.network, provenance.dataset,
+                   named_feature(provenance), report.rule,        {}};
   for (const Ranking& ranking : rankings) page.entries.push_back({ranking, {}, 0, 0, {}});
   const int64_t unreadable = report.pictures ? draw_pictures(report, queries, gallery, page.entries) : 0;
   write_text(report.folder / "index.html", ranking_page(page, queries, gallery));

@@ -97,6 +97,16 @@ class Sysu(CrossModality):
         self.assertEqual(cameras(), {1, 4, 5})
         self.assertEqual(cameras("--camera-rule", "none"), {1, 2, 4, 5})
 
+    def test_evaluate_scores_the_features_that_are_named_and_says_which(self):
+        def scores(*options):
+            return json.loads(tyto("evaluate", "--protocol", "sysu", self.whole, "--json", *options)[0])
+
+        self.assertEqual(scores(), scores("--feature", "fc"))
+        fc, pool = (scores("--feature", name) for name in ("fc", "pool"))
+        self.assertEqual((fc["feature"], pool["feature"]), ("fc", "pool"))
+        self.assertNotEqual(fc["map"], pool["map"])
+        self.assertIn("by their pool features", tyto("evaluate", "--protocol", "sysu", self.whole, "--feature", "pool")[0])
+
     def test_modalities_that_change_places_change_every_feature(self):
         swapped, _ = self.extract("swapped", *self.root, "--thermal", "1,2,4,5", "--visible", "3,6")
         for a, b in zip(matrices(self.whole), matrices(swapped)):
