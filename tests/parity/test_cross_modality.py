@@ -4,13 +4,22 @@ import unittest
 from functools import partial
 
 import numpy as np
+import PIL.Image
 import torch
+from torch.nn import functional as F
+from torchvision import transforms
 
 import reference_cross_modality as cm
 import reference_networks as ref
 from narrow import narrow
 from network_case import NetworkCase
 from tyto_process import DEVICE, load_tensors, tyto
+
+AS_AGW_TESTS = transforms.Compose([
+    transforms.Lambda(lambda image: image.resize((144, 288), PIL.Image.LANCZOS)),
+    transforms.ToTensor(),
+    transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+])
 
 on_the_cpu = unittest.skipIf(DEVICE, "says nothing of a device")
 
@@ -124,6 +133,31 @@ class CrossModality(NetworkCase):
         without = self.features("--set", "attention=none")
         for got, want in zip(with_nothing, without):
             self.assert_same(got, want)
+
+    @on_the_cpu
+    def test_photographs_of_both_modalities_have_pytorchs_features(self):
+        """From files: resized as AGW's test code does, each through its own stem, of unit length."""
+        model = self.convert_narrow(cm.Agw)
+        folders = {"gallery": ("day", "visible"), "query": ("night", "thermal")}
+        for folder, _ in folders.values():
+            os.mkdir(self.path(folder))
+        x = {name: torch.stack([AS_AGW_TESTS(image) for image in self.photographs(folder)]) for name, (folder, _) in folders.items()}
+        sets = [word for name, (folder, _) in folders.items() for word in (f"--{name}", self.path(folder))]
+        tyto("extract", self.path("model.safetensors"), "-o", self.path("features.safetensors"), "--thermal", self.path("night"), *sets)
+        got, want = load_tensors(self.path("features.safetensors")), {}
+        for name, (_, model.modality) in folders.items():
+            with torch.no_grad():
+                want.update({f"{name}.{key}": F.normalize(value) for key, value in model(x[name]).items()})
+        self.compare(got, want)
+
+    def photographs(self, folder):
+        """As they come out of files of the folder, in the order of their names."""
+        generator = np.random.default_rng(7)
+        for i, size in enumerate(((60, 131), (144, 288), (301, 97))):
+            coarse = PIL.Image.fromarray(generator.integers(0, 256, (5, 4, 3), dtype=np.uint8))
+            image = coarse.resize(size, PIL.Image.BICUBIC).convert("L" if i == 2 else "RGB")
+            image.save(self.path(f"{folder}/{i}.jpg"))
+            yield PIL.Image.open(self.path(f"{folder}/{i}.jpg")).convert("RGB")
 
     # --- checkpoints ---
 
