@@ -11,7 +11,7 @@ from turns import HERE, Peer, Tyto, save_input
 TITLES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "pytorch": "PyTorch", "openvino-bf16": "OpenVINO bf16"}
 PACKAGES = {"onnxruntime": ["onnxruntime"], "openvino": ["openvino"], "pytorch": ["torch", "torchvision"]}
 TURN_MS, LEAST_RUNS = 3000, 3  # slow networks have fewer runs a turn
-NETWORKS = ("simple_faster_rcnn", "ssd300_vgg16", "resnet50", "mobilenet_v2", "ssdlite320_mobilenet_v3_large")
+NETWORKS = ("simple_faster_rcnn", "ssd300_vgg16", "resnet50", "agw", "dpan", "mobilenet_v2", "ssdlite320_mobilenet_v3_large")
 
 
 class Table:

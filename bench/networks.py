@@ -1,27 +1,32 @@
 """The networks that are measured, as PyTorch defines them: random weights, detectors up to their raw heads."""
 import dataclasses
+import os
+import sys
 
 import torch
 import torchvision
 from torch import nn
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/parity"))
+import reference_cross_modality as cross_modality
 
-class RawHeads(nn.Module):
-    """A torchvision detector up to its raw heads, without changing the names of its tensors."""
 
-    def __init__(self, detector):
+class Wrapped(nn.Module):
+    """What is measured of a model, without changing the names of its tensors."""
+
+    def __init__(self, model, outputs):
         super().__init__()
-        self.detector = detector
+        self.model = model
+        self.outputs = outputs
 
     def state_dict(self, *args, **kwargs):
-        return self.detector.state_dict(*args, **kwargs)
+        return self.model.state_dict(*args, **kwargs)
 
     def load_state_dict(self, *args, **kwargs):
-        return self.detector.load_state_dict(*args, **kwargs)
+        return self.model.load_state_dict(*args, **kwargs)
 
     def forward(self, x):
-        heads = self.detector.head(list(self.detector.backbone(x).values()))
-        return heads["bbox_regression"], heads["cls_logits"]
+        return self.outputs(self.model, x)
 
 
 class FasterRcnn(nn.Module):
@@ -55,8 +60,18 @@ def headless_resnet50():
     return model
 
 
+def raw_heads(detector, x):
+    heads = detector.head(list(detector.backbone(x).values()))
+    return heads["bbox_regression"], heads["cls_logits"]
+
+
 def detector(name):
-    return RawHeads(getattr(torchvision.models.detection, name)(weights=None, weights_backbone=None))
+    return Wrapped(getattr(torchvision.models.detection, name)(weights=None, weights_backbone=None), raw_heads)
+
+
+def features_of_visible(network):
+    """Of one for visible and thermal images."""
+    return Wrapped(network, lambda model, x: tuple(model(x)[name] for name in ("fc", "pool")))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +86,8 @@ NETWORKS = {
     "ssd300_vgg16": Network(lambda: detector("ssd300_vgg16"), (300, 300), "locations,logits"),
     "simple_faster_rcnn": Network(lambda: FasterRcnn(600, 1000), (600, 1000), "rpn_locations,rpn_logits,locations,logits", (1,)),
     "resnet50": Network(headless_resnet50, (256, 128), "features"),
+    "agw": Network(lambda: features_of_visible(cross_modality.Agw()), (288, 144), "fc,pool"),
+    "dpan": Network(lambda: features_of_visible(cross_modality.Dpan()), (288, 144), "fc,pool"),
     "mobilenet_v2": Network(lambda: torchvision.models.mobilenet_v2(weights=None), (224, 224), "logits"),
     "vit_b_16": Network(lambda: torchvision.models.vit_b_16(weights=None), (224, 224), "logits"),
     "convnext_tiny": Network(lambda: torchvision.models.convnext_tiny(weights=None), (224, 224), "logits"),
