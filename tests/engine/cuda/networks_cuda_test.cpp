@@ -47,7 +47,9 @@ Tensor trained_like(const std::string& name, const Shape& shape, uint32_t seed) 
     return shift ? noise(shape, seed, -0.1f, 0.1f) : noise(shape, seed, 0.8f, 1.2f);
   }
   const auto fan_in = static_cast<double>(shape.elements()) / static_cast<double>(shape[0]);
-  const auto high = static_cast<float>(std::sqrt(3 * 1.6 / fan_in));
+  // What a non-local block adds grows with the cube of its input.
+  const float part = name.starts_with("NL_") ? 0.1f : 1.0f;
+  const auto high = part * static_cast<float>(std::sqrt(3 * 1.6 / fan_in));
   return noise(shape, seed, -high, high);
 }
 
