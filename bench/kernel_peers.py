@@ -398,14 +398,14 @@ def forward_and_backward(ways, inputs, gradient, finish):
     return {name: of(way) for name, way in ways.items()}
 
 
-@case("position_attention/8x2592x32x256", "position_attention/1x2048x32x256")
+@case("position_attention/8x2592x32x256", "position_attention/1x2048x32x256", "position_attention/1x162x32x256")
 def position_attention(a):
     q, k, v, x = (a[name][:, None] for name in "qkvx")  # a head
     ways = ways_to_attend(q, k, v, 1)
     return {name: lambda way=way: torch.addcmul(x, a["gamma"], way(q, k, v))[:, 0] for name, way in ways.items()}, a["y"]
 
 
-@case("position_attention_backward/8x2592x32x256", "position_attention_backward/1x2048x32x256")
+@case(*(f"position_attention_backward/{sizes}" for sizes in ("8x2592x32x256", "1x2048x32x256", "1x162x32x256")))
 def position_attention_backward(a):
     ways = ways_to_attend(*(a[name][:, None] for name in "qkv"), 1)
 

@@ -17,6 +17,7 @@ namespace {
 using namespace kernels;
 
 constexpr double kFloat = sizeof(float);
+constexpr float kQuery = 2;  // the largest, for scores of several units
 
 // Around 0, at most `largest`.
 std::vector<float> signed_numbers(int64_t count, float largest) {
@@ -29,6 +30,19 @@ float* floats(Arrays& a, int64_t count) {
   return static_cast<float*>(a.scratch(count * static_cast<int64_t>(sizeof(float))));
 }
 
+// What the forward pass leaves of these rows, queries and keys on the host.
+RowStatistics statistics_input(Arrays& a, AttentionOf<float> of) {
+  of.width = 0;
+  of.sets[0].v = of.sets[0].k;
+  const Shape shape = {of.batch, of.heads, of.queries};
+  const auto rows = static_cast<size_t>(of.batch * of.heads * of.queries);
+  std::vector<float> maximum(rows), sum(rows);
+  std::vector<float> scratch(static_cast<size_t>(attention_scratch_floats(of, omp_get_max_threads())));
+  attention_cpu(of, {}, {maximum.data(), sum.data()}, scratch.data());
+  return {const_cast<float*>(a.input("maximum", shape, maximum)),
+          const_cast<float*>(a.input("sum", shape, sum))};
+}
+
 PositionAttentionOf<float> position_inputs(Arrays& a, int64_t batch, int64_t positions, int64_t depth,
                                            int64_t channels) {
   const auto map = [&](const char* name, int64_t values, float largest) {
@@ -38,7 +52,7 @@ PositionAttentionOf<float> position_inputs(Arrays& a, int64_t batch, int64_t pos
           .positions = positions,
           .depth = depth,
           .channels = channels,
-          .q = map("q", depth, 2),  // scores of several units
+          .q = map("q", depth, kQuery),
           .k = map("k", depth, 1),
           .v = map("v", channels, 1),
           .x = map("x", channels, 1),
@@ -57,6 +71,7 @@ Work position_forward(Arrays& a, int64_t batch, int64_t positions, int64_t depth
   work.bytes = kFloat * static_cast<double>(batch * positions * (2 * depth + 3 * channels));
   work.operations = 2 * map_elements(of) * static_cast<double>(depth + channels);
   work.cpu = [=] { position_attention_cpu(of, y, {}, scratch); };
+  if constexpr (kHasCuda) work.cuda = [=](Stream stream) { position_attention(of, y, {}, stream); };
   return work;
 }
 
@@ -65,10 +80,11 @@ Work position_backward(Arrays& a, int64_t batch, int64_t positions, int64_t dept
   const int64_t rows = batch * positions;
   const float* y_gradient =
       a.input("y_gradient", {batch, positions, channels}, signed_numbers(rows * channels, 1));
-  const RowStatistics statistics = {floats(a, rows), floats(a, rows)};
-  float* y = floats(a, rows * channels);
-  float* forward = floats(a, position_attention_scratch_floats(of, omp_get_max_threads()));
-  position_attention_cpu(of, y, statistics, forward);
+  AttentionOf<float> on_host = attention_of(of);
+  const std::vector<float> q = signed_numbers(rows * depth, kQuery), k = signed_numbers(rows * depth, 1);
+  on_host.q.data = q.data();
+  on_host.sets[0].k.data = k.data();
+  const RowStatistics statistics = statistics_input(a, on_host);
   // That of x is the gradient of y, which a network does not copy.
   const PositionAttentionGradients<float> to = {
       .q = a.output<float>("q_gradient", {batch, positions, depth}),
@@ -81,14 +97,19 @@ Work position_backward(Arrays& a, int64_t batch, int64_t positions, int64_t dept
   // The map again, dP, and the gradients of q, k and v.
   work.operations = 2 * map_elements(of) * static_cast<double>(3 * depth + 2 * channels);
   work.cpu = [=] { position_attention_backward_cpu(of, statistics, y_gradient, to, scratch); };
+  if constexpr (kHasCuda) {
+    float* workspace = floats(a, position_attention_backward_floats(batch, positions));
+    work.cuda = [=](Stream stream) {
+      position_attention_backward(of, statistics, y_gradient, to, workspace, stream);
+    };
+  }
   return work;
 }
 
-// Rows of queries, keys and values side by side, as one layer makes them.
-AttentionOf<float> token_inputs(Arrays& a, int64_t batch, int64_t heads, int64_t tokens, int64_t size,
-                                bool bias) {
+// Of rows that have queries, keys and values side by side, as one layer makes them.
+AttentionOf<float> attention_of_rows(const float* rows, const float* bias, int64_t batch, int64_t heads,
+                                     int64_t tokens, int64_t size) {
   const int64_t width = heads * size, stride = 3 * width;
-  const float* rows = a.input("qkv", {batch, tokens, stride}, signed_numbers(batch * tokens * stride, 1.7f));
   AttentionOf<float> of = {.batch = batch,
                            .heads = heads,
                            .queries = tokens,
@@ -96,12 +117,28 @@ AttentionOf<float> token_inputs(Arrays& a, int64_t batch, int64_t heads, int64_t
                            .width = size,
                            .scale = 1 / std::sqrt(static_cast<float>(size)),
                            .q = {rows, stride}};
-  of.sets[0] = {
-      .k = {rows + width, stride}, .v = {rows + 2 * width, stride}, .keys = tokens, .bias = {}, .mask = {}};
-  if (bias)
-    of.sets[0].bias = {a.input("bias", {heads, tokens, tokens}, signed_numbers(heads * tokens * tokens, 1)),
-                       1, heads};
+  of.sets[0] = {.k = {rows + width, stride},
+                .v = {rows + 2 * width, stride},
+                .keys = tokens,
+                .bias = {bias, 1, heads},
+                .mask = {}};
   return of;
+}
+
+std::vector<float> token_rows(int64_t batch, int64_t heads, int64_t tokens, int64_t size) {
+  return signed_numbers(batch * tokens * 3 * heads * size, 1.7f);
+}
+std::vector<float> token_bias(int64_t heads, int64_t tokens) {
+  return signed_numbers(heads * tokens * tokens, 1);
+}
+
+AttentionOf<float> token_inputs(Arrays& a, int64_t batch, int64_t heads, int64_t tokens, int64_t size,
+                                bool bias) {
+  const float* rows =
+      a.input("qkv", {batch, tokens, 3 * heads * size}, token_rows(batch, heads, tokens, size));
+  return attention_of_rows(
+      rows, bias ? a.input("bias", {heads, tokens, tokens}, token_bias(heads, tokens)) : nullptr, batch,
+      heads, tokens, size);
 }
 
 Work tokens_forward(Arrays& a, int64_t batch, int64_t heads, int64_t tokens, int64_t size, bool bias) {
@@ -114,6 +151,7 @@ Work tokens_forward(Arrays& a, int64_t batch, int64_t heads, int64_t tokens, int
   work.bytes = kFloat * (4 * rows + (bias ? map : 0));
   work.operations = 4 * static_cast<double>(batch * size) * map;
   work.cpu = [=] { attention_cpu(of, y, {}, scratch); };
+  if constexpr (kHasCuda) work.cuda = [=](Stream stream) { attention(of, y, {}, stream); };
   return work;
 }
 
@@ -122,9 +160,10 @@ Work tokens_backward(Arrays& a, int64_t batch, int64_t heads, int64_t tokens, in
   const int64_t width = heads * size, rows = batch * tokens;
   const Tokens<const float> y_gradient = {
       a.input("y_gradient", {batch, tokens, width}, signed_numbers(rows * width, 1)), width};
-  const RowStatistics statistics = {floats(a, rows * heads), floats(a, rows * heads)};
-  attention_cpu(of, {floats(a, rows * width), width}, statistics,
-                floats(a, attention_scratch_floats(of, omp_get_max_threads())));
+  const std::vector<float> host_rows = token_rows(batch, heads, tokens, size),
+                           host_bias = token_bias(heads, tokens);
+  const RowStatistics statistics = statistics_input(
+      a, attention_of_rows(host_rows.data(), bias ? host_bias.data() : nullptr, batch, heads, tokens, size));
   float* gradient = a.output<float>("qkv_gradient", {batch, tokens, 3 * width});
   AttentionGradients<float> to;
   to.q = {gradient, 3 * width};
@@ -137,6 +176,10 @@ Work tokens_backward(Arrays& a, int64_t batch, int64_t heads, int64_t tokens, in
   work.bytes = kFloat * (7 * static_cast<double>(rows * width) + (bias ? 2 * map : 0));
   work.operations = 10 * static_cast<double>(batch * size) * map;
   work.cpu = [=] { attention_backward_cpu(of, statistics, y_gradient, to, scratch); };
+  if constexpr (kHasCuda) {
+    float* workspace = floats(a, attention_backward_floats(batch, heads, tokens));
+    work.cuda = [=](Stream stream) { attention_backward(of, statistics, y_gradient, to, workspace, stream); };
+  }
   return work;
 }
 
@@ -176,15 +219,18 @@ Work product(Arrays& a, bool ours, int64_t rows, int64_t columns, int64_t depth)
 }  // namespace
 
 void add_attention_cases(Cases& cases) {
-  const auto add = [&](const std::string& name, auto prepare) {
-    cases.push_back({name, std::move(prepare), RunsOn::CpuAlone});
+  const auto add = [&](const std::string& name, auto prepare, RunsOn on = RunsOn::Both) {
+    cases.push_back({name, std::move(prepare), on});
   };
   add("position_attention/8x2592x32x256", [](Arrays& a) { return position_forward(a, 8, 2592, 32, 256); });
   add("position_attention/1x2048x32x256", [](Arrays& a) { return position_forward(a, 1, 2048, 32, 256); });
+  add("position_attention/1x162x32x256", [](Arrays& a) { return position_forward(a, 1, 162, 32, 256); });
   add("position_attention_backward/8x2592x32x256",
       [](Arrays& a) { return position_backward(a, 8, 2592, 32, 256); });
   add("position_attention_backward/1x2048x32x256",
       [](Arrays& a) { return position_backward(a, 1, 2048, 32, 256); });
+  add("position_attention_backward/1x162x32x256",
+      [](Arrays& a) { return position_backward(a, 1, 162, 32, 256); });
   add("attention/vit_8x12x197x64", [](Arrays& a) { return tokens_forward(a, 8, 12, 197, 64, false); });
   add("attention/swin_64x3x49x32", [](Arrays& a) { return tokens_forward(a, 64, 3, 49, 32, true); });
   add("attention_backward/vit_8x12x197x64",
@@ -193,8 +239,12 @@ void add_attention_cases(Cases& cases) {
       [](Arrays& a) { return tokens_backward(a, 64, 3, 49, 32, true); });
   for (const bool ours : {true, false}) {
     const std::string name = ours ? "blocked_product/" : "one_dnn_product/";
-    add(name + "2592x2592x32", [ours](Arrays& a) { return product(a, ours, 2592, 2592, 32); });
-    add(name + "2592x256x2592", [ours](Arrays& a) { return product(a, ours, 2592, 256, 2592); });
+    add(
+        name + "2592x2592x32", [ours](Arrays& a) { return product(a, ours, 2592, 2592, 32); },
+        RunsOn::CpuAlone);
+    add(
+        name + "2592x256x2592", [ours](Arrays& a) { return product(a, ours, 2592, 256, 2592); },
+        RunsOn::CpuAlone);
   }
 }
 
