@@ -180,10 +180,13 @@ class CrossModality(NetworkCase):
     @on_the_cpu
     def test_a_file_that_lacks_a_modality_is_refused(self):
         state = narrow(cm.Agw()).state_dict()
-        torch.save({name: tensor for name, tensor in state.items() if "thermal" not in name}, self.path("visible.t"))
-        message = tyto("convert", self.path("visible.t"), "-o", self.path("none.safetensors"), expect=1)[1]
-        self.assertIn("thermal_module.thermal.conv1.weight", message)
-        self.assertFalse(os.path.exists(self.path("none.safetensors")))
+        for lacking in cm.MODALITIES:
+            torch.save({name: tensor for name, tensor in state.items() if lacking not in name}, self.path("half.t"))
+            convert = "convert", self.path("half.t"), "-o", self.path("none.safetensors")
+            tyto(*convert, expect=1)
+            self.assertIn(f"'{lacking}_module.{lacking}.conv1.weight' [any, 3, 7, 7] is missing",
+                          tyto(*convert, "--network", "agw", expect=1)[1])
+            self.assertFalse(os.path.exists(self.path("none.safetensors")))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,9 @@ std::vector<InputInfo> two_stream_inputs(const Weights&, const Options&) {
 }
 
 int first_shared_stage(const Weights& w) {
-  if (w.has("base_resnet.base.conv1.weight") && !w.has("visible_module.visible.conv1.weight")) return 0;
+  const bool own =
+      w.has("visible_module.visible.conv1.weight") || w.has("thermal_module.thermal.conv1.weight");
+  if (!own && w.has("base_resnet.base.conv1.weight")) return 0;
   int stage = 1;
   while (stage <= kLayers && !w.has("base_resnet.base." + layer_name(stage) + "0.conv1.weight") &&
          w.has("visible_module.visible." + layer_name(stage) + "0.conv1.weight"))
