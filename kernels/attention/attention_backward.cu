@@ -54,9 +54,11 @@ __device__ void find_rows(const BackwardOf<T>& p, const KeySet<T>& set, int64_t 
   to.added = added_scores(of, set, b, head);
 }
 
-// Of 64 queries, in shared memory.
+inline constexpr float kLog2E = 1.44269504f;
+
+// Of 64 queries, in shared memory. A probability is 2^(score log2 e - shift).
 struct QueryStatistics {
-  float maximum[kTileRows], share[kTileRows], dot[kTileRows];  // share: 1 / sum
+  float shift[kTileRows], dot[kTileRows];
 };
 
 // A query that attends to nothing, or is none, has probabilities of 0.
@@ -65,18 +67,14 @@ __device__ void load_statistics(const BackwardOf<T>& p, int64_t head_of_all, int
                                 QueryStatistics& to) {
   const int i = threadIdx.x;
   if (i >= kTileRows) return;
-  float maximum = INFINITY, share = 0, dot = 0;
+  float shift = INFINITY, dot = 0;
   if (query + i < p.of.queries) {
     const int64_t row = head_of_all * p.of.queries + query + i;
     const float sum = p.rows.sum[row];
-    if (sum != 0) {
-      maximum = p.rows.maximum[row];
-      share = 1 / sum;
-      if (with_dots) dot = p.row_dots[row];
-    }
+    if (sum != 0) shift = p.rows.maximum[row] * kLog2E + log2f(sum);
+    if (with_dots) dot = p.row_dots[row];
   }
-  to.maximum[i] = maximum;
-  to.share[i] = share;
+  to.shift[i] = shift;
   to.dot[i] = dot;
 }
 
@@ -84,15 +82,16 @@ __device__ void load_statistics(const BackwardOf<T>& p, int64_t head_of_all, int
 template <class T, bool kByKey>
 inline constexpr bool kAcross = kByKey && !kOnTensorCores<T>;
 
-// Scores become probabilities.
+// Products of queries and keys become probabilities.
 // added  null: nothing is
+// keys   from the tile's first on
 template <class T, bool kByKey>
 __device__ __forceinline__ void make_probabilities(const QueryStatistics& of, float scale, const T* added,
                                                    int keys, TileResults& map) {
 #pragma unroll
   for (int i = 0; i < 8; ++i)
 #pragma unroll
-    for (int j = 0; j < 4; ++j) map[i][j] *= scale;
+    for (int j = 0; j < 4; ++j) map[i][j] *= scale * kLog2E;
   if (added)
 #pragma unroll
     for (int i = 0; i < 8; ++i)
@@ -101,17 +100,20 @@ __device__ __forceinline__ void make_probabilities(const QueryStatistics& of, fl
         const unsigned row = result_row<T>(i, j), column = result_column<T>(i, j);
         const float more =
             as_float(added[added_index<T, kAcross<T, kByKey>>(kByKey ? column : row, kByKey ? row : column)]);
-        map[i][j] = more == -INFINITY ? more : map[i][j] + more;
+        map[i][j] = more == -INFINITY ? more : map[i][j] + more * kLog2E;
       }
 #pragma unroll
   for (int i = 0; i < 8; ++i)
 #pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const unsigned row = result_row<T>(i, j), column = result_column<T>(i, j);
-      const unsigned query = kByKey ? column : row;
-      const int key = static_cast<int>(kByKey ? row : column);
-      map[i][j] = key < keys ? expf(map[i][j] - of.maximum[query]) * of.share[query] : 0;
-    }
+    for (int j = 0; j < 4; ++j)
+      map[i][j] = exp2f(map[i][j] - of.shift[kByKey ? result_column<T>(i, j) : result_row<T>(i, j)]);
+  // Rows of keys that are none are not stored, but columns would be summed.
+  if (!kByKey && keys < kTileRows)
+#pragma unroll
+    for (int i = 0; i < 8; ++i)
+#pragma unroll
+      for (int j = 0; j < 4; ++j)
+        if (static_cast<int>(result_column<T>(i, j)) >= keys) map[i][j] = 0;
 }
 
 // Probabilities become gradients of scores.
@@ -129,19 +131,33 @@ __device__ __forceinline__ void make_score_gradients(const QueryStatistics& of, 
 
 enum class Walk { RowDots, Query, Key, Value };
 
-// Shared memory of a walk, in elements of T: two steps' two tiles each, the map of floats, what is added.
+// Shared memory of a walk, in elements of T: two steps' two tiles each, the map of floats, what is added, the
+// block's own rows.
 template <class T>
 inline constexpr int kStepSize = 2 * kTileSize<T>;
 template <class T>
 inline constexpr int kStagedMapSize = kOnTensorCores<T> ? 0 : kTileRows* kTileRows;
 template <class T>
-constexpr size_t walk_bytes(bool added) {
-  return sizeof(T) * (2 * kStepSize<T> + kStagedMapSize<T> + (added ? kTileRows * kTileRows : 0));
+__host__ __device__ constexpr int added_size(bool adds) {
+  return adds ? kTileRows * kTileRows : 0;
+}
+template <class T>
+constexpr size_t walk_bytes(bool adds, int own_tiles) {
+  return sizeof(T) * static_cast<size_t>(2 * kStepSize<T> + kStagedMapSize<T> + added_size<T>(adds) +
+                                         own_tiles * kTileSize<T>);
+}
+// Of which two blocks fit into an A100's or H100's multiprocessor.
+inline constexpr size_t kMostWalkBytes = 80 << 10;
+
+template <class T>
+__host__ __device__ constexpr int tiles_of_columns(int64_t columns) {
+  return columns == 0 ? 1 : static_cast<int>((columns + kTileColumns<T> - 1) / kTileColumns<T>);
 }
 
 template <class T, Walk kWalk>
 __global__ void __launch_bounds__(kTileThreads, 2)
-    attention_gradient_kernel(BackwardOf<T> p, int first_set, int end_set, Tokens<T> to, int slices) {
+    attention_gradient_kernel(BackwardOf<T> p, int first_set, int end_set, Tokens<T> to, int slices,
+                              bool adds, bool keeps_own) {
   constexpr bool kByKey = kWalk == Walk::Key || kWalk == Walk::Value;
   constexpr bool kHasSums = kWalk != Walk::RowDots, kHasGradients = kWalk != Walk::Value;
   TYTO_SHARED_DYNAMIC(T, shared);
@@ -150,6 +166,7 @@ __global__ void __launch_bounds__(kTileThreads, 2)
   HeadRows<T>& head_rows = all_rows[0];
   float* staged_map = reinterpret_cast<float*>(shared + 2 * kStepSize<T>);
   T* added = shared + 2 * kStepSize<T> + kStagedMapSize<T>;
+  T* own = added + added_size<T>(adds);
 
   const AttentionOf<T>& of = p.of;
   const int owned = static_cast<int>(kByKey ? of.sets[first_set].keys : of.queries);
@@ -161,8 +178,8 @@ __global__ void __launch_bounds__(kTileThreads, 2)
   const int depth = static_cast<int>(of.depth), width = static_cast<int>(of.width);
   const int columns_of_all = kWalk == Walk::Value ? width : depth, column = slice * kSliceColumns<T>;
   const int columns = min(kSliceColumns<T>, columns_of_all - column);
-  const auto in_tiles = [](int size) { return max(1, (size + kTileColumns<T> - 1) / kTileColumns<T>); };
-  const int score_steps = in_tiles(depth), map_steps = score_steps + (kHasGradients ? in_tiles(width) : 0);
+  const int score_steps = tiles_of_columns<T>(depth),
+            map_steps = score_steps + (kHasGradients ? tiles_of_columns<T>(width) : 0);
   const int steps = map_steps + (kHasSums ? 1 : 0);
 
   [[maybe_unused]] TileResults sums[kSliceResults<T>] = {};
@@ -173,23 +190,31 @@ __global__ void __launch_bounds__(kTileThreads, 2)
     __syncthreads();  // the set before is done with
     if (threadIdx.x == 0) find_rows(p, set, b, head, head_rows);
     __syncthreads();
-    const bool adds = set.bias.data || set.mask.data;
+    const bool set_adds = set.bias.data || set.mask.data;
     const auto keys = static_cast<int>(set.keys), others = kByKey ? static_cast<int>(of.queries) : keys;
-    const auto load_step = [&](int step, int other, T* to_tiles) {
-      const bool of_scores = step < score_steps, of_map = step < map_steps;
-      const TokenRows<const T>& first = of_scores              ? (kByKey ? head_rows.k : head_rows.q)
-                                        : of_map               ? (kByKey ? head_rows.v : head_rows.dy)
-                                        : kWalk == Walk::Query ? head_rows.k
-                                        : kWalk == Walk::Key   ? head_rows.q
-                                                               : head_rows.dy;
-      const TokenRows<const T>& second = of_scores ? (kByKey ? head_rows.q : head_rows.k)
-                                         : of_map  ? (kByKey ? head_rows.dy : head_rows.v)
-                                                   : first;
-      const int c = of_map ? (of_scores ? step : step - score_steps) * kTileColumns<T> : column;
-      load_tile(first, of_map ? row : other, c, to_tiles);
-      if (of_map || columns > kTileColumns<T>)
-        load_tile(second, other, of_map ? c : c + kTileColumns<T>, to_tiles + kTileSize<T>);
+    // Columns of a step on the way to the map.
+    const auto column_of = [&](int step) {
+      return (step < score_steps ? step : step - score_steps) * kTileColumns<T>;
     };
+    const auto load_own = [&](int step, T* tile) {
+      const bool of_scores = step < score_steps;
+      load_tile(kByKey ? (of_scores ? head_rows.k : head_rows.v) : (of_scores ? head_rows.q : head_rows.dy),
+                row, column_of(step), tile);
+    };
+    const auto load_step = [&](int step, int other, T* two_tiles) {
+      const bool of_scores = step < score_steps, of_map = step < map_steps;
+      const TokenRows<const T>& from = of_scores              ? (kByKey ? head_rows.q : head_rows.k)
+                                       : of_map               ? (kByKey ? head_rows.dy : head_rows.v)
+                                       : kWalk == Walk::Query ? head_rows.k
+                                       : kWalk == Walk::Key   ? head_rows.q
+                                                              : head_rows.dy;
+      load_tile(from, other, of_map ? column_of(step) : column, two_tiles);
+      if (!of_map && columns > kTileColumns<T>)
+        load_tile(from, other, column + kTileColumns<T>, two_tiles + kTileSize<T>);
+      if (of_map && !keeps_own) load_own(step, two_tiles + kTileSize<T>);
+    };
+    if (keeps_own && s == first_set)
+      for (int step = 0; step < map_steps; ++step) load_own(step, own + step * kTileSize<T>);
     int buffer = 0;
     if (others > 0) load_step(0, 0, shared);
     commit_async();
@@ -205,29 +230,31 @@ __global__ void __launch_bounds__(kTileThreads, 2)
         const int next_other = last ? other + kTileRows : other;
         if (next_other < others) load_step(last ? 0 : step + 1, next_other, shared + buffer * kStepSize<T>);
         commit_async();
-        if (step < score_steps) {
-          multiply_rows(tiles, tiles + kTileSize<T>, min(kTileColumns<T>, depth - step * kTileColumns<T>),
-                        map);
-        } else if (step < map_steps) {
-          multiply_rows(tiles, tiles + kTileSize<T>,
-                        min(kTileColumns<T>, width - (step - score_steps) * kTileColumns<T>), gradients);
+        if (step < map_steps) {
+          const T* const of_own = keeps_own ? own + step * kTileSize<T> : tiles + kTileSize<T>;
+          const int left = (step < score_steps ? depth : width) - column_of(step);
+          // Two calls: registers are not chosen at run time.
+          if (step < score_steps)
+            multiply_rows(of_own, tiles, min(kTileColumns<T>, left), map);
+          else
+            multiply_rows(of_own, tiles, min(kTileColumns<T>, left), gradients);
         } else if constexpr (kHasSums) {
           multiply_map(map, tiles, columns, staged_map, sums);
         }
         if (step + 1 != map_steps) continue;
         if (kByKey) load_statistics(p, head_of_all, other, kHasGradients, statistics[0]);
-        if (adds)
+        if (set_adds)
           load_added<T, kAcross<T, kByKey>>(head_rows.added, kByKey ? other : row, kByKey ? row : other,
                                             added);
-        if (kByKey || adds) __syncthreads();
-        make_probabilities<T, kByKey>(statistics[0], of.scale, adds ? added : nullptr,
+        if (kByKey || set_adds) __syncthreads();
+        make_probabilities<T, kByKey>(statistics[0], of.scale, set_adds ? added : nullptr,
                                       keys - (kByKey ? row : other), map);
         if constexpr (kWalk == Walk::RowDots) {
 #pragma unroll
           for (int i = 0; i < 8; ++i)
 #pragma unroll
             for (int j = 0; j < 4; ++j) dots[row_of_thread<T>(i, j)] += map[i][j] * gradients[i][j];
-          if (adds) __syncthreads();  // what is added is read
+          if (set_adds) __syncthreads();  // what is added is read
         } else if constexpr (kHasGradients) {
           make_score_gradients<T, kByKey>(statistics[0], gradients, map);
         }
@@ -367,12 +394,16 @@ void scaled_attention_backward(const AttentionOf<T>& of, const RowStatistics& ro
                                     Tokens<T> result) {
     const int64_t slices = std::max<int64_t>(1, (columns + kSliceColumns<T> - 1) / kSliceColumns<T>);
     const int64_t blocks = of.batch * of.heads * tiles_of(owned);
-    launch<attention_gradient_kernel<T, kWalk>>({.grid = blocks_for(blocks * slices, 1),
-                                                 .block = kTileThreads,
-                                                 .shared_bytes = walk_bytes<T>(adds),
-                                                 .stream = stream,
-                                                 .work = work(keys, slices, kWalk == Walk::Value, columns)},
-                                                p, first_set, end_set, result, static_cast<int>(slices));
+    const int own_tiles =
+        tiles_of_columns<T>(of.depth) + (kWalk == Walk::Value ? 0 : tiles_of_columns<T>(of.width));
+    const bool keeps_own = walk_bytes<T>(adds, own_tiles) <= kMostWalkBytes;
+    launch<attention_gradient_kernel<T, kWalk>>(
+        {.grid = blocks_for(blocks * slices, 1),
+         .block = kTileThreads,
+         .shared_bytes = walk_bytes<T>(adds, keeps_own ? own_tiles : 0),
+         .stream = stream,
+         .work = work(keys, slices, kWalk == Walk::Value, columns)},
+        p, first_set, end_set, result, static_cast<int>(slices), adds, keeps_own);
   };
   if (dots_wanted)
     walk.template operator()<Walk::RowDots>(of.queries, all_keys, 0, 0, of.key_sets, Tokens<T>{});

@@ -6,8 +6,9 @@
 // tiles read, meet no bank twice, and neither does a row as a whole, which is how it is written.
 #pragma once
 
-#include <bit>
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 #include "kernels/common/async_copy.cuh"
 #include "kernels/common/elements.cuh"
@@ -170,8 +171,15 @@ __device__ __forceinline__ void multiply_rows(const T* a, const T* b, int column
 
 template <class T>
 __device__ __forceinline__ unsigned two_elements(float first, float second) {
-  const Pack<T, 2> two = {{from_float<T>(first), from_float<T>(second)}};
-  return std::bit_cast<unsigned>(two);
+  unsigned both;
+  if constexpr (std::is_same_v<T, Half>) {
+    const __half2 two = __floats2half2_rn(first, second);
+    memcpy(&both, &two, sizeof(both));
+  } else {
+    const __nv_bfloat162 two = __floats2bfloat162_rn(first, second);
+    memcpy(&both, &two, sizeof(both));
+  }
+  return both;
 }
 
 // Columns of a product with a map: two tiles' side by side. A thread's results: of halves [tile] as above; of
