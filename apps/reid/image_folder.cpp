@@ -59,7 +59,7 @@ std::string read_list(const fs::path& list, const char* dataset) {
   return read_text(list, kMaxListBytes);
 }
 
-// What a message shows of a file that may be no text at all.
+// What a message ends with of a file that may be no text at all.
 std::string_view shortened(std::string_view text) { return text.substr(0, 100); }
 
 // The parts of `text` between the separators that are not empty.
@@ -82,7 +82,7 @@ ImageFolder listed(SetKind set, const fs::path& root, const fs::path& list, int6
   int64_t number = 0;
   const auto bad = [&](std::string_view line, const char* what) {
     throw Error(ErrorKind::Format,
-                fmt::format("{}: line {}, '{}', {}", list.string(), number, shortened(line), what));
+                fmt::format("{}: line {} {}: '{}'", list.string(), number, what, shortened(line)));
   };
   for (size_t begin = 0, end = 0; begin < text.size(); begin = end + 1) {
     end = std::min(text.find('\n', begin), text.size());
@@ -129,9 +129,10 @@ std::vector<ImageFolder> list_sysu(const fs::path& root, const Shard& shard, Ski
   for (const std::string_view part : split(text, ", \t\r\n")) {
     const auto identity = whole_number(part);
     if (!identity || *identity < 0)
-      throw Error(ErrorKind::Format, fmt::format("{}: '{}' is no identity; the list is of whole numbers with "
-                                                 "commas between them",
-                                                 list.string(), shortened(part)));
+      throw Error(ErrorKind::Format,
+                  fmt::format("{}: holds something else than identities, whole numbers with commas between "
+                              "them: '{}'",
+                              list.string(), shortened(part)));
     identities.insert(*identity);
   }
   if (identities.empty())

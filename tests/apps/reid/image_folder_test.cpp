@@ -95,8 +95,9 @@ TEST_F(Sysu, NamesAMissingListOrCamera) {
 }
 
 TEST_F(Sysu, NamesWhatIsNoIdentity) {
-  for (const auto& [text, part] :
-       {std::pair{"6,x7,8", "'x7' is no identity"}, {"6 -7", "'-7' is no identity"}, {"\n", "no identity"}}) {
+  for (const auto& [text, part] : {std::pair{"6,x7,8", "with commas between them: 'x7'"},
+                                   {"6 -7", "them: '-7'"},
+                                   {"\n", "no identity"}}) {
     write("exp/test_id.txt", text);
     expect_refusal(ErrorKind::Format, part, [&] { list(); });
   }
@@ -139,10 +140,12 @@ TEST_F(Regdb, NamesALineOfAnotherForm) {
        {"Visible/7/b.bmp", "Visible/7/b.bmp one", "Visible/7/b.bmp -1", " 3", "Visible/7/b.bmp 1.5"}) {
     write("idx/test_visible_3.txt", "Visible/12/a.bmp 0\n" + std::string(line) + "\n");
     expect_refusal(ErrorKind::Format,
-                   "test_visible_3.txt: line 2, '" + std::string(line) + "', is not a path", [&] { list(); });
+                   "test_visible_3.txt: line 2 is not a path, a space and a label that is a whole number: '" +
+                       std::string(line) + "'",
+                   [&] { list(); });
   }
   write("idx/test_visible_3.txt", "a.bmp 0\na.bmp 1\n");
-  expect_refusal(ErrorKind::Format, "line 2, 'a.bmp 1', names an image a second time", [&] { list(); });
+  expect_refusal(ErrorKind::Format, "line 2 names an image a second time: 'a.bmp 1'", [&] { list(); });
 }
 
 }  // namespace
