@@ -51,8 +51,8 @@ class Observer {
   virtual void atomic(const void* /*address*/, size_t /*bytes*/, const void* /*position*/,
                       bool /*order_matters*/) {}
 
-  // A warp multiplied tiles on tensor cores: so many products, each with its sum.
-  virtual void tensor_products(TensorOperands, int64_t /*products*/) {}
+  // A warp multiplied tiles on tensor cores, at `position` in the code: so many products, each with its sum.
+  virtual void tensor_products(TensorOperands, int64_t /*products*/, const void* /*position*/) {}
 
   // Memory comes and goes. Shared memory lives for one block.
   virtual void allocated(const void* /*address*/, size_t /*bytes*/, Space, int /*device*/) {}

@@ -86,7 +86,8 @@ void multiply(TensorOperands operands, float (&c)[4], const unsigned (&a)[4], co
   Fragments fragments{c, a, b};
   meet("mma.sync", kExchanges[static_cast<int>(operands)], &fragments, where);
   if (Observer* const watching = observer(); watching && lane() == 0)
-    watching->tensor_products(operands, int64_t{16} * 8 * (operands == TensorOperands::Tf32 ? 8 : 16));
+    watching->tensor_products(operands, int64_t{16} * 8 * (operands == TensorOperands::Tf32 ? 8 : 16),
+                              __builtin_return_address(0));
 }
 
 // Adding half of the last kept place carries into the exponent as it should; infinities and NaNs stay.

@@ -37,9 +37,7 @@ class Instrument final : public Observer {
   void warp_rendezvous(int warp, uint32_t lanes, bool orders_memory) override;
   void threads_missed_barrier(const MissedBarrier& missed) override;
   void atomic(const void* address, size_t bytes, const void* position, bool order_matters) override;
-  void tensor_products(TensorOperands operands, int64_t products) override {
-    (operands == TensorOperands::Tf32 ? launch_.tf32_products : launch_.half_products) += products;
-  }
+  void tensor_products(TensorOperands operands, int64_t products, const void* position) override;
   void allocated(const void* address, size_t bytes, Space space, int) override {
     memory_.add(address, bytes, space);
   }
@@ -139,6 +137,11 @@ void Instrument::threads_missed_barrier(const MissedBarrier& missed) {
 
 void Instrument::atomic(const void* address, size_t bytes, const void* position, bool order_matters) {
   access(address, bytes, AccessKind::Atomic, position, bytes, order_matters);
+}
+
+void Instrument::tensor_products(TensorOperands operands, int64_t products, const void* position) {
+  Counts& counts = counts_at(kernel_->sites.id(position, AccessKind::Read));
+  (operands == TensorOperands::Tf32 ? counts.tf32_products : counts.half_products) += products;
 }
 
 void Instrument::access(const void* pointer, size_t bytes, AccessKind kind, const void* position,

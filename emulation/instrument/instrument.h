@@ -48,9 +48,12 @@ struct Counts {
   int64_t lanes = 0;             // active, over all requests
   int64_t atomics = 0;           // threads' atomic operations; their bytes and sectors are counted above
   int64_t local_bytes = 0;       // on the thread's own stack: what a GPU may keep in registers
+  // On tensor cores, each with its sum; of 16-bit operands (fp16, bf16), and of tf32.
+  int64_t half_products = 0, tf32_products = 0;
 
   Counts& operator+=(const Counts&);
   int64_t requests() const { return global_requests + shared_requests; }
+  int64_t products() const { return half_products + tf32_products; }
 };
 
 struct LineProfile {
@@ -65,9 +68,7 @@ struct LaunchProfile {
   int64_t distinct_bytes_read = 0,
           distinct_bytes_written = 0;  // of device memory: to set against the contract
   int64_t most_atomics_on_one_address = 0;
-  int64_t block_barriers = 0;  // over all blocks
-  // On tensor cores, each with its sum; of 16-bit operands (fp16, bf16), and of tf32.
-  int64_t half_products = 0, tf32_products = 0;
+  int64_t block_barriers = 0;               // over all blocks
   double operations = 0, exponentials = 0;  // scalar ones, as the launch states them: see ScalarWork
 };
 

@@ -22,7 +22,8 @@ void print_row(const std::string& name, const Counts& c, std::ostream& out) {
   out << std::setw(8) << ratio(c.sectors, c.ideal_sectors);
   for (const int64_t number : {c.global_bytes_read, c.global_bytes_written}) out << std::setw(13) << number;
   out << std::setw(12) << c.wavefronts << std::setw(8) << ratio(c.wavefronts, c.ideal_wavefronts);
-  out << std::setw(10) << c.atomics << std::setw(7) << ratio(c.lanes, c.requests()) << "\n";
+  out << std::setw(10) << c.atomics << std::setw(7) << ratio(c.lanes, c.requests()) << std::setw(12)
+      << c.products() << "\n";
 }
 
 }  // namespace
@@ -41,6 +42,8 @@ Counts& Counts::operator+=(const Counts& c) {
   lanes += c.lanes;
   atomics += c.atomics;
   local_bytes += c.local_bytes;
+  half_products += c.half_products;
+  tf32_products += c.tf32_products;
   return *this;
 }
 
@@ -57,10 +60,10 @@ void print_profile(const Profile& profile, std::ostream& out) {
     out << "  " << std::left << std::setw(48) << "line" << std::right << std::setw(12) << "requests"
         << std::setw(12) << "sectors" << std::setw(8) << "/ideal" << std::setw(13) << "bytes read"
         << std::setw(13) << "written" << std::setw(12) << "wavefronts" << std::setw(8) << "/ideal"
-        << std::setw(10) << "atomics" << std::setw(7) << "lanes"
+        << std::setw(10) << "atomics" << std::setw(7) << "lanes" << std::setw(12) << "products"
         << "\n";
     for (const LineProfile& line : kernel.lines)
-      if (line.counts.requests() > 0) print_row(line.line, line.counts, out);
+      if (line.counts.requests() + line.counts.products() > 0) print_row(line.line, line.counts, out);
     print_row("all", kernel.total(), out);
   }
 }
@@ -79,8 +82,8 @@ void print_launches(const Profile& profile, std::ostream& out) {
            {volume(launch.grid), volume(launch.block), static_cast<int64_t>(launch.dynamic_shared_bytes),
             c.global_requests, c.sectors, launch.distinct_bytes_read + launch.distinct_bytes_written,
             c.shared_requests, c.wavefronts, c.atomics, launch.most_atomics_on_one_address,
-            launch.block_barriers, launch.half_products, launch.tf32_products,
-            static_cast<int64_t>(launch.operations), static_cast<int64_t>(launch.exponentials)})
+            launch.block_barriers, c.half_products, c.tf32_products, static_cast<int64_t>(launch.operations),
+            static_cast<int64_t>(launch.exponentials)})
         out << "\t" << number;
       out << "\n";
     }

@@ -488,15 +488,22 @@ TEST_F(InstrumentTest, AtomicsByAddress) {
   EXPECT_EQ(kernel.launches[0].distinct_bytes_written, 4);
 }
 
-TEST_F(InstrumentTest, ProductsOnTensorCoresAreCountedOnceAWarp) {
+TEST_F(InstrumentTest, ProductsOnTensorCoresAreCountedOnceAWarpAndByLine) {
   DeviceArray<float> y(3 * 64);
   instrument_kernels::multiply_tiles(y.data(), 3);
   const KernelProfile kernel = profile();
-  EXPECT_EQ(kernel.launches[0].half_products, 3 * 2 * 2 * 16 * 8 * 16);  // blocks, warps, tiles
-  EXPECT_EQ(kernel.launches[0].tf32_products, 3 * 2 * 3 * 16 * 8 * 8);
+  EXPECT_EQ(kernel.launches[0].counts.half_products, 3 * 2 * 2 * 16 * 8 * 16);  // blocks, warps, tiles
+  EXPECT_EQ(kernel.launches[0].counts.tf32_products, 3 * 2 * 3 * 16 * 8 * 8);
+  std::vector<std::string> lines;
+  for (const auto& line : kernel.lines)
+    if (line.counts.products() > 0) lines.push_back(line.line);
+  EXPECT_EQ(lines, (std::vector<std::string>{"tests/emulation/instrument/kernels.cu:201",
+                                             "tests/emulation/instrument/kernels.cu:202"}));
   std::ostringstream table;
   emulation::instrument::print_launches({kernel}, table);
   EXPECT_NE(table.str().find("\t24576\t18432\t640\t12\n"), std::string::npos) << table.str();
+  emulation::instrument::print_profile({kernel}, table);
+  EXPECT_NE(table.str().find(" 43008\n"), std::string::npos) << table.str();  // the row of all lines
 }
 
 TEST_F(InstrumentTest, LinesAddUpToTheLaunch) {

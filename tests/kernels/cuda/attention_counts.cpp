@@ -39,7 +39,7 @@ emulation::instrument::LaunchProfile take_launches() {
   emulation::instrument::LaunchProfile all;
   for (const auto& kernel : emulation::instrument::take_profile())
     for (const auto& launch : kernel.launches) {
-      all.half_products += launch.half_products;
+      all.counts += launch.counts;
       all.operations += launch.operations;
       all.exponentials += launch.exponentials;
       all.distinct_bytes_read += launch.distinct_bytes_read;
@@ -62,10 +62,10 @@ TYPED_TEST(AttentionCounts, OfTheForwardPass) {
   const auto launches = take_launches();
   const double products = kPairs * (kDepth + kChannels);
   if (sizeof(T) == 2) {
-    EXPECT_GE(static_cast<double>(launches.half_products), products);
+    EXPECT_GE(static_cast<double>(launches.counts.half_products), products);
     EXPECT_LE(launches.operations, 0.05 * products);
   } else {
-    EXPECT_EQ(launches.half_products, 0);
+    EXPECT_EQ(launches.counts.half_products, 0);
     EXPECT_GE(launches.operations, products);
   }
   EXPECT_GE(launches.exponentials, kPairs);
@@ -91,8 +91,8 @@ TYPED_TEST(AttentionCountsOfHalves, OfTheBackwardPass) {
   const auto launches = take_launches();
   // The map and its gradient at least once, and three products with them.
   const double products = kPairs * (3 * kDepth + 2 * kChannels);
-  EXPECT_GE(static_cast<double>(launches.half_products), products);
-  EXPECT_LE(launches.operations, 0.05 * static_cast<double>(launches.half_products));
+  EXPECT_GE(static_cast<double>(launches.counts.half_products), products);
+  EXPECT_LE(launches.operations, 0.05 * static_cast<double>(launches.counts.half_products));
 }
 
 }  // namespace
