@@ -32,9 +32,15 @@ __global__ void __launch_bounds__(kColumns)
 void pairwise_iou(const float* a, int64_t n, const float* b, int64_t k, float* ious, Stream stream) {
   checked_int(n * k, "the pairs of two sets of boxes");
   const int64_t column_blocks = (k + kColumns - 1) / kColumns, row_blocks = (n + kRows - 1) / kRows;
-  launch<pairwise_iou_kernel>(
-      {.grid = static_cast<unsigned>(column_blocks * row_blocks), .block = kColumns, .stream = stream}, a,
-      static_cast<unsigned>(n), b, static_cast<unsigned>(k), static_cast<unsigned>(column_blocks), ious);
+  // Of a pair: four comparisons of corners, a difference and a comparison a side, the shared area, the sum
+  // and the difference of areas; the quotient.
+  const double pairs = static_cast<double>(n) * static_cast<double>(k);
+  launch<pairwise_iou_kernel>({.grid = static_cast<unsigned>(column_blocks * row_blocks),
+                               .block = kColumns,
+                               .stream = stream,
+                               .work = {.operations = 11 * pairs, .exponentials = pairs}},
+                              a, static_cast<unsigned>(n), b, static_cast<unsigned>(k),
+                              static_cast<unsigned>(column_blocks), ious);
 }
 
 }  // namespace tyto::kernels

@@ -67,8 +67,12 @@ void roi_align(std::span<const Nhwc<const T>> maps, const Rois& rois, const RoiA
                const Nhwc<T>& features, Stream stream) {
   const RoiMaps<const T> levels = roi_maps(maps, params.levels);
   const auto go = [&]<auto kernel>(int pack) {
-    launch<kernel>(cover_bins(rois, params.height * params.width, features.channels / pack, stream), levels,
-                   rois, params, features.data);
+    LaunchConfig config = cover_bins(rois, params.height * params.width, features.channels / pack, stream);
+    // A sample is four cells, each weighed and added. How many a bin has where they are one a cell, boxes
+    // tell that only the device knows: then nothing is stated.
+    config.work.operations =
+        4.0 * params.sampling_ratio * params.sampling_ratio * static_cast<double>(features.elements());
+    launch<kernel>(config, levels, rois, params, features.data);
   };
   constexpr int N = kPack<T>;
   if (roi_packable<N, T>(levels, features.data))

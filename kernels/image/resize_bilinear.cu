@@ -40,9 +40,13 @@ void resize_bilinear(const uint8_t* image, const ResizeParams& p, const Normaliz
   check_window(p);
   if (gives_bytes(p.resampling))
     throw std::invalid_argument("resize_bilinear: a resampling that gives bytes");
+  // Of an output, at a scale of 1/255: a difference and two quotients for each of four pixels, and six
+  // products, three with a sum.
+  const double outputs = 3.0 * p.window_height * p.window_width;
   launch<bilinear_kernel>({.grid = {static_cast<unsigned>(p.window_height), pixel_tiles(p.window_width)},
                            .block = kPixelThreads,
-                           .stream = stream},
+                           .stream = stream,
+                           .work = {.operations = 10 * outputs, .exponentials = 8 * outputs}},
                           DeviceImage{image, p.in_height, p.in_width}, BilinearAxis(horizontal_range(p)),
                           BilinearAxis(vertical_range(p)), params, planes, plane_stride, row_stride);
 }

@@ -66,10 +66,18 @@ __global__ void __launch_bounds__(kBlock)
   for (int k = 0; k < size; ++k) y[k * inner] = from_float<T>(expf(as_float(x[k * inner]) - largest) * by);
 }
 
+// An element's comparison, difference, sum and product.
+ScalarWork work_of(int64_t elements) {
+  const auto all = static_cast<double>(elements);
+  return {.operations = 4 * all, .exponentials = all};
+}
+
 template <class T>
 void softmax_rows(const T* x, int64_t rows, int size, T* y, Stream stream) {
   const auto go = [&]<int N, int kThreads>() {
-    launch<softmax_rows_kernel<T, N, kThreads>>(cover_reduced_rows<kThreads>(rows, stream), x, rows, size, y);
+    LaunchConfig config = cover_reduced_rows<kThreads>(rows, stream);
+    config.work = work_of(rows * size);
+    launch<softmax_rows_kernel<T, N, kThreads>>(config, x, rows, size, y);
   };
   if (packable<kPack<T>>(size, x, y))
     with_row_threads<kPack<T>>(size, go);
@@ -84,7 +92,10 @@ void softmax(const T* x, const Axis& axis, T* y, Stream stream) {
   const int size = checked_int(axis.size, "a dimension of softmax");
   if (axis.inner == 1) return softmax_rows(x, axis.outer, size, y, stream);
   const int64_t columns = axis.outer * axis.inner;
-  launch<softmax_columns_kernel<T>>({.grid = blocks_for(columns, kBlock), .block = kBlock, .stream = stream},
+  launch<softmax_columns_kernel<T>>({.grid = blocks_for(columns, kBlock),
+                                     .block = kBlock,
+                                     .stream = stream,
+                                     .work = work_of(axis.elements())},
                                     x, columns, size, axis.inner, y);
 }
 
