@@ -262,14 +262,14 @@ void backward_of_head(const Backward& w, int64_t b, int64_t head, const Strip& s
   }
 }
 
-// Heads that add to one gradient of a bias, in this order.
+// Heads that add to one gradient of a bias, in this order: items of the batch and heads that are equal modulo
+// these.
 struct Groups {
-  int64_t batch,
-      heads;  // groups: batch * heads; an item of the batch and a head belong to theirs modulo these
+  int64_t batch, heads;
 
   explicit Groups(const Backward& w) : batch(w.of.batch), heads(w.of.heads) {
     for (size_t s = 0; s < static_cast<size_t>(w.of.key_sets); ++s)
-      if (w.gradients.sets[s].bias && w.of.sets[s].bias.data) {
+      if (w.gradients.sets[s].bias) {
         batch = std::gcd(batch, w.of.sets[s].bias.batch);
         if (w.of.sets[s].bias.heads == 1) heads = 1;
       }

@@ -131,12 +131,13 @@ int64_t position_attention_scratch_floats(const PositionAttentionOf<float>& of, 
 
 void position_attention_cpu(const PositionAttentionOf<float>& of, float* y, const RowStatistics& statistics,
                             float* scratch) {
+  const float gamma = *of.gamma;
   attend_all(attention_of(of), statistics, scratch, [&](const QueryBlock& queries, const Block& block) {
     for (int64_t q = 0; q < queries.count; ++q) {
       const float by = share(block.sum[q]);
       const int64_t at = (queries.b * of.positions + queries.first + q) * of.channels;
       for (int64_t c = 0; c < of.channels; ++c)
-        y[at + c] = *of.gamma * (by * block.y[q * of.channels + c]) + of.x[at + c];
+        y[at + c] = gamma * (by * block.y[q * of.channels + c]) + of.x[at + c];
     }
   });
 }

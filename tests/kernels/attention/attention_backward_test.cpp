@@ -76,9 +76,9 @@ void run(const AttentionOf<float>& of, Tokens<const float> y_gradient, const Att
   const Threads only(threads);
   const auto rows = static_cast<size_t>(of.batch * of.heads * of.queries);
   std::vector<float> y(rows * static_cast<size_t>(of.width)), maximum(rows), sum(rows);
-  std::vector<float> scratch(static_cast<size_t>(attention_scratch_floats(of, threads)));
+  std::vector<float> scratch(static_cast<size_t>(attention_scratch_floats(of, threads)), std::nanf(""));
   attention_cpu(of, {y.data(), of.heads * of.width}, {maximum.data(), sum.data()}, scratch.data());
-  std::vector<float> more(static_cast<size_t>(attention_backward_scratch_floats(of, threads)));
+  std::vector<float> more(static_cast<size_t>(attention_backward_scratch_floats(of, threads)), std::nanf(""));
   attention_backward_cpu(of, {maximum.data(), sum.data()}, y_gradient, to, more.data());
 }
 
@@ -153,10 +153,10 @@ TEST(AttentionBackward, OfEveryBias) {
 
 TEST(AttentionBackward, OfEveryMask) {
   for (int64_t mask_batch : {1, 2})
-    for (int64_t queries : {1, 20})
+    for (int64_t queries : {1, 100})
       compare({.batch = 2,
                .heads = 2,
-               .queries = 20,
+               .queries = 100,
                .keys = {101},
                .depth = 4,
                .width = 4,
@@ -304,9 +304,10 @@ TEST(PositionAttentionBackward, EqualsTheReference) {
     std::vector<float> to_q(q.size()), to_k(k.size()), to_v(v.size()), to_x(x.size());
     float to_gamma = kUntouched;
     const Threads two(2);
-    std::vector<float> scratch(static_cast<size_t>(position_attention_scratch_floats(p, 2)));
+    std::vector<float> scratch(static_cast<size_t>(position_attention_scratch_floats(p, 2)), std::nanf(""));
     position_attention_cpu(p, y.data(), {maximum.data(), sum.data()}, scratch.data());
-    std::vector<float> more(static_cast<size_t>(position_attention_backward_scratch_floats(p, 2)));
+    std::vector<float> more(static_cast<size_t>(position_attention_backward_scratch_floats(p, 2)),
+                            std::nanf(""));
     position_attention_backward_cpu(p, {maximum.data(), sum.data()}, y_gradient.data(),
                                     {to_q.data(), to_k.data(), to_v.data(), to_x.data(), &to_gamma},
                                     more.data());

@@ -15,10 +15,11 @@ struct AttentionSizes {
   int64_t batch = 1, heads = 1, queries = 1;
   std::vector<int64_t> keys = {1};  // of each set
   int64_t depth = 1, width = 1;
-  float largest_score = 4;                   // about: five deviations
-  int64_t bias_batch = 0, bias_heads = 1;    // 0: no bias
-  int64_t mask_batch = 0, mask_queries = 1;  // 0: no mask; every third key is left out, all of the last query
-  int64_t gap = 0;                           // between rows of tokens
+  float largest_score = 4;                 // about: five deviations
+  int64_t bias_batch = 0, bias_heads = 1;  // 0: no bias
+  int64_t mask_batch = 0,
+          mask_queries = 1;  // 0: no mask; a third of the keys is left out, all of the last query
+  int64_t gap = 0;           // between rows of tokens
 };
 
 class AttentionProblem {
@@ -39,7 +40,8 @@ class AttentionProblem {
       if (s.mask_batch > 0) {
         std::vector<int32_t>& mask = masks_.emplace_back(s.mask_batch * s.mask_queries * set.keys);
         const size_t first_of_last = mask.size() - static_cast<size_t>(s.mask_queries > 1 ? set.keys : 0);
-        for (size_t j = 0; j < mask.size(); ++j) mask[j] = j < first_of_last && j % 3 != 1;
+        for (size_t j = 0; j < mask.size(); ++j)
+          mask[j] = j < first_of_last && (static_cast<uint32_t>(j) * 0x9E3779B9u >> 28) % 3 != 1;
         set.mask = {mask.data(), s.mask_batch, s.mask_queries};
       }
     }

@@ -30,7 +30,8 @@ struct Maps {
     std::vector<float> y(x.size());
     const int before = omp_get_max_threads();
     omp_set_num_threads(threads);
-    std::vector<float> scratch(static_cast<size_t>(position_attention_scratch_floats(of, threads)));
+    std::vector<float> scratch(static_cast<size_t>(position_attention_scratch_floats(of, threads)),
+                               std::nanf(""));
     position_attention_cpu(of, y.data(), {}, scratch.data());
     omp_set_num_threads(before);
     return y;

@@ -43,9 +43,9 @@ void compare(const ProductLevel& level, const Sizes& s, bool a_by_columns, bool 
   const int64_t b_stride = (b_by_columns ? s.depth : s.columns) + kGap, c_stride = s.columns + kGap;
   const std::vector<float> a = whole_numbers((s.rows + s.depth + kGap) * a_stride, 1);
   const std::vector<float> b = whole_numbers((s.columns + s.depth + kGap) * b_stride, 2);
-  std::vector<float> packed(static_cast<size_t>(packed_floats(s.depth, s.columns)));
+  std::vector<float> packed(static_cast<size_t>(packed_floats(s.depth, s.columns)), kUntouched);
   (b_by_columns ? pack_columns : pack_rows)(b.data(), b_stride, s.depth, s.columns, 2, packed.data());
-  std::vector<float> c(static_cast<size_t>(s.rows * c_stride), kUntouched);
+  std::vector<float> c(static_cast<size_t>((s.rows + 1) * c_stride), kUntouched);
   level.product({.rows = s.rows,
                  .columns = s.columns,
                  .depth = s.depth,
@@ -57,10 +57,11 @@ void compare(const ProductLevel& level, const Sizes& s, bool a_by_columns, bool 
                  .c = c.data(),
                  .c_row = c_stride,
                  .accumulate = accumulate});
-  for (int64_t i = 0; i < s.rows; ++i)
+  for (int64_t i = 0; i <= s.rows; ++i)
     for (int64_t j = 0; j < c_stride; ++j) {
-      float want = j < s.columns && !accumulate ? 0 : kUntouched;
-      for (int64_t k = 0; j < s.columns && k < s.depth; ++k)
+      const bool inside = i < s.rows && j < s.columns;
+      float want = inside && !accumulate ? 0 : kUntouched;
+      for (int64_t k = 0; inside && k < s.depth; ++k)
         want += 2 * a[static_cast<size_t>(a_by_columns ? k * a_stride + i : i * a_stride + k)] *
                 b[static_cast<size_t>(b_by_columns ? j * b_stride + k : k * b_stride + j)];
       ASSERT_EQ(c[static_cast<size_t>(i * c_stride + j)], want) << i << " " << j;
@@ -73,6 +74,18 @@ TEST(BlockedProduct, EqualsTheLoopOnEveryLevel) {
       for (bool a_by_columns : {false, true})
         for (bool b_by_columns : {false, true})
           compare(level, sizes, a_by_columns, b_by_columns, a_by_columns == b_by_columns);
+}
+
+TEST(BlockedProduct, PacksZerosBesideB) {
+  constexpr int64_t kDepth = 6, kColumns = 37;
+  const std::vector<float> b = whole_numbers(kDepth * kColumns, 1);
+  for (const auto& pack : {pack_rows, pack_columns}) {
+    std::vector<float> packed(static_cast<size_t>(packed_floats(kDepth, kColumns)), 77);
+    pack(b.data(), pack == pack_rows ? kColumns : kDepth, kDepth, kColumns, 1, packed.data());
+    for (size_t k = 0; k < kDepth; ++k)
+      for (size_t j = kColumns - kProductPanel; j < kProductPanel; ++j)
+        EXPECT_EQ(packed[(kDepth + k) * kProductPanel + j], 0) << k << " " << j;
+  }
 }
 
 TEST(BlockedProduct, ReadsRowsOfBWhereTheyStand) {
