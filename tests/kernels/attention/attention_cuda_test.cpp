@@ -156,8 +156,16 @@ TEST(Attention, RefusesMoreThanAnIndexHolds) {
 }
 
 TEST(Profile, Attention) {
-  compare<__half>(
-      {.batch = profile_batch(), .heads = 2, .queries = 130, .keys = {197}, .depth = 64, .width = 64});
+  const AttentionSizes plain = {
+      .batch = profile_batch(), .heads = 2, .queries = 130, .keys = {197}, .depth = 64, .width = 64};
+  compare<__half>(plain);
+  AttentionSizes windows = plain;  // with a bias of their own and a mask
+  windows.bias_heads = 2;
+  windows.queries = windows.mask_queries = 64;
+  windows.keys = {64};
+  windows.bias_batch = windows.mask_batch = 1;
+  compare<__half>(windows);
+  compare<float>(windows);
 }
 
 }  // namespace

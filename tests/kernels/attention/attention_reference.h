@@ -94,11 +94,12 @@ inline double attention_value(const AttentionOf<float>& of, const AttentionRow& 
 
 // What roundings do to probabilities of a row, relative to them. Sums of n terms are off by sqrt(n) unit
 // roundoffs of their size, five times that in the worst of a million (sum_tolerance); a score's error is one
-// of its e^x, which itself has two units, and its argument a rounding of its size. A row is scaled again when
-// its maximum grows, at most as often as it has tiles of keys: one e^x more on the way of every term.
+// of its e^x, which itself has two units, and its argument a rounding of its size (on CUDA 1.25 more:
+// fast_exponential.cuh). A row is scaled again when its maximum grows, at most as often as it has tiles of
+// keys: one e^x more on the way of every term.
 inline double probability_error(const AttentionRow& row, int64_t depth) {
   constexpr double kUnit = 0x1p-24, kExponential = 4, kRescalings = 8;
-  const double score = 5 * std::sqrt(static_cast<double>(depth) + 2) * row.size + row.below;
+  const double score = 5 * std::sqrt(static_cast<double>(depth) + 2) * row.size + 2.25 * row.below;
   const double sum = 5 * std::sqrt(static_cast<double>(row.scores.size()));
   return 2 * std::expm1(kUnit * (score + kExponential + kRescalings)) + kUnit * (sum + 2);
 }

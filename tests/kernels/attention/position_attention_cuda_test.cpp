@@ -80,7 +80,10 @@ TYPED_TEST(PositionAttentionTest, OfScoresToEighty) { compare<TypeParam>(1, 70, 
 TYPED_TEST(PositionAttentionTest, OfGammaZeroIsItsInput) { compare<TypeParam>(2, 5, 4, 12, 0); }
 
 // Of DPAN's map an eighth.
-TEST(Profile, PositionAttention) { compare<__half>(profile_batch(), 324, 32, 256, 0.7f); }
+TEST(Profile, PositionAttention) {
+  compare<__half>(profile_batch(), 324, 32, 256, 0.7f);
+  compare<float>(profile_batch(), 64, 32, 256, 0.7f);
+}
 
 }  // namespace
 }  // namespace tyto::kernels
