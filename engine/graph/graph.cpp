@@ -197,10 +197,7 @@ Value Graph::attention(const std::string& name, std::vector<Value> inputs, const
 }
 
 Value Graph::position_attention(Value q, Value k, Value v, Value x, const Weight& gamma) {
-  return append({.op = PositionAttention{},
-                 .inputs = {q, k, v, x},
-                 .weights = {gamma},
-                 .name = fmt::format("attention after {}", node(x).name)});
+  return append({.op = PositionAttention{}, .inputs = {q, k, v, x}, .weights = {gamma}, .name = gamma.key()});
 }
 
 Value Graph::layer_norm(Value x, const Weights& w, const LayerNorm& op) {
