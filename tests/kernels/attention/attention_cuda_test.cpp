@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -141,6 +142,17 @@ TYPED_TEST(AttentionTest, OfInfinitiesAndNaNs) {
     EXPECT_TRUE(std::isnan(y[6 + c]));
     EXPECT_TRUE(std::isnan(y[9 + c]));
   }
+}
+
+TYPED_TEST(AttentionTest, MaskedKeyMayBeAnything) {
+  DeviceAttention<TypeParam> p({.queries = 3, .keys = {20}, .depth = 4, .width = 2, .mask_batch = 1});
+  const std::vector<float> before = floats(Attended<TypeParam>(p.device, 0, 0).y.download());
+  const KeySet<float>& set = p.problem.of.sets[0];
+  const int32_t* masked = std::find(set.mask.data, set.mask.data + set.keys, 0);
+  ASSERT_NE(masked, set.mask.data + set.keys);
+  p.problem.change(set.k.data)[(masked - set.mask.data) * set.k.stride] = std::nanf("");
+  p.device.sets[0].k = p.upload(set.k, set.keys);
+  EXPECT_EQ(floats(Attended<TypeParam>(p.device, 0, 0).y.download()), before);
 }
 
 TEST(Attention, RefusesMoreThanAnIndexHolds) {
