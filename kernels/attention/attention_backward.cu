@@ -21,8 +21,8 @@
 // four together the inputs up to four times: 2.9 MB of halves an image, which stay in L2.
 //
 // Occupancy: two blocks, eight warps, a multiprocessor by registers (at most 236 a thread of halves, 254 of
-// floats; three blocks for D and dv of floats), nothing spilled; 72 KB of shared memory with d = 32, w = 256
-// leave one block on an RTX 4090.
+// floats; three blocks for dv of floats, and on sm_80 to 89 for D), nothing spilled; 72 KB of shared memory
+// with d = 32, w = 256 leave one block on an RTX 4090.
 #include "kernels/attention/attention_backward.cuh"
 
 #include <algorithm>
@@ -261,7 +261,6 @@ __global__ void __launch_bounds__(kTileThreads, 2)
           for (int i = 0; i < 8; ++i)
 #pragma unroll
             for (int j = 0; j < 4; ++j) dots[row_of_thread<T>(i, j)] += map[i][j] * gradients[i][j];
-          if (set_adds) __syncthreads();  // what is added is read
         } else if constexpr (kHasGradients) {
           make_score_gradients<T, kByKey>(statistics[0], gradients, map);
         }
@@ -340,7 +339,6 @@ __global__ void __launch_bounds__(kTileThreads)
       for (int i = 0; i < 8; ++i)
 #pragma unroll
         for (int j = 0; j < 4; ++j) sums[i][j] += map[i][j];
-      __syncthreads();  // rows and statistics are read
     }
   const float factor = p.gamma ? *p.gamma : 1;
   to += matrix * queries * keys;
