@@ -82,6 +82,8 @@ struct AttentionGradients {
 
 // From the gradient of y and what attention() left of its rows. The map is made again; deterministic, no
 // atomics. On the CPU with attention_cpu()'s promises and scratch, at most 4 MiB a thread up to 20,000 keys.
+// Keys and values are finite, those that a mask leaves out as well. Half loses gradients of scores below
+// 2^-25, so that training scales its loss.
 // workspace: attention_backward_floats() of F32
 void attention_backward_cpu(const AttentionOf<float>&, const RowStatistics&, Tokens<const float> y_gradient,
                             const AttentionGradients<float>&, float* workspace);
