@@ -133,7 +133,6 @@ void Lowering::lower(const MatMul& op, const Node& node, int id) {
 void Lowering::lower(const Attention& op, const Node& node, int id) {
   const Shape &q = graph_.shape(node.inputs[0]), &k = graph_.shape(node.inputs[1]),
               &v = graph_.shape(node.inputs[2]);
-
   kernels::AttentionOf<float> of;
   of.batch = q[0];
   of.heads = op.heads;

@@ -12,7 +12,7 @@
 
 namespace tyto::kernels {
 
-inline constexpr int kMaxHeadSize = 256;  // values of a query and key in one head
+inline constexpr int kMaxHeadSize = 256;  // values of a query and key in one head, on CUDA
 inline constexpr int kMaxKeySets = 8;
 
 // Rows of tokens as a layer leaves them: [batch, tokens, stride], of which the heads' values stand first, one
@@ -38,7 +38,7 @@ struct KeySet {
 template <class T>
 struct AttentionOf {
   int64_t batch = 0, heads = 1, queries = 0;
-  int64_t depth = 0, width = 0;  // of a head: values of a query and key, <= kMaxHeadSize; of a value, any
+  int64_t depth = 0, width = 0;  // of a head: values of a query and key, of a value
   float scale = 1;
   Tokens<const T> q;                          // [batch, queries, heads * depth]
   std::array<KeySet<T>, kMaxKeySets> sets{};  // the first key_sets
