@@ -146,24 +146,13 @@ inline constexpr int kBlockColumns = kSlices* kSliceColumns<T>;
 // Shared memory, in elements of T: two steps of keys or values; of each team its queries, the map of floats,
 // and what is added.
 template <class T>
-inline constexpr int kStep = 2 * kTileSize<T>;
-template <class T>
-inline constexpr int kStagedMap = kOnTensorCores<T> ? 0 : kTileRows* kTileRows;
-template <class T>
 __host__ __device__ constexpr int tiles_of_columns(int columns) {
   return columns == 0 ? 1 : (columns + kTileColumns<T> - 1) / kTileColumns<T>;
 }
 template <class T>
 __host__ __device__ constexpr int team_size(int depth, bool adds) {
-  return tiles_of_columns<T>(depth) * kTileSize<T> + kStagedMap<T> + (adds ? kTileRows * kTileRows : 0);
+  return tiles_of_columns<T>(depth) * kTileSize<T> + kStagedMapSize<T> + (adds ? kTileRows * kTileRows : 0);
 }
-template <class T>
-__host__ __device__ bool adds_to_scores(const AttentionOf<T>& of) {
-  for (int s = 0; s < of.key_sets; ++s)
-    if (of.sets[s].bias.data || of.sets[s].mask.data) return true;
-  return false;
-}
-
 // threadIdx.y: which team.
 template <class T, int kSlices, int kTeams>
 __global__ void __launch_bounds__(kTeams* kTileThreads, 2 / kTeams)
@@ -175,10 +164,10 @@ __global__ void __launch_bounds__(kTeams* kTileThreads, 2 / kTeams)
   const int score_steps = tiles_of_columns<T>(depth);
   const auto team = static_cast<int>(threadIdx.y);
   T* const steps_of_keys = shared;
-  T* const own = steps_of_keys + 2 * kStep<T> + team * team_size<T>(depth, adds_to_scores(of));
+  T* const own = steps_of_keys + 2 * kStepSize<T> + team * team_size<T>(depth, adds_to_scores(of));
   T* const of_queries = own;
   float* const staged_map = reinterpret_cast<float*>(of_queries + score_steps * kTileSize<T>);
-  T* const added = of_queries + score_steps * kTileSize<T> + kStagedMap<T>;
+  T* const added = of_queries + score_steps * kTileSize<T> + kStagedMapSize<T>;
 
   const int query_tiles = (queries + kTeams * kTileRows - 1) / (kTeams * kTileRows);
   const int column = static_cast<int>(blockIdx.x % column_blocks) * kBlockColumns<T, kSlices>;
@@ -222,11 +211,11 @@ __global__ void __launch_bounds__(kTeams* kTileThreads, 2 / kTeams)
       const auto next_step = [&](int step) {
         wait_async<0>();
         __syncthreads();
-        const T* const tiles = steps_of_keys + buffer * kStep<T>;
+        const T* const tiles = steps_of_keys + buffer * kStepSize<T>;
         buffer ^= 1;
         const bool last = step + 1 == steps;
         const int next_key = last ? key + kTileRows : key;
-        if (next_key < keys) load_step(last ? 0 : step + 1, next_key, steps_of_keys + buffer * kStep<T>);
+        if (next_key < keys) load_step(last ? 0 : step + 1, next_key, steps_of_keys + buffer * kStepSize<T>);
         commit_async();
         return tiles;
       };
@@ -268,7 +257,7 @@ __global__ void __launch_bounds__(kTeams* kTileThreads, 2 / kTeams)
 #pragma unroll
   for (int slice = 0; slice < kSlices; ++slice) {
     if (slice >= slices) break;
-    T* const tiles = steps_of_keys + (kTeams == 1 ? slice % 2 : team) * kStep<T>;
+    T* const tiles = steps_of_keys + (kTeams == 1 ? slice % 2 : team) * kStepSize<T>;
     const int c = column + slice * kSliceColumns<T>;
     __syncthreads();  // what stood there is read
     if (p.gamma) {
@@ -332,7 +321,7 @@ void scaled_attention(const AttentionOf<T>& of, const float* gamma, Tokens<const
     launch<attention_kernel<T, kSlices, kTeams>>(
         {.grid = blocks_for(blocks, 1),
          .block = {kTileThreads, kTeams},
-         .shared_bytes = sizeof(T) * 2 * kStep<T> + kTeams * team_bytes,
+         .shared_bytes = sizeof(T) * 2 * kStepSize<T> + kTeams * team_bytes,
          .stream = stream,
          .work = {.operations = pairs * (4 * maps + products), .exponentials = pairs * maps}},
         ForwardOf<T>{of, gamma, x, y, rows}, static_cast<int>(column_blocks));

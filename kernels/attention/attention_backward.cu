@@ -141,10 +141,6 @@ enum class Walk { RowDots, Query, Key, Value };
 // Shared memory of a walk, in elements of T: two steps' two tiles each, the map of floats, what is added, the
 // block's own rows.
 template <class T>
-inline constexpr int kStepSize = 2 * kTileSize<T>;
-template <class T>
-inline constexpr int kStagedMapSize = kOnTensorCores<T> ? 0 : kTileRows* kTileRows;
-template <class T>
 __host__ __device__ constexpr int added_size(bool adds) {
   return adds ? kTileRows * kTileRows : 0;
 }
@@ -378,12 +374,12 @@ void scaled_attention_backward(const AttentionOf<T>& of, const RowStatistics& ro
   if (of.depth > kMaxHeadSize)
     throw DeviceError("gradients of attention over heads of " + std::to_string(of.depth) +
                       " values; at most " + std::to_string(kMaxHeadSize) + " are possible");
-  bool adds = false, dots_wanted = gamma_wanted || to.q.data;
+  const bool adds = adds_to_scores(of);
+  bool dots_wanted = gamma_wanted || to.q.data;
   int64_t all_keys = 0;
   for (int s = 0; s < of.key_sets; ++s) {
     checked_int(of.sets[s].keys, "attention's keys");
     all_keys += of.sets[s].keys;
-    adds = adds || of.sets[s].bias.data || of.sets[s].mask.data;
     dots_wanted = dots_wanted || to.sets[s].k.data || to.sets[s].bias;
   }
   // Of a pair of query and key: scale, difference, share and, but for v, product with the probability's

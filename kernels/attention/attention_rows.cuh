@@ -13,6 +13,14 @@ __device__ __forceinline__ TokenRows<T> rows_of(const Tokens<T>& tokens, int64_t
           static_cast<int>(size)};
 }
 
+// Whether any set has a bias or a mask.
+template <class T>
+__host__ __device__ bool adds_to_scores(const AttentionOf<T>& of) {
+  for (int s = 0; s < of.key_sets; ++s)
+    if (of.sets[s].bias.data || of.sets[s].mask.data) return true;
+  return false;
+}
+
 template <class T>
 struct AddedScores {
   const T* bias;        // [queries, keys] or null

@@ -23,6 +23,9 @@ template <class T>
 inline constexpr int kTileColumns = 128 / static_cast<int>(sizeof(T));
 template <class T>
 inline constexpr int kTileSize = kTileRows* kTileColumns<T>;
+// Two tiles, which one step of a walk is over.
+template <class T>
+inline constexpr int kStepSize = 2 * kTileSize<T>;
 
 // Where an element stands in a tile; unsigned, for compilers to see what rows of a thread have in common.
 template <class T>
@@ -104,6 +107,9 @@ using TileResults = float[8][4];
 
 template <class T>
 inline constexpr bool kOnTensorCores = sizeof(T) == 2;
+// What a map of 64 x 64 takes in shared memory on its way to a product: of halves nothing.
+template <class T>
+inline constexpr int kStagedMapSize = kOnTensorCores<T> ? 0 : kTileRows* kTileRows;
 
 template <class T>
 __device__ __forceinline__ unsigned result_row(int i, int j) {
