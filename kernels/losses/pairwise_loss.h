@@ -1,12 +1,10 @@
-// The frame of a loss over the pairs of one batch: rows to x, x to the products or distances of all pairs,
-// these to a value and its slopes (the one step in which such losses differ), slopes to the gradient of the
-// rows. Of the family's own use.
+// The frame of a loss over the pairs of one batch: rows to x, x to the products or distances of all pairs;
+// then the loss makes of these a value and its slopes, the one step in which such losses differ; then slopes
+// to the gradient of the rows. Of the family's own use.
 //
-// Cost for n rows of width d: n^2 d multiply-adds for the pairs (each once), 2 n^2 d for the gradient; beside
-// them n^2 numbers are written and read a few times.
+// Cost for n rows of width d: n^2 d / 2 multiply-adds for the pairs (each once), n^2 d for the gradient;
+// beside them n^2 numbers are written and read a few times.
 #pragma once
-
-#include <functional>
 
 #include "kernels/losses/feature_rows.h"
 #include "kernels/losses/row_products.h"
@@ -23,8 +21,11 @@ struct PairwiseFrame {
 
 template <class C>
 struct PairwiseMemory {
-  LossStatus* found;
-  C *x, *lengths, *measures, *slopes, *gradients;
+  LossStatus* found;  // [1]
+  C *x, *lengths;     // [n, width], [n]
+  C* measures;        // [n, n]
+  C* slopes;          // [n, n]  d value / d measures, for the loss to write whole; its diagonal is 0
+  C* gradients;       // [n, width]
   void* products;
 
   PairwiseMemory(Workspace& workspace, int64_t n, int64_t width, int64_t products_bytes)
@@ -37,21 +38,25 @@ struct PairwiseMemory {
         products(workspace.take<char>(products_bytes)) {}
 };
 
-// slopes(measures [n, n], slopes [n, n], value): writes the value and every slope; slopes[i][i] is 0. On the
-// CPU it computes, on CUDA it launches. It may meet NaN among the measures, and the frame overwrites what it
-// then gives.
-template <class C>
-using PairSlopes = std::function<void(const C* measures, C* slopes, C* value)>;
-
+// Fills found, x, lengths and measures, after checking features and labels. What is not finite may stand
+// among the measures.
 template <class T>
-void pairwise_loss_cpu(const LabelledRows<T>&, const PairwiseFrame&, const PairSlopes<Computed<T>>&,
-                       const LossOutput<T>&, Workspace&);
+PairwiseMemory<Computed<T>> measure_pairs_cpu(const LabelledRows<T>&, const PairwiseFrame&, Workspace&);
+template <class T>
+PairwiseMemory<Computed<T>> measure_pairs(const LabelledRows<T>&, const PairwiseFrame&, Workspace&, Stream);
+
+// From the value and the slopes to the output: the gradient of the rows, NaN and the status word for a fault.
+// Overwrites the slopes.
+template <class T>
+void finish_pairs_cpu(const LabelledRows<T>&, const PairwiseFrame&, const PairwiseMemory<Computed<T>>&,
+                      const LossOutput<T>&);
+template <class T>
+void finish_pairs(const LabelledRows<T>&, const PairwiseFrame&, const PairwiseMemory<Computed<T>>&,
+                  const LossOutput<T>&, Stream);
+
+// What both take from their workspace.
 template <class T>
 int64_t pairwise_loss_cpu_workspace(int64_t rows, int64_t width);
-
-template <class T>
-void pairwise_loss(const LabelledRows<T>&, const PairwiseFrame&, const PairSlopes<Computed<T>>&,
-                   const LossOutput<T>&, Workspace&, Stream);
 template <class T>
 int64_t pairwise_loss_workspace(int64_t rows, int64_t width);
 
