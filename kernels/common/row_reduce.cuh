@@ -44,8 +44,8 @@ __device__ inline void for_each_pack(int width, const Body& body) {
 }
 
 // Every thread of the row gets the row's result. partial: shared, [kReduceWarps], used by this call alone.
-template <class Combine, int kThreads>
-__device__ inline float row_reduce(float v, float* partial) {
+template <class Combine, int kThreads, class C>
+__device__ inline C row_reduce(C v, C* partial) {
   v = warp_reduce<Combine>(v);
   if constexpr (kThreads > kWarp) {
     if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = v;

@@ -5,12 +5,13 @@
 
 namespace tyto::kernels {
 
-// How rows are taken.
+// How rows are taken: as they are, or x = f / (||f|| + added_length). A row no longer than kLeastLength
+// becomes zeros without gradient, where torch.nn.functional.normalize lets the gradient through a trillion
+// times.
 struct RowsAs {
-  bool unit = true;         // x = f / max(||f||, least), else x = f
-  double added_length = 0;  // x = f / (||f|| + added_length), layumi's instance loss
-  static constexpr double kLeastLength =
-      1e-12;  // torch.nn.functional.normalize; the gradient of a zero row is 0
+  bool unit = true;
+  double added_length = 0;  // layumi's instance loss
+  static constexpr double kLeastLength = 1e-12;
 };
 
 // from     [rows, width]
