@@ -6,25 +6,20 @@
 namespace tyto::kernels {
 
 // Rows are ranked by the loss of calling them background, logsumexp - logit[0], the greatest first, ties by
-// the lowest index; how many of the first ranks are taken, and where positives stand among them:
+// the lowest index. How many of the first ranks are taken, and where positives stand among them; p is an
+// image's number of positives, n is negatives_per_positive:
 enum class Mining {
-  // Of an image with p positives the first min(negatives_per_positive * p, rows - 1); if these are none, the
-  // first negatives_for_hard (0 in ssd.pytorch). Positives have loss 0 and may be taken.
-  SsdPytorch,
-  // Of an image the first negatives_per_positive * p. Positives stand behind all others, but are taken once
-  // those are used up.
-  Torchvision,
-  // Of the whole batch the first sum of min(negatives_per_positive * p, rows - p), rounded down; if no image
-  // adds to that, the first negatives_for_hard. Positives have loss 0. (It ranks by the sum of the other
-  // classes' probabilities, which is the same order.)
+  SsdPytorch,   // of each image min(n p, rows - 1), rounded up; positives have loss 0 and may be taken
+  Torchvision,  // of each image n p, rounded up; positives stand behind all others and may be taken
+  // Of the whole batch the sum of min(n p, rows - p), rounded down; positives have loss 0 and may be taken.
+  // (bubbliiiing ranks by the sum of the other classes' probabilities, which is the same order.)
   Bubbliiiing,
 };
 
-// A part of a rank counts as one, where not said otherwise.
 struct MineNegatives {
   Mining rule = Mining::SsdPytorch;
   double negatives_per_positive = 3;
-  int64_t negatives_for_hard = 0;  // the fork of ssd.pytorch, bubbliiiing: 100
+  int64_t negatives_for_hard = 0;  // taken where that is none; the fork of ssd.pytorch, bubbliiiing: 100
 };
 
 template <class T>
