@@ -25,8 +25,8 @@ const char* name(LossInput input) {
       return "the teacher's locations";
     case LossInput::Boxes:
       return "boxes";
-    case LossInput::Anchors:
-      return "anchors";
+    case LossInput::Rois:
+      return "regions of interest";
   }
   return "an input";
 }

@@ -23,7 +23,7 @@ enum class LossInput : uint8_t {
   TeacherLogits,
   TeacherLocations,
   Boxes,
-  Anchors,
+  Rois,
 };
 
 // The word of a fault; of several, the largest stays: the first row of the gravest fault, whoever reports
