@@ -1,12 +1,9 @@
-// What a region proposal network shall say of its anchors: chainercv's and simple-faster-rcnn-pytorch's
+// What a region proposal network should say of its anchors: chainercv's and simple-faster-rcnn-pytorch's
 // AnchorTargetCreator, for a batch of images.
 #pragma once
 
-#include "kernels/losses/ground_truth.h"
-#include "kernels/losses/loss_status.h"
+#include "kernels/losses/match_priors.h"
 #include "kernels/losses/sample_order.h"
-
-#include "kernels/common/stream.h"
 
 namespace tyto::kernels {
 
@@ -17,36 +14,50 @@ namespace tyto::kernels {
 //   else negative (0) where its best IoU is less than negative_iou, as all are without objects;
 //   else ignored (-1), as are all anchors that are not within the image.
 // Of the positive at most samples * positive_share stay (rounded down), of the negative as many as then are
-// left of `samples`; the rest are ignored.
+// left of `samples`; the others are ignored.
 struct AnchorTargets {
   int samples = 256;
   double positive_share = 0.5;
-  float positive_iou = 0.7f, negative_iou = 0.3f;
+  double positive_iou = 0.7, negative_iou = 0.3;  // compared as C
 };
 
-// locations: chainercv's bbox2loc (y, x, log height, log width; no variances) from every anchor within the
-// image, sampled or not, to the first of the objects with its best IoU; zeros elsewhere and without objects.
-// An object that is not finite or has no width or height joins *status (Boxes, row image * capacity +
-// object): all labels of its image are then kNoLabel, which no loss takes, and all locations NaN. The status
-// word may be null.
-inline constexpr int32_t kNoLabel = INT32_MIN;
+//   labels     [batch, anchors]     1, 0, -1 or kNoLabel
+//   locations  [batch, anchors, 4]  chainercv's bbox2loc (y, x, log height, log width, of no variance) from
+//                                   every anchor within the image, sampled or not, to the first of the
+//                                   objects with its best IoU; zeros elsewhere and without objects; may be
+//                                   null
+// An IoU that is no number (of two boxes without area) counts as 0. An anchor that is not finite is not
+// within the image.
+//
+// Faults, joined to *status, which may be null. Rows are batch * capacity + object.
+//   Box        x2 <= x1 or y2 <= y1: such an object meets no anchor, and log 0 is -infinity, as there.
+//   NotFinite  in Boxes: the labels of the image are kNoLabel, its locations NaN.
+//   Label      in Boxes: a count out of range, taken as the nearest that is in it.
+template <class C>
+struct TargetedAnchors {
+  int32_t* labels = nullptr;
+  C* locations = nullptr;
+  LossStatus* status = nullptr;
+};
 
-// anchors    [anchors, 4]          x1, y1, x2, y2; not finite: not within any image
-// objects                          without labels
-// sizes      [images, 2]           height and width of each image, in the anchors' unit
-// order      priorities [images, anchors]
-// labels     [images, anchors]     1, 0, -1 or kNoLabel
-// locations  [images, anchors, 4]
-// workspace: anchor_targets_cpu_workspace() or anchor_targets_workspace() bytes, aligned to 256.
-void anchor_targets_cpu(const float* anchors, int64_t count, const GroundTruth& objects, const float* sizes,
-                        const AnchorTargets&, const SampleOrder&, int32_t* labels, float* locations,
-                        LossStatus* status, void* workspace);
-int64_t anchor_targets_cpu_workspace(int64_t anchors, int64_t images, int64_t capacity);
+// For C = double and float. The bits of both are the same, but for the logarithms of double.
+// anchors    [count, 4]      x1 y1 x2 y2, the same for every image
+// objects                    its classes are not looked at
+// sizes      [batch, 2]      height and width of each image, in the anchors' unit
+// order      its priorities [batch, count]
+// workspace: anchor_targets_cpu_workspace() or anchor_targets_workspace() bytes, aligned to 256; on CUDA
+// boxes and locations are aligned to 4 C (16 or 32 bytes), batch * count and batch * capacity < 2^31.
+template <class C>
+void anchor_targets_cpu(const C* anchors, int64_t count, const ImageObjects<C>& objects, const C* sizes,
+                        const AnchorTargets&, const SampleOrder&, const TargetedAnchors<C>&, void* workspace);
+template <class C>
+int64_t anchor_targets_cpu_workspace(int64_t batch, int64_t capacity, int64_t count);
 
-// The same bits. Device pointers, anchors, boxes and locations aligned to 16 bytes; images * anchors < 2^31.
-void anchor_targets(const float* anchors, int64_t count, const GroundTruth& objects, const float* sizes,
-                    const AnchorTargets&, const SampleOrder&, int32_t* labels, float* locations,
-                    LossStatus* status, void* workspace, Stream);
-int64_t anchor_targets_workspace(int64_t anchors, int64_t images, int64_t capacity);
+template <class C>
+void anchor_targets(const C* anchors, int64_t count, const ImageObjects<C>& objects, const C* sizes,
+                    const AnchorTargets&, const SampleOrder&, const TargetedAnchors<C>&, void* workspace,
+                    Stream);
+template <class C>
+int64_t anchor_targets_workspace(int64_t batch, int64_t capacity, int64_t count);
 
 }  // namespace tyto::kernels
