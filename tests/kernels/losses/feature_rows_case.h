@@ -20,17 +20,18 @@ inline RowsResult rows_by_formula(const std::vector<double>& f, const std::vecto
                                   int64_t width, const RowsAs& as, double scale) {
   RowsResult r{.x = f, .lengths = std::vector<double>(static_cast<size_t>(rows)), .gradients = g};
   for (int64_t i = 0; i < rows; ++i) {
-    double squares = 0;
-    for (int64_t j = 0; j < width; ++j) squares += f[i * width + j] * f[i * width + j];
-    const double length = std::sqrt(squares), divisor = length + as.added_length;
+    long double squares = 0;
+    for (int64_t j = 0; j < width; ++j)
+      squares += static_cast<long double>(f[i * width + j]) * f[i * width + j];
+    const double length = static_cast<double>(std::sqrt(squares)), divisor = length + as.added_length;
     r.lengths[i] = length;
-    double along = 0;
+    long double along = 0;
     for (int64_t j = 0; j < width; ++j) along += g[i * width + j] * f[i * width + j] / divisor;
     for (int64_t j = 0; j < width; ++j) {
       const int64_t at = i * width + j;
       if (as.unit) {
         r.x[at] = length == 0 ? 0 : f[at] / divisor;
-        r.gradients[at] = length == 0 ? 0 : g[at] / divisor - r.x[at] * along / length;
+        r.gradients[at] = length == 0 ? 0 : g[at] / divisor - r.x[at] * static_cast<double>(along) / length;
       }
       r.gradients[at] *= scale;
     }
@@ -48,11 +49,13 @@ inline void expect_rows(const RowsResult& got, const RowsResult& want, const std
     for (int64_t j = 0; j < width; ++j) size += std::abs(g[i * width + j]);
     const double length = std::max(want.lengths[i], 1e-3);
     if (unit_rows) {
-      EXPECT_NEAR(got.lengths[i], want.lengths[i], 2 * unit * want.lengths[i]);
+      EXPECT_NEAR(got.lengths[i], want.lengths[i],
+                  (static_cast<double>(width) / 64 + 8) * unit * want.lengths[i]);
     }
     for (int64_t j = 0; j < width; ++j) {
       const int64_t at = i * width + j;
-      EXPECT_NEAR(got.x[at], want.x[at], 3 * unit * std::abs(want.x[at])) << i << ", " << j;
+      EXPECT_NEAR(got.x[at], want.x[at], (static_cast<double>(width) / 64 + 8) * unit * std::abs(want.x[at]))
+          << i << ", " << j;
       EXPECT_NEAR(got.gradients[at], want.gradients[at],
                   unit * scale * (static_cast<double>(width) + 8) * size / (unit_rows ? length : 1.0))
           << i << ", " << j;
