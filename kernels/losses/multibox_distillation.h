@@ -46,7 +46,7 @@ struct MultiboxSelection {
   const Computed<T>* targets = nullptr;  // [batch, priors, 4]
   const uint8_t* selected = nullptr;     // [batch, priors]  a row counts once, whatever the bits
   const int32_t* positives = nullptr;    // [batch]
-  const LossStatus* status = nullptr;    // both their status; may be null
+  const LossStatus *matching = nullptr, *mining = nullptr;  // their status; each may be null
   int64_t batch = 0, priors = 0, classes = 0;
 };
 
@@ -56,8 +56,8 @@ inline constexpr int kDistillationTerms = 5;
 // positives; the teacher's at the same rows as the student's, so that whatever stands in its others, NaN too,
 // has no effect. What is looked at and not finite (Logits, Locations, TeacherLogits, TeacherLocations; Boxes
 // for targets), and the label of a selected row that is out of range (Labels), makes all values NaN, and that
-// row of the gradient to which it belongs. A fault in the selection's status but Box makes all of both
-// gradients NaN as well.
+// row of the gradient to which it belongs. What matching and mining found joins the status; any of it but Box
+// makes all of both gradients NaN as well.
 template <class T>
 struct MultiboxDistillationOutput {
   Computed<T>* value = nullptr;     // [kDistillationTerms]: total, soft, confidence, l2, location
@@ -91,7 +91,6 @@ struct MultiboxDistillationLoss {
   MultiboxDistillation distillation;
 };
 
-// Faults as in both, the matching's and the mining's being the selection's status.
 template <class T>
 void multibox_distillation_loss_cpu(const MultiboxInput<T>& student, const MultiboxPredictions<T>& teacher,
                                     const MultiboxDistillationLoss&, const MultiboxDistillationOutput<T>&,

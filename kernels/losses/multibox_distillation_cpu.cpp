@@ -201,14 +201,14 @@ void multibox_distillation_cpu(const MultiboxSelection<T>& in, const MultiboxPre
     all.found = std::max(all.found, results[block].found);
   }
   distillation_value(all.sums, static_cast<double>(normalizer), options, out.value);
-  const LossStatus of_selection = in.status == nullptr ? 0 : *in.status;
-  const bool lost = is_fatal(of_selection);
+  const LossStatus before = found_before(in);
+  const bool lost = is_fatal(before);
   if (lost || all.found != 0) std::fill_n(out.value, kDistillationTerms, std::numeric_limits<C>::quiet_NaN());
   if (lost) {
     fill(out.locations_gradient, 0, 4 * rows, std::numeric_limits<C>::quiet_NaN());
     fill(out.logits_gradient, 0, in.classes * rows, std::numeric_limits<C>::quiet_NaN());
   }
-  if (out.status != nullptr) *out.status = std::max({*out.status, all.found, of_selection});
+  if (out.status != nullptr) *out.status = std::max({*out.status, all.found, before});
 }
 
 #define TYTO_INSTANTIATE(T)                                                                           \

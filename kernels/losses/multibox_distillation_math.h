@@ -45,7 +45,7 @@ struct Softened {
   [[gnu::always_inline]] TYTO_HOST_DEVICE C raised(C z) const { return exp_of((z - largest) / temperature); }
   [[gnu::always_inline]] TYTO_HOST_DEVICE C probability(C z) const { return raised(z) / sum; }
   // log(probability(z) + eps), `probability` being that; without eps it is exact where the probability is 0.
-  [[gnu::always_inline]] TYTO_HOST_DEVICE C log_of(C z, C probability, C eps) const {
+  [[gnu::always_inline]] TYTO_HOST_DEVICE C log_probability(C z, C probability, C eps) const {
     return eps > 0 ? log_of(probability + eps) : (z - largest) / temperature - log_sum;
   }
 };
@@ -63,9 +63,9 @@ template <class C>
     const Softened<C>& teacher, C teacher_z, const Softened<C>& student, C student_z, int64_t c,
     const DistillationRules<C>& rules) {
   const C p = teacher.probability(teacher_z), q = student.probability(student_z);
-  const C log_p = rules.against_teacher ? teacher.log_of(teacher_z, p, rules.eps) : C{0};
+  const C log_p = rules.against_teacher ? teacher.log_probability(teacher_z, p, rules.eps) : C{0};
   const C weighted = rules.weight(c) * (p + rules.eps);
-  return {weighted * (log_p - student.log_of(student_z, q, rules.eps)),
+  return {weighted * (log_p - student.log_probability(student_z, q, rules.eps)),
           rules.eps > 0 ? weighted * (q / (q + rules.eps)) : weighted, q};
 }
 
@@ -111,6 +111,12 @@ template <class C>
   if (!teacher_finite) return loss_status(LossFault::NotFinite, LossInput::TeacherLocations, row);
   if (!is_number) return loss_status(LossFault::NotFinite, LossInput::Boxes, row);
   return 0;
+}
+
+// What matching and mining found before.
+template <class T>
+TYTO_HOST_DEVICE LossStatus found_before(const MultiboxSelection<T>& in) {
+  return both_found(in.matching == nullptr ? 0 : *in.matching, in.mining == nullptr ? 0 : *in.mining);
 }
 
 // From the sums to the terms and their total.

@@ -27,7 +27,7 @@ struct OnCpu {
       output.logits_gradient = reinterpret_cast<T*>(of_logits.data());
     }
     multibox_distillation_cpu<T>({c.labels.data(), targets.data(), c.selected.data(), positives.data(),
-                                  &c.selection_status, c.batch, c.priors, c.classes},
+                                  &c.selection_status, nullptr, c.batch, c.priors, c.classes},
                                  {data(locations), data(logits)},
                                  {data(teacher_locations), data(teacher_logits)}, c.options, output,
                                  workspace.data());
