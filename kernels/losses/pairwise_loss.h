@@ -16,7 +16,7 @@ enum class PairMeasure { Product, Distance };
 
 struct PairwiseFrame {
   PairMeasure measure = PairMeasure::Product;
-  RowsAs rows;
+  RowsAs rows = {};
 };
 
 template <class C>
