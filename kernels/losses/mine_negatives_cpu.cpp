@@ -4,6 +4,7 @@
 
 #include "kernels/common/host_elements.h"
 #include "kernels/common/multiversion.h"
+#include "kernels/common/transpose_cpu.h"
 #include "kernels/losses/mine_negatives_math.h"
 #include "kernels/losses/workspace.h"
 
@@ -33,6 +34,11 @@ struct Tile {
 
   [[gnu::always_inline]] inline int64_t turn(int64_t first) {
     const int64_t count = std::min(kClasses, classes - first);
+    if constexpr (std::is_same_v<T, float>)
+      if (rows == kLanes) {
+        transpose(logits + first, classes, kLanes, count, 1.0f, lanes[0], kLanes);
+        return count;
+      }
     for (int64_t l = 0; l < kLanes; ++l) {
       const int64_t row = std::min(l, rows - 1) * classes + first;
       for (int64_t c = 0; c < count; ++c) lanes[c][l] = host_element(logits, row + c);
@@ -49,12 +55,11 @@ template <class T>
   int64_t count = t.turn(0);
   for (int64_t l = 0; l < kLanes; ++l) largest[l] = least[l] = background[l] = t.lanes[0][l];
   for (int64_t first = 0;;) {
-    for (int64_t c = 0; c < count; ++c)
-      for (int64_t l = 0; l < kLanes; ++l) {
-        const C v = t.lanes[c][l];
-        largest[l] = v > largest[l] ? v : largest[l];
-        least[l] = v < least[l] ? v : least[l];
-      }
+    for (int64_t c = 0; c < count; ++c) {
+      const C* lanes = t.lanes[c];
+      for (int64_t l = 0; l < kLanes; ++l) largest[l] = lanes[l] > largest[l] ? lanes[l] : largest[l];
+      for (int64_t l = 0; l < kLanes; ++l) least[l] = lanes[l] < least[l] ? lanes[l] : least[l];
+    }
     if ((first += kClasses) >= t.classes) break;
     count = t.turn(first);
   }

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "kernels/common/host_elements.h"
+#include "kernels/common/multiversion.h"
 #include "kernels/losses/match_priors_math.h"
 #include "kernels/losses/multibox_loss_math.h"
 #include "kernels/losses/workspace.h"
@@ -11,6 +12,7 @@ namespace tyto::kernels {
 namespace {
 
 constexpr int64_t kChunk = 256;  // rows whose terms are summed one after the other
+constexpr int64_t kLanes = 16;   // classes that are worked on side by side
 
 template <class C>
 struct Memory {
@@ -45,6 +47,45 @@ void fill(T* to, int64_t count, Computed<T> value) {
   for (int64_t i = 0; i < count; ++i) set_host_element(to, i, value);
 }
 
+template <class C>
+struct Softmax {
+  C largest, sum;  // of the logits, of e^(logit - largest)
+};
+
+template <class T>
+[[gnu::always_inline]] inline Softmax<Computed<T>> make_softmax(const T* logits, int64_t classes) {
+  using C = Computed<T>;
+  C largest = host_element(logits, 0), lanes[kLanes] = {}, sum = 0;
+  for (int64_t c = 1; c < classes; ++c) largest = std::max(largest, host_element(logits, c));
+  const int64_t whole = classes / kLanes * kLanes;
+  for (int64_t first = 0; first < whole; first += kLanes)
+    for (int64_t l = 0; l < kLanes; ++l) lanes[l] += exp_of(host_element(logits, first + l) - largest);
+  for (int64_t c = whole; c < classes; ++c) lanes[c - whole] += exp_of(host_element(logits, c) - largest);
+  for (int64_t l = 0; l < kLanes; ++l) sum += lanes[l];
+  return {largest, sum};
+}
+
+template <class T>
+[[gnu::always_inline]] inline void scale_softmax(const T* logits, int64_t classes,
+                                                 const Softmax<Computed<T>>& row, Computed<T> by, T* to) {
+  for (int64_t c = 0; c < classes; ++c)
+    set_host_element(to, c, by * (exp_of(host_element(logits, c) - row.largest) / row.sum));
+}
+
+#define TYTO_OF(T)                                                                                         \
+  TYTO_MULTIVERSION Softmax<Computed<T>> softmax_of_row(const T* logits, int64_t classes) {                \
+    return make_softmax(logits, classes);                                                                  \
+  }                                                                                                        \
+  TYTO_MULTIVERSION void scaled_softmax(const T* logits, int64_t classes, const Softmax<Computed<T>>& row, \
+                                        Computed<T> by, T* to) {                                           \
+    scale_softmax(logits, classes, row, by, to);                                                           \
+  }
+TYTO_OF(double)
+TYTO_OF(float)
+TYTO_OF(Half)
+TYTO_OF(BFloat16)
+#undef TYTO_OF
+
 template <class T>
 struct Pass {
   using C = Computed<T>;
@@ -56,21 +97,17 @@ struct Pass {
 
   // The cross entropy of row i; its gradient is written.
   double confidence(int64_t i) const {
-    const int64_t classes = in.classes;
-    const T* logits = host_address(in.logits, i * classes);
+    const T* logits = host_address(in.logits, i * in.classes);
     const int32_t label = m.labels[i];
-    C largest = host_element(logits, 0), sum = 0;
-    for (int64_t c = 1; c < classes; ++c) largest = std::max(largest, host_element(logits, c));
-    for (int64_t c = 0; c < classes; ++c) sum += exp_of(host_element(logits, c) - largest);
+    const auto [largest, sum] = softmax_of_row(logits, in.classes);
     const C weight = static_cast<C>(row_weight(m.selected[i], loss.mine.rule));
     const C wanted = host_element(logits, label) - largest, least = static_cast<C>(loss.least_probability);
     const bool clamped = exp_of(wanted) / sum < least;
     if (out.logits_gradient != nullptr && !clamped) {
-      T* gradient = host_address(out.logits_gradient, i * classes);
-      for (int64_t c = 0; c < classes; ++c) {
-        const C share = exp_of(host_element(logits, c) - largest) / sum;
-        set_host_element(gradient, c, slope * weight * (share - static_cast<C>(c == label)));
-      }
+      T* gradient = host_address(out.logits_gradient, i * in.classes);
+      const C by = slope * weight;
+      scaled_softmax(logits, in.classes, Softmax<C>{largest, sum}, by, gradient);
+      set_host_element(gradient, label, by * (exp_of(wanted) / sum - 1));
     }
     return weight * (clamped ? -log_of(least) : log_of(sum) - wanted);
   }
