@@ -14,6 +14,7 @@ Cases all_cases() {
   add_pooling_cases(cases);
   add_retrieval_cases(cases);
   add_attention_cases(cases);
+  add_losses_cases(cases);
   return cases;
 }
 

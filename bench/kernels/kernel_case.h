@@ -73,6 +73,7 @@ void add_attention_cases(Cases&);
 void add_detection_cases(Cases&);
 void add_image_cases(Cases&);
 void add_layout_cases(Cases&);
+void add_losses_cases(Cases&);
 void add_nms_cases(Cases&);
 void add_norm_cases(Cases&);
 void add_pooling_cases(Cases&);

@@ -26,8 +26,8 @@ void row_products_cpu(const RowPairs<C>&, C* products, void* workspace);
 template <class C>
 void row_products(const RowPairs<C>&, C* products, void* workspace, Stream);
 
-// distances  [a_rows, b_rows]  ||a_i - b_j||, as sqrt(|a|^2 + |b|^2 - 2 ab) where that keeps half of its
-// digits, from the differences themselves where it does not; so equal rows are at 0, a row and itself too.
+// distances  [a_rows, b_rows]  ||a_i - b_j||, as good as summed from the differences themselves: equal rows
+// are at 0, close ones keep their digits.
 template <class C>
 void row_distances_cpu(const RowPairs<C>&, C* distances, void* workspace);
 template <class C>

@@ -1,92 +1,278 @@
+#include "kernels/losses/row_products.h"
+
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <type_traits>
 
-#include "kernels/losses/row_products.h"
+#include "kernels/common/blocked_product.h"
+#include "kernels/common/multiversion.h"
+#include "kernels/losses/workspace.h"
 
 namespace tyto::kernels {
 namespace {
 
+constexpr int kLanes = 16;  // partial sums
+struct Tile {
+  int64_t rows, columns;
+};
+constexpr Tile kLarge = {96, 128}, kSmall = {24, 32};  // a thread's; small where large ones would be too few
+constexpr int64_t kEnough = 8;
+constexpr int64_t kDepth = 512;  // of a tile's step: a panel of it is 64 KB, in L2
+
+// sum of a_k b_k, and of (a_k - b_k)^2, in an order that no set of instructions changes.
 template <class C>
-C dot(const C* a, const C* b, int64_t width) {
-  C sum = 0;
-  for (int64_t k = 0; k < width; ++k) sum += a[k] * b[k];
-  return sum;
+[[gnu::always_inline]] inline C sum_of_products(const C* a, const C* b, int64_t width) {
+  C lanes[kLanes] = {};
+  const int64_t whole = width / kLanes * kLanes;
+  for (int64_t k = 0; k < whole; k += kLanes)
+    for (int l = 0; l < kLanes; ++l) lanes[l] += a[k + l] * b[k + l];
+  for (int64_t k = whole; k < width; ++k) lanes[k - whole] += a[k] * b[k];
+  for (int half = kLanes / 2; half > 0; half /= 2)
+    for (int l = 0; l < half; ++l) lanes[l] += lanes[l + half];
+  return lanes[0];
+}
+template <class C>
+[[gnu::always_inline]] inline C sum_of_differences(const C* a, const C* b, int64_t width) {
+  C lanes[kLanes] = {};
+  const int64_t whole = width / kLanes * kLanes;
+  for (int64_t k = 0; k < whole; k += kLanes)
+    for (int l = 0; l < kLanes; ++l) {
+      const C d = a[k + l] - b[k + l];
+      lanes[l] += d * d;
+    }
+  for (int64_t k = whole; k < width; ++k) lanes[k - whole] += (a[k] - b[k]) * (a[k] - b[k]);
+  for (int half = kLanes / 2; half > 0; half /= 2)
+    for (int l = 0; l < half; ++l) lanes[l] += lanes[l + half];
+  return lanes[0];
 }
 
-template <class C>
-C distance(const C* a, const C* b, int64_t width) {
-  C sum = 0;
-  for (int64_t k = 0; k < width; ++k) sum += (a[k] - b[k]) * (a[k] - b[k]);
-  return std::sqrt(sum);
+#define TYTO_OF(C)                                                                                        \
+  TYTO_MULTIVERSION C dot(const C* a, const C* b, int64_t width) { return sum_of_products(a, b, width); } \
+  TYTO_MULTIVERSION C squared_distance(const C* a, const C* b, int64_t width) {                           \
+    return sum_of_differences(a, b, width);                                                               \
+  }
+TYTO_OF(double)
+TYTO_OF(float)
+#undef TYTO_OF
+
+TYTO_MULTIVERSION void add(double by, const double* from, int64_t width, double* to) {
+  for (int64_t k = 0; k < width; ++k) to[k] += by * from[k];
 }
 
-template <class C, class Measure>
-void measure(const RowPairs<C>& p, const Measure& of, C* to) {
+// What is lent: the packed factor and the squares of both sets' rows.
+template <class C>
+struct Scratch {
+  C *packed, *a_squares, *b_squares;
+
+  Scratch(Workspace& workspace, int64_t a_rows, int64_t b_rows, int64_t width)
+      : packed(workspace.take<C>(std::is_same_v<C, double>
+                                     ? 0
+                                     : std::max({packed_floats(width, b_rows), packed_floats(b_rows, width),
+                                                 packed_floats(a_rows, width)}))),
+        a_squares(workspace.take<C>(a_rows)),
+        b_squares(workspace.take<C>(b_rows)) {}
+};
+
+int64_t blocks(int64_t size, int64_t of) { return (size + of - 1) / of; }
+
+// C (+)= A B, whose packed columns are `columns` and whose A has these strides. upper: only the tiles that
+// reach the diagonal or lie above it.
+struct PackedProduct {
+  const float* a;
+  int64_t a_row, a_column, rows, columns, depth;
+  const float* packed;
+  float* c;
+  bool add, upper;
+};
+
+// finish(i, j, rows, columns) is called for each tile that is made, by the thread that made it.
+template <class Finish>
+void multiply(const PackedProduct& p, const Finish& finish) {
+  const auto count = [&p](const Tile& t) { return blocks(p.rows, t.rows) * blocks(p.columns, t.columns); };
+  const Tile of = count(kLarge) < kEnough ? kSmall : kLarge;
+  const int64_t across = blocks(p.columns, of.columns), tiles = count(of);
+#pragma omp parallel for schedule(dynamic)
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t i = tile / across * of.rows, j = tile % across * of.columns;
+    const int64_t rows = std::min(of.rows, p.rows - i), columns = std::min(of.columns, p.columns - j);
+    if (p.upper && j + columns <= i) continue;
+    BlockedProduct product{.rows = rows,
+                           .columns = columns,
+                           .a_row = p.a_row,
+                           .a_column = p.a_column,
+                           .b_panel = p.depth * kProductPanel,
+                           .c = p.c + i * p.columns + j,
+                           .c_row = p.columns,
+                           .accumulate = p.add};
+    for (int64_t k = 0; k < p.depth; k += kDepth) {
+      product.depth = std::min(kDepth, p.depth - k);
+      product.a = p.a + i * p.a_row + k * p.a_column;
+      product.b = p.packed + j * p.depth + k * kProductPanel;
+      blocked_product(product);
+      product.accumulate = true;
+    }
+    finish(i, j, rows, columns);
+  }
+}
+
+// Rows of `from` as the columns of the packed factor, and columns as they are.
+void pack_transposed(const float* from, int64_t rows, int64_t width, float* packed) {
 #pragma omp parallel for schedule(static)
+  for (int64_t j = 0; j < rows; j += kProductPanel)
+    pack_columns(from + j * width, width, width, std::min(kProductPanel, rows - j), 1, packed + j * width);
+}
+void pack_straight(const float* from, int64_t rows, int64_t width, float* packed) {
+#pragma omp parallel for schedule(static)
+  for (int64_t j = 0; j < width; j += kProductPanel)
+    pack_rows(from + j, width, rows, std::min(kProductPanel, width - j), 1, packed + j * rows);
+}
+
+// In what tile `upper` leaves out lies what its transpose has.
+template <class C>
+void mirror(int64_t n, C* square) {
+#pragma omp parallel for schedule(dynamic)
+  for (int64_t i = 0; i < n; i += kProductPanel)
+    for (int64_t j = 0; j <= i; j += kProductPanel)
+      for (int64_t r = i; r < std::min(i + kProductPanel, n); ++r)
+        for (int64_t c = j; c < std::min(j + kProductPanel, r); ++c) square[r * n + c] = square[c * n + r];
+}
+
+// A dimension that is 0 leaves nothing to sum.
+template <class C>
+bool nothing(const RowPairs<C>& p, C* to) {
+  if (p.width > 0) return p.a_rows == 0 || p.b_rows == 0;
+  std::fill_n(to, p.a_rows * p.b_rows, C{0});
+  return true;
+}
+
+// of(i, j): the measure of one pair.
+template <class C, class Of>
+void measure_plainly(const RowPairs<C>& p, const Of& of, C* to) {
+#pragma omp parallel for schedule(dynamic)
   for (int64_t i = 0; i < p.a_rows; ++i)
-    for (int64_t j = 0; j < p.b_rows; ++j)
-      to[i * p.b_rows + j] = of(p.a + i * p.width, p.b + j * p.width, p.width);
+    for (int64_t j = p.one_set() ? i : 0; j < p.b_rows; ++j) to[i * p.b_rows + j] = of(i, j);
 }
 
 }  // namespace
 
 template <class C>
-void row_products_cpu(const RowPairs<C>& pairs, C* products, void*) {
-  measure(pairs, dot<C>, products);
+int64_t row_pairs_cpu_workspace(int64_t a_rows, int64_t b_rows, int64_t width) {
+  Workspace measured;
+  Scratch<C>(measured, a_rows, b_rows, width);
+  return measured.bytes();
 }
 
 template <class C>
-void row_distances_cpu(const RowPairs<C>& pairs, C* distances, void*) {
-  measure(pairs, distance<C>, distances);
+void row_products_cpu(const RowPairs<C>& p, C* products, void* workspace) {
+  if (nothing(p, products)) return;
+  if constexpr (std::is_same_v<C, float>) {
+    Workspace lent(workspace);
+    const Scratch<C> scratch(lent, p.a_rows, p.b_rows, p.width);
+    pack_transposed(p.b, p.b_rows, p.width, scratch.packed);
+    multiply({p.a, p.width, 1, p.a_rows, p.b_rows, p.width, scratch.packed, products, false, p.one_set()},
+             [](int64_t, int64_t, int64_t, int64_t) {});
+  } else {
+    measure_plainly(
+        p, [&](int64_t i, int64_t j) { return dot(p.a + i * p.width, p.b + j * p.width, p.width); },
+        products);
+  }
+  if (p.one_set()) mirror(p.a_rows, products);
+}
+
+// In float a squared distance of at least a sixteenth of |a|^2 + |b|^2 loses four bits by the difference of
+// that and 2 ab; others, rows of one identity at most, are summed from differences.
+template <class C>
+void row_distances_cpu(const RowPairs<C>& p, C* distances, void* workspace) {
+  if (nothing(p, distances)) return;
+  const auto exact = [&](int64_t i, int64_t j) {
+    return std::sqrt(squared_distance(p.a + i * p.width, p.b + j * p.width, p.width));
+  };
+  if constexpr (std::is_same_v<C, float>) {
+    Workspace lent(workspace);
+    const Scratch<C> scratch(lent, p.a_rows, p.b_rows, p.width);
+    pack_transposed(p.b, p.b_rows, p.width, scratch.packed);
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < p.a_rows; ++i)
+      scratch.a_squares[i] = dot(p.a + i * p.width, p.a + i * p.width, p.width);
+#pragma omp parallel for schedule(static)
+    for (int64_t j = 0; j < p.b_rows; ++j)
+      scratch.b_squares[j] = dot(p.b + j * p.width, p.b + j * p.width, p.width);
+    multiply({p.a, p.width, 1, p.a_rows, p.b_rows, p.width, scratch.packed, distances, false, p.one_set()},
+             [&](int64_t first_i, int64_t first_j, int64_t rows, int64_t columns) {
+               for (int64_t i = first_i; i < first_i + rows; ++i)
+                 for (int64_t j = first_j; j < first_j + columns; ++j) {
+                   float& d = distances[i * p.b_rows + j];
+                   const float squares = scratch.a_squares[i] + scratch.b_squares[j];
+                   const float squared = squares - 2 * d;
+                   d = squared >= squares / 16 ? std::sqrt(squared) : exact(i, j);
+                 }
+             });
+  } else {
+    measure_plainly(p, exact, distances);
+  }
+  if (p.one_set()) mirror(p.a_rows, distances);
 }
 
 template <class C>
-void weighted_rows_cpu(const RowPairs<C>& p, const C* weights, SumOver over, bool add, C* sums, void*) {
+void weighted_rows_cpu(const RowPairs<C>& p, const C* weights, SumOver over, bool add_to, C* sums,
+                       void* workspace) {
   const bool of_b = over == SumOver::B;
   const int64_t rows = of_b ? p.a_rows : p.b_rows, terms = of_b ? p.b_rows : p.a_rows;
   const int64_t row_step = of_b ? p.b_rows : 1, term_step = of_b ? 1 : p.b_rows;
   const C* from = of_b ? p.b : p.a;
+  if (rows == 0 || p.width == 0) return;
+  if (terms == 0) {
+    if (!add_to) std::fill_n(sums, rows * p.width, C{0});
+    return;
+  }
+  if constexpr (std::is_same_v<C, float>) {
+    Workspace lent(workspace);
+    const Scratch<C> scratch(lent, p.a_rows, p.b_rows, p.width);
+    pack_straight(from, terms, p.width, scratch.packed);
+    multiply({weights, row_step, term_step, rows, p.width, terms, scratch.packed, sums, add_to, false},
+             [](int64_t, int64_t, int64_t, int64_t) {});
+  } else {
 #pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < rows; ++i) {
-    C* sum = sums + i * p.width;
-    if (!add) std::fill_n(sum, p.width, C{0});
-    for (int64_t j = 0; j < terms; ++j) {
-      const C weight = weights[i * row_step + j * term_step];
-      for (int64_t k = 0; k < p.width; ++k) sum[k] += weight * from[j * p.width + k];
+    for (int64_t i = 0; i < rows; ++i) {
+      C* sum = sums + i * p.width;
+      if (!add_to) std::fill_n(sum, p.width, C{0});
+      for (int64_t j = 0; j < terms; ++j)
+        add(weights[i * row_step + j * term_step], from + j * p.width, p.width, sum);
     }
   }
 }
 
 template <class C>
-int64_t row_pairs_cpu_workspace(int64_t, int64_t, int64_t) {
-  return 0;
-}
-
-template <class C>
 void distance_weights_cpu(const C* distances, int64_t n, C* slopes) {
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < i; ++j) {
-      const C d = distances[i * n + j];
-      const C weight = d == 0 ? C{0} : -(slopes[i * n + j] + slopes[j * n + i]) / d;
-      slopes[i * n + j] = slopes[j * n + i] = weight;
-    }
+#pragma omp parallel for schedule(dynamic)
+  for (int64_t i = 0; i < n; i += kProductPanel)
+    for (int64_t j = 0; j <= i; j += kProductPanel)
+      for (int64_t r = i; r < std::min(i + kProductPanel, n); ++r)
+        for (int64_t c = j; c < std::min(j + kProductPanel, r); ++c) {
+          C &here = slopes[r * n + c], &there = slopes[c * n + r];
+          const C d = distances[r * n + c];
+          here = there = d == 0 ? C{0} : -(here + there) / d;
+        }
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < n; ++i) {
+    C* row = slopes + i * n;
+    row[i] = 0;
+    C lanes[kLanes] = {};
+    for (int64_t j = 0; j < n; ++j) lanes[j % kLanes] += row[j];
     C sum = 0;
-    for (int64_t j = 0; j < n; ++j)
-      if (j != i) sum += slopes[i * n + j];
-    slopes[i * n + i] = -sum;
+    for (const C lane : lanes) sum += lane;
+    row[i] = -sum;
   }
 }
 
 template <class C>
 void product_weights_cpu(int64_t n, C* slopes) {
-  for (int64_t i = 0; i < n; ++i) {
-    slopes[i * n + i] *= 2;
-    for (int64_t j = 0; j < i; ++j)
-      slopes[i * n + j] = slopes[j * n + i] = slopes[i * n + j] + slopes[j * n + i];
-  }
+#pragma omp parallel for schedule(dynamic)
+  for (int64_t i = 0; i < n; i += kProductPanel)
+    for (int64_t j = 0; j <= i; j += kProductPanel)
+      for (int64_t r = i; r < std::min(i + kProductPanel, n); ++r)
+        for (int64_t c = j; c <= std::min(j + kProductPanel - 1, r); ++c)
+          slopes[r * n + c] = slopes[c * n + r] = slopes[r * n + c] + slopes[c * n + r];
 }
 
 #define TYTO_INSTANTIATE(C)                                                                \

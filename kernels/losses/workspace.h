@@ -8,21 +8,23 @@ namespace tyto::kernels {
 
 class Workspace {
  public:
-  static constexpr int64_t kAlignment = 256;  // of every piece; the memory's own must be as much
-
-  explicit Workspace(void* memory = nullptr) : memory_(static_cast<unsigned char*>(memory)) {}
+  // At any address; pieces begin at multiples of kAlignment.
+  explicit Workspace(void* memory = nullptr)
+      : memory_((reinterpret_cast<uintptr_t>(memory) + kAlignment - 1) / kAlignment * kAlignment) {}
 
   template <class C>
   C* take(int64_t count) {
-    const int64_t begin = bytes_;
-    bytes_ += (count * static_cast<int64_t>(sizeof(C)) + kAlignment - 1) / kAlignment * kAlignment;
-    return memory_ == nullptr ? nullptr : reinterpret_cast<C*>(memory_ + begin);
+    const uintptr_t begin = memory_ + taken_;
+    taken_ += (static_cast<uintptr_t>(count) * sizeof(C) + kAlignment - 1) / kAlignment * kAlignment;
+    return reinterpret_cast<C*>(begin);
   }
-  int64_t bytes() const { return bytes_; }  // taken so far
+  // What holds all that was taken, wherever it begins.
+  int64_t bytes() const { return static_cast<int64_t>(taken_ + kAlignment); }
 
  private:
-  unsigned char* memory_;
-  int64_t bytes_ = 0;
+  static constexpr uintptr_t kAlignment = 256;
+
+  uintptr_t memory_, taken_ = 0;
 };
 
 }  // namespace tyto::kernels

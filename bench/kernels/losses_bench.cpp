@@ -1,0 +1,69 @@
+// Losses at the sizes that trainers meet: value and gradient.
+#include "bench/kernels/kernel_case.h"
+#include "kernels/losses/circle.h"
+
+namespace tyto::bench {
+namespace {
+
+constexpr double kFloat = sizeof(float);
+constexpr int kRowsOfAnIdentity = 4;
+
+std::vector<float> centred(int64_t count) {
+  std::vector<float> values = numbers(count);
+  for (float& v : values) v -= 0.5f;
+  return values;
+}
+
+std::vector<int32_t> identities(int64_t rows) {
+  std::vector<int32_t> labels;
+  for (int64_t i = 0; i < rows; ++i) labels.push_back(static_cast<int32_t>(i / kRowsOfAnIdentity));
+  return labels;
+}
+
+struct Rows {
+  kernels::LabelledRows<float> in;
+  kernels::LossOutput<float> out;
+};
+
+Rows labelled(Arrays& a, int64_t rows, int64_t width) {
+  Rows all;
+  all.in = {.values = a.input("features", {rows, width}, centred(rows * width)),
+            .labels = a.input("labels", {rows}, identities(rows)),
+            .rows = rows,
+            .width = width};
+  all.out.value = a.output<float>("value", {1});
+  all.out.gradient = a.output<float>("gradient", {rows, width});
+  return all;
+}
+
+// A loss over all pairs of rows: features in, gradients out; each pair's product once, and the gradient's
+// sums.
+Work of_pairs(int64_t rows, int64_t width) {
+  const auto n = static_cast<double>(rows), d = static_cast<double>(width);
+  Work work;
+  work.bytes = 2 * kFloat * n * d;
+  work.operations = 3 * n * n * d;
+  return work;
+}
+
+Work circle(Arrays& a, int64_t rows, int64_t width) {
+  const Rows r = labelled(a, rows, width);
+  Work work = of_pairs(rows, width);
+  void* lent = a.scratch(kernels::circle_loss_cpu_workspace<float>(rows, width));
+  work.cpu = [=] { kernels::circle_loss_cpu(r.in, {}, r.out, lent); };
+  if constexpr (kHasCuda) {
+    void* device = a.scratch(kernels::circle_loss_workspace<float>(rows, width));
+    work.cuda = [=](kernels::Stream s) { kernels::circle_loss(r.in, {}, r.out, device, s); };
+  }
+  return work;
+}
+
+}  // namespace
+
+void add_losses_cases(Cases& cases) {
+  for (const int64_t rows : {64, 256, 1024})
+    cases.push_back(
+        {"circle_" + std::to_string(rows) + "x2048", [=](Arrays& a) { return circle(a, rows, 2048); }});
+}
+
+}  // namespace tyto::bench
