@@ -48,14 +48,6 @@ TYTO_OF(Half)
 TYTO_OF(BFloat16)
 #undef TYTO_OF
 
-TYTO_MULTIVERSION double sum_of(const double* values, int64_t n) {
-  double sums[kRowBlock] = {};
-  for_each_block(values, n, [&](const auto& of, int64_t, int count) {
-    for (int l = 0; l < count; ++l) sums[l] += of(l);
-  });
-  return sum_of_block(sums);
-}
-
 struct Memory {
   LossStatus* found;
   double* losses;  // [parts, rows]
@@ -97,7 +89,7 @@ void cross_entropy_cpu(const LabelledRows<T>& in, const CrossEntropy& loss, cons
     }
   }
   *m.found = found;
-  *out.value = static_cast<C>(sum_of(m.losses, rows) / static_cast<double>(counted));
+  *out.value = static_cast<C>(sum_of_row(m.losses, rows) / static_cast<double>(counted));
   finish_loss_cpu(m.found, out.value, 1, out.status);
 }
 

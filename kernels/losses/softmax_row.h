@@ -68,6 +68,16 @@ template <class T>
   return sum_of_block(sums);
 }
 
+// Not of logits, but of what rows came to.
+template <class C>
+inline C sum_of_row(const C* row, int64_t n) {
+  C sums[kRowBlock] = {};
+  for_each_block(row, n, [&](const auto& of, int64_t, int count) {
+    for (int l = 0; l < count; ++l) sums[l] += of(l);
+  });
+  return sum_of_block(sums);
+}
+
 template <class T>
 inline void fill_row(T* row, int64_t n, Computed<T> value) {
   for (int64_t j = 0; j < n; ++j) set_host_element(row, j, value);
