@@ -62,4 +62,8 @@ template <class T>
 void scatter_center_gradients(const Computed<T>* center_gradients, const RowGroups&, int64_t classes,
                               int64_t width, double scale, const LossStatus* found, T* to, Stream);
 
+// value = the sum of values [groups], or of [rows] where there are no groups.
+template <class C>
+void sum_values(const C* values, const RowGroups* groups, int64_t rows, C* value, Stream);
+
 }  // namespace tyto::kernels
