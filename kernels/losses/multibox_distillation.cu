@@ -28,7 +28,7 @@ struct Batch {
 
 struct Memory {
   Batch* batch;  // [1]
-  double* sums;  // [blocks, kDistilledSums]
+  double* sums;  // [kDistilledSums, blocks]
   int64_t blocks;
 
   Memory(Workspace& workspace, int64_t rows)
@@ -249,7 +249,7 @@ __global__ void __launch_bounds__(kBlock)
   if (thread < kDistilledSums) {
     double of_block = 0;
     for (int w = 0; w < kWarps; ++w) of_block += sums_of[w * kDistilledSums + thread];
-    sums[static_cast<int64_t>(blockIdx.x) * kDistilledSums + thread] = of_block;
+    sums[static_cast<int64_t>(thread) * gridDim.x + blockIdx.x] = of_block;
   }
 }
 
@@ -262,7 +262,7 @@ __global__ void __launch_bounds__(kDistilledSums* kWarp)
   TYTO_SHARED_ARRAY(double, of_terms, kDistilledSums);
   const int term = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
   double sum = 0;
-  for (int64_t i = lane; i < blocks; i += kWarp) sum += sums[i * kDistilledSums + term];
+  for (int64_t i = lane; i < blocks; i += kWarp) sum += sums[term * blocks + i];
   sum = warp_sum(sum);
   if (lane == 0) of_terms[term] = sum;
   __syncthreads();
