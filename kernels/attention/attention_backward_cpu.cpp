@@ -76,14 +76,14 @@ struct Packed {
   float* q_gradient;             // [queries, depth]
 
   Packed(const AttentionOf<float>& of, const Cut& cut, Arrays& arrays)
-      : q_columns(arrays.take(packed_floats(of.depth, cut.queries))),
-        q_rows(arrays.take(packed_floats(cut.queries, of.depth))),
-        y_columns(arrays.take(packed_floats(of.width, cut.queries))),
-        y_rows(arrays.take(packed_floats(cut.queries, of.width))),
+      : q_columns(arrays.take(packed_elements(of.depth, cut.queries))),
+        q_rows(arrays.take(packed_elements(cut.queries, of.depth))),
+        y_columns(arrays.take(packed_elements(of.width, cut.queries))),
+        y_rows(arrays.take(packed_elements(cut.queries, of.width))),
         maximum(arrays.take(cut.queries)),
         share(arrays.take(cut.queries)),
         dot(arrays.take(cut.queries)),
-        keys(arrays.take(packed_floats(kTileKeys, of.depth))),
+        keys(arrays.take(packed_elements(kTileKeys, of.depth))),
         q_gradient(arrays.take(cut.queries * of.depth)) {}
 };
 

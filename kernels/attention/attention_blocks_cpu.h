@@ -44,7 +44,7 @@ struct QueryBlock {
 };
 
 // The block's queries, times scale.
-// packed  packed_floats(depth, count)
+// packed  packed_elements(depth, count)
 void pack_queries(const AttentionOf<float>&, const QueryBlock&, float* packed);
 
 // Part of a map, transposed; of its queries, the lanes of the last vector that has any are all worked on.

@@ -26,7 +26,7 @@ struct Block {
       : maximum(arrays.take(kQueryBlock)),
         sum(arrays.take(kQueryBlock)),
         rescale(arrays.take(kQueryBlock)),
-        queries(arrays.take(packed_floats(of.depth, kQueryBlock))),
+        queries(arrays.take(packed_elements(of.depth, kQueryBlock))),
         scores(arrays.take(kKeyBlock * kQueryBlock)),
         values(arrays.take(kKeyBlock * kProductPanel)),
         y(arrays.take(kQueryBlock * of.width)) {}

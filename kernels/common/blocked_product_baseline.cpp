@@ -1,4 +1,4 @@
 #define TYTO_LEVEL baseline
-#define TYTO_LANES 4
+#define TYTO_BYTES 16
 #define TYTO_ROWS 4
 #include "kernels/common/blocked_product_level.h"

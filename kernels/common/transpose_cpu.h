@@ -36,4 +36,10 @@ inline void transpose(const float* from, int64_t from_row, int64_t rows, int64_t
       to[j * to_row + i] = factor * from[i * from_row + j];
 }
 
+inline void transpose(const double* from, int64_t from_row, int64_t rows, int64_t columns, double factor,
+                      double* to, int64_t to_row) {
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j) to[j * to_row + i] = factor * from[i * from_row + j];
+}
+
 }  // namespace tyto::kernels

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <type_traits>
 
 #include "kernels/common/blocked_product.h"
 #include "kernels/common/multiversion.h"
@@ -55,20 +54,14 @@ TYTO_OF(double)
 TYTO_OF(float)
 #undef TYTO_OF
 
-TYTO_MULTIVERSION void add(double by, const double* from, int64_t width, double* to) {
-  for (int64_t k = 0; k < width; ++k) to[k] += by * from[k];
-}
-
 // What is lent: the packed factor and the squares of both sets' rows.
 template <class C>
 struct Scratch {
   C *packed, *a_squares, *b_squares;
 
   Scratch(Workspace& workspace, int64_t a_rows, int64_t b_rows, int64_t width)
-      : packed(workspace.take<C>(std::is_same_v<C, double>
-                                     ? 0
-                                     : std::max({packed_floats(width, b_rows), packed_floats(b_rows, width),
-                                                 packed_floats(a_rows, width)}))),
+      : packed(workspace.take<C>(std::max({packed_elements(width, b_rows), packed_elements(b_rows, width),
+                                           packed_elements(a_rows, width)}))),
         a_squares(workspace.take<C>(a_rows)),
         b_squares(workspace.take<C>(b_rows)) {}
 };
@@ -77,17 +70,18 @@ int64_t blocks(int64_t size, int64_t of) { return (size + of - 1) / of; }
 
 // C (+)= A B, whose packed columns are `columns` and whose A has these strides. upper: only the tiles that
 // reach the diagonal or lie above it.
+template <class C>
 struct PackedProduct {
-  const float* a;
+  const C* a;
   int64_t a_row, a_column, rows, columns, depth;
-  const float* packed;
-  float* c;
+  const C* packed;
+  C* c;
   bool add, upper;
 };
 
 // finish(i, j, rows, columns) is called for each tile that is made, by the thread that made it.
-template <class Finish>
-void multiply(const PackedProduct& p, const Finish& finish) {
+template <class C, class Finish>
+void multiply(const PackedProduct<C>& p, const Finish& finish) {
   const auto count = [&p](const Tile& t) { return blocks(p.rows, t.rows) * blocks(p.columns, t.columns); };
   const Tile of = count(kLarge) < kEnough ? kSmall : kLarge;
   const int64_t across = blocks(p.columns, of.columns), tiles = count(of);
@@ -96,14 +90,14 @@ void multiply(const PackedProduct& p, const Finish& finish) {
     const int64_t i = tile / across * of.rows, j = tile % across * of.columns;
     const int64_t rows = std::min(of.rows, p.rows - i), columns = std::min(of.columns, p.columns - j);
     if (p.upper && j + columns <= i) continue;
-    BlockedProduct product{.rows = rows,
-                           .columns = columns,
-                           .a_row = p.a_row,
-                           .a_column = p.a_column,
-                           .b_panel = p.depth * kProductPanel,
-                           .c = p.c + i * p.columns + j,
-                           .c_row = p.columns,
-                           .accumulate = p.add};
+    BlockedProduct<C> product{.rows = rows,
+                              .columns = columns,
+                              .a_row = p.a_row,
+                              .a_column = p.a_column,
+                              .b_panel = p.depth * kProductPanel,
+                              .c = p.c + i * p.columns + j,
+                              .c_row = p.columns,
+                              .accumulate = p.add};
     for (int64_t k = 0; k < p.depth; k += kDepth) {
       product.depth = std::min(kDepth, p.depth - k);
       product.a = p.a + i * p.a_row + k * p.a_column;
@@ -116,12 +110,14 @@ void multiply(const PackedProduct& p, const Finish& finish) {
 }
 
 // Rows of `from` as the columns of the packed factor, and columns as they are.
-void pack_transposed(const float* from, int64_t rows, int64_t width, float* packed) {
+template <class C>
+void pack_transposed(const C* from, int64_t rows, int64_t width, C* packed) {
 #pragma omp parallel for schedule(static)
   for (int64_t j = 0; j < rows; j += kProductPanel)
     pack_columns(from + j * width, width, width, std::min(kProductPanel, rows - j), 1, packed + j * width);
 }
-void pack_straight(const float* from, int64_t rows, int64_t width, float* packed) {
+template <class C>
+void pack_straight(const C* from, int64_t rows, int64_t width, C* packed) {
 #pragma omp parallel for schedule(static)
   for (int64_t j = 0; j < width; j += kProductPanel)
     pack_rows(from + j, width, rows, std::min(kProductPanel, width - j), 1, packed + j * rows);
@@ -145,14 +141,6 @@ bool nothing(const RowPairs<C>& p, C* to) {
   return true;
 }
 
-// of(i, j): the measure of one pair.
-template <class C, class Of>
-void measure_plainly(const RowPairs<C>& p, const Of& of, C* to) {
-#pragma omp parallel for schedule(dynamic)
-  for (int64_t i = 0; i < p.a_rows; ++i)
-    for (int64_t j = p.one_set() ? i : 0; j < p.b_rows; ++j) to[i * p.b_rows + j] = of(i, j);
-}
-
 }  // namespace
 
 template <class C>
@@ -165,81 +153,58 @@ int64_t row_pairs_cpu_workspace(int64_t a_rows, int64_t b_rows, int64_t width) {
 template <class C>
 void row_products_cpu(const RowPairs<C>& p, C* products, void* workspace) {
   if (nothing(p, products)) return;
-  if constexpr (std::is_same_v<C, float>) {
-    Workspace lent(workspace);
-    const Scratch<C> scratch(lent, p.a_rows, p.b_rows, p.width);
-    pack_transposed(p.b, p.b_rows, p.width, scratch.packed);
-    multiply({p.a, p.width, 1, p.a_rows, p.b_rows, p.width, scratch.packed, products, false, p.one_set()},
-             [](int64_t, int64_t, int64_t, int64_t) {});
-  } else {
-    measure_plainly(
-        p, [&](int64_t i, int64_t j) { return dot(p.a + i * p.width, p.b + j * p.width, p.width); },
-        products);
-  }
+  Workspace lent(workspace);
+  const Scratch<C> scratch(lent, p.a_rows, p.b_rows, p.width);
+  pack_transposed(p.b, p.b_rows, p.width, scratch.packed);
+  multiply<C>({p.a, p.width, 1, p.a_rows, p.b_rows, p.width, scratch.packed, products, false, p.one_set()},
+              [](int64_t, int64_t, int64_t, int64_t) {});
   if (p.one_set()) mirror(p.a_rows, products);
 }
 
-// In float a squared distance of at least a sixteenth of |a|^2 + |b|^2 loses four bits by the difference of
-// that and 2 ab; others, rows of one identity at most, are summed from differences.
+// A squared distance of at least a sixteenth of |a|^2 + |b|^2 loses four bits by the difference of that and 2
+// ab; others, rows of one identity at most, are summed from differences.
 template <class C>
 void row_distances_cpu(const RowPairs<C>& p, C* distances, void* workspace) {
   if (nothing(p, distances)) return;
-  const auto exact = [&](int64_t i, int64_t j) {
-    return std::sqrt(squared_distance(p.a + i * p.width, p.b + j * p.width, p.width));
-  };
-  if constexpr (std::is_same_v<C, float>) {
-    Workspace lent(workspace);
-    const Scratch<C> scratch(lent, p.a_rows, p.b_rows, p.width);
-    pack_transposed(p.b, p.b_rows, p.width, scratch.packed);
+  Workspace lent(workspace);
+  const Scratch<C> scratch(lent, p.a_rows, p.b_rows, p.width);
+  pack_transposed(p.b, p.b_rows, p.width, scratch.packed);
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < p.a_rows; ++i)
-      scratch.a_squares[i] = dot(p.a + i * p.width, p.a + i * p.width, p.width);
+  for (int64_t i = 0; i < p.a_rows; ++i)
+    scratch.a_squares[i] = dot(p.a + i * p.width, p.a + i * p.width, p.width);
 #pragma omp parallel for schedule(static)
-    for (int64_t j = 0; j < p.b_rows; ++j)
-      scratch.b_squares[j] = dot(p.b + j * p.width, p.b + j * p.width, p.width);
-    multiply({p.a, p.width, 1, p.a_rows, p.b_rows, p.width, scratch.packed, distances, false, p.one_set()},
-             [&](int64_t first_i, int64_t first_j, int64_t rows, int64_t columns) {
-               for (int64_t i = first_i; i < first_i + rows; ++i)
-                 for (int64_t j = first_j; j < first_j + columns; ++j) {
-                   float& d = distances[i * p.b_rows + j];
-                   const float squares = scratch.a_squares[i] + scratch.b_squares[j];
-                   const float squared = squares - 2 * d;
-                   d = squared >= squares / 16 ? std::sqrt(squared) : exact(i, j);
-                 }
-             });
-  } else {
-    measure_plainly(p, exact, distances);
-  }
+  for (int64_t j = 0; j < p.b_rows; ++j)
+    scratch.b_squares[j] = dot(p.b + j * p.width, p.b + j * p.width, p.width);
+  multiply<C>({p.a, p.width, 1, p.a_rows, p.b_rows, p.width, scratch.packed, distances, false, p.one_set()},
+              [&](int64_t first_i, int64_t first_j, int64_t rows, int64_t columns) {
+                for (int64_t i = first_i; i < first_i + rows; ++i)
+                  for (int64_t j = first_j; j < first_j + columns; ++j) {
+                    C& d = distances[i * p.b_rows + j];
+                    const C squares = scratch.a_squares[i] + scratch.b_squares[j], squared = squares - 2 * d;
+                    d = std::sqrt(squared >= squares / 16
+                                      ? squared
+                                      : squared_distance(p.a + i * p.width, p.b + j * p.width, p.width));
+                  }
+              });
   if (p.one_set()) mirror(p.a_rows, distances);
 }
 
 template <class C>
-void weighted_rows_cpu(const RowPairs<C>& p, const C* weights, SumOver over, bool add_to, C* sums,
+void weighted_rows_cpu(const RowPairs<C>& p, const C* weights, SumOver over, bool add, C* sums,
                        void* workspace) {
   const bool of_b = over == SumOver::B;
   const int64_t rows = of_b ? p.a_rows : p.b_rows, terms = of_b ? p.b_rows : p.a_rows;
-  const int64_t row_step = of_b ? p.b_rows : 1, term_step = of_b ? 1 : p.b_rows;
-  const C* from = of_b ? p.b : p.a;
   if (rows == 0 || p.width == 0) return;
   if (terms == 0) {
-    if (!add_to) std::fill_n(sums, rows * p.width, C{0});
+    if (!add) std::fill_n(sums, rows * p.width, C{0});
     return;
   }
-  if constexpr (std::is_same_v<C, float>) {
-    Workspace lent(workspace);
-    const Scratch<C> scratch(lent, p.a_rows, p.b_rows, p.width);
-    pack_straight(from, terms, p.width, scratch.packed);
-    multiply({weights, row_step, term_step, rows, p.width, terms, scratch.packed, sums, add_to, false},
-             [](int64_t, int64_t, int64_t, int64_t) {});
-  } else {
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < rows; ++i) {
-      C* sum = sums + i * p.width;
-      if (!add_to) std::fill_n(sum, p.width, C{0});
-      for (int64_t j = 0; j < terms; ++j)
-        add(weights[i * row_step + j * term_step], from + j * p.width, p.width, sum);
-    }
-  }
+  Workspace lent(workspace);
+  const Scratch<C> scratch(lent, p.a_rows, p.b_rows, p.width);
+  pack_straight(of_b ? p.b : p.a, terms, p.width, scratch.packed);
+  multiply<C>({weights, of_b ? p.b_rows : 1, of_b ? 1 : p.b_rows, rows, p.width, terms, scratch.packed, sums,
+               add, false},
+              [](int64_t, int64_t, int64_t, int64_t) {});
 }
 
 template <class C>

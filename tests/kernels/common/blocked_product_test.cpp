@@ -8,15 +8,16 @@ namespace tyto::kernels {
 namespace {
 
 // Whole numbers, of which products and sums are exact: every level has the same.
-std::vector<float> whole_numbers(int64_t count, uint32_t seed) {
-  std::vector<float> values(static_cast<size_t>(count));
-  for (float& v : values)
-    v = static_cast<float>(static_cast<int>((seed = seed * 1664525u + 1013904223u) >> 28) - 8);
+template <class C>
+std::vector<C> whole_numbers(int64_t count, uint32_t seed) {
+  std::vector<C> values(static_cast<size_t>(count));
+  for (C& v : values) v = static_cast<C>(static_cast<int>((seed = seed * 1664525u + 1013904223u) >> 28) - 8);
   return values;
 }
 
-std::vector<ProductLevel> levels() {
-  ProductLevel all[3];
+template <class C>
+std::vector<ProductLevel<C>> levels() {
+  ProductLevel<C> all[3];
   return {all, all + product_levels(all)};
 }
 
@@ -31,21 +32,22 @@ std::vector<Sizes> unkind_sizes() {
 }
 
 // A by rows or by columns, B packed from rows or from columns, C in rows with a gap.
-void compare(const ProductLevel& level, const Sizes& s, bool a_by_columns, bool b_by_columns,
+template <class C>
+void compare(const ProductLevel<C>& level, const Sizes& s, bool a_by_columns, bool b_by_columns,
              bool accumulate) {
   SCOPED_TRACE(::testing::Message() << level.name << " " << s.rows << "x" << s.columns << "x" << s.depth
                                     << (a_by_columns ? ", A by columns" : "")
                                     << (b_by_columns ? ", B by columns" : "")
                                     << (accumulate ? ", added" : ""));
   constexpr int64_t kGap = 3;
-  constexpr float kUntouched = 77;
+  constexpr C kUntouched = 77;
   const int64_t a_stride = (a_by_columns ? s.rows : s.depth) + kGap;
   const int64_t b_stride = (b_by_columns ? s.depth : s.columns) + kGap, c_stride = s.columns + kGap;
-  const std::vector<float> a = whole_numbers((s.rows + s.depth + kGap) * a_stride, 1);
-  const std::vector<float> b = whole_numbers((s.columns + s.depth + kGap) * b_stride, 2);
-  std::vector<float> packed(static_cast<size_t>(packed_floats(s.depth, s.columns)), kUntouched);
-  (b_by_columns ? pack_columns : pack_rows)(b.data(), b_stride, s.depth, s.columns, 2, packed.data());
-  std::vector<float> c(static_cast<size_t>((s.rows + 1) * c_stride), kUntouched);
+  const std::vector<C> a = whole_numbers<C>((s.rows + s.depth + kGap) * a_stride, 1);
+  const std::vector<C> b = whole_numbers<C>((s.columns + s.depth + kGap) * b_stride, 2);
+  std::vector<C> packed(static_cast<size_t>(packed_elements(s.depth, s.columns)), kUntouched);
+  (b_by_columns ? pack_columns<C> : pack_rows<C>)(b.data(), b_stride, s.depth, s.columns, 2, packed.data());
+  std::vector<C> c(static_cast<size_t>((s.rows + 1) * c_stride), kUntouched);
   level.product({.rows = s.rows,
                  .columns = s.columns,
                  .depth = s.depth,
@@ -60,7 +62,7 @@ void compare(const ProductLevel& level, const Sizes& s, bool a_by_columns, bool 
   for (int64_t i = 0; i <= s.rows; ++i)
     for (int64_t j = 0; j < c_stride; ++j) {
       const bool inside = i < s.rows && j < s.columns;
-      float want = inside && !accumulate ? 0 : kUntouched;
+      C want = inside && !accumulate ? 0 : kUntouched;
       for (int64_t k = 0; inside && k < s.depth; ++k)
         want += 2 * a[static_cast<size_t>(a_by_columns ? k * a_stride + i : i * a_stride + k)] *
                 b[static_cast<size_t>(b_by_columns ? j * b_stride + k : k * b_stride + j)];
@@ -68,31 +70,39 @@ void compare(const ProductLevel& level, const Sizes& s, bool a_by_columns, bool 
     }
 }
 
-TEST(BlockedProduct, EqualsTheLoopOnEveryLevel) {
-  for (const ProductLevel& level : levels())
+template <class C>
+class BlockedProductOf : public testing::Test {};
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(BlockedProductOf, Types);
+
+TYPED_TEST(BlockedProductOf, EqualsTheLoopOnEveryLevel) {
+  using C = TypeParam;
+  for (const ProductLevel<C>& level : levels<C>())
     for (const Sizes& sizes : unkind_sizes())
       for (bool a_by_columns : {false, true})
         for (bool b_by_columns : {false, true})
           compare(level, sizes, a_by_columns, b_by_columns, a_by_columns == b_by_columns);
 }
 
-TEST(BlockedProduct, PacksZerosBesideB) {
+TYPED_TEST(BlockedProductOf, PacksZerosBesideB) {
+  using C = TypeParam;
   constexpr int64_t kDepth = 6, kColumns = 37;
-  const std::vector<float> b = whole_numbers(kDepth * kColumns, 1);
-  for (const auto& pack : {pack_rows, pack_columns}) {
-    std::vector<float> packed(static_cast<size_t>(packed_floats(kDepth, kColumns)), 77);
-    pack(b.data(), pack == pack_rows ? kColumns : kDepth, kDepth, kColumns, 1, packed.data());
+  const std::vector<C> b = whole_numbers<C>(kDepth * kColumns, 1);
+  for (const auto& pack : {pack_rows<C>, pack_columns<C>}) {
+    std::vector<C> packed(static_cast<size_t>(packed_elements(kDepth, kColumns)), 77);
+    pack(b.data(), pack == pack_rows<C> ? kColumns : kDepth, kDepth, kColumns, 1, packed.data());
     for (size_t k = 0; k < kDepth; ++k)
       for (size_t j = kColumns - kProductPanel; j < kProductPanel; ++j)
         EXPECT_EQ(packed[(kDepth + k) * kProductPanel + j], 0) << k << " " << j;
   }
 }
 
-TEST(BlockedProduct, ReadsRowsOfBWhereTheyStand) {
+TYPED_TEST(BlockedProductOf, ReadsRowsOfBWhereTheyStand) {
+  using C = TypeParam;
   constexpr int64_t kDepth = 5, kColumns = 70, kStride = 80;
-  const std::vector<float> a = whole_numbers(kDepth, 1), b = whole_numbers(kDepth * kStride, 2);
-  for (const ProductLevel& level : levels()) {
-    std::vector<float> c(kColumns);
+  const std::vector<C> a = whole_numbers<C>(kDepth, 1), b = whole_numbers<C>(kDepth * kStride, 2);
+  for (const ProductLevel<C>& level : levels<C>()) {
+    std::vector<C> c(kColumns);
     level.product({.rows = 1,
                    .columns = kColumns,
                    .depth = kDepth,
@@ -104,25 +114,25 @@ TEST(BlockedProduct, ReadsRowsOfBWhereTheyStand) {
                    .c = c.data(),
                    .c_row = kColumns});
     for (size_t j = 0; j < kColumns; ++j) {
-      float want = 0;
+      C want = 0;
       for (size_t k = 0; k < kDepth; ++k) want += a[k] * b[k * kStride + j];
       ASSERT_EQ(c[j], want) << level.name << " " << j;
     }
   }
 }
 
-TEST(BlockedProduct, ElementHasTheSameBitsWhereverItStands) {
+TYPED_TEST(BlockedProductOf, ElementHasTheSameBitsWhereverItStands) {
+  using C = TypeParam;
   constexpr int64_t kRows = 29, kColumns = 75, kDepth = 37;
-  std::vector<float> a(kRows * kDepth), b(kDepth * kColumns), packed(3 * kDepth * kProductPanel);
+  std::vector<C> a(kRows * kDepth), b(kDepth * kColumns), packed(3 * kDepth * kProductPanel);
   for (int64_t k = 0; k < kDepth; ++k) {  // all rows and all columns are equal
-    for (int64_t i = 0; i < kRows; ++i)
-      a[static_cast<size_t>(i * kDepth + k)] = 1.0f / static_cast<float>(k + 3);
+    for (int64_t i = 0; i < kRows; ++i) a[static_cast<size_t>(i * kDepth + k)] = 1 / static_cast<C>(k + 3);
     for (int64_t j = 0; j < kColumns; ++j)
-      b[static_cast<size_t>(k * kColumns + j)] = 1.0f / static_cast<float>(k + 7);
+      b[static_cast<size_t>(k * kColumns + j)] = 1 / static_cast<C>(k + 7);
   }
   pack_rows(b.data(), kColumns, kDepth, kColumns, 1, packed.data());
-  for (const ProductLevel& level : levels()) {
-    std::vector<float> c(kRows * kColumns, 0.1f);
+  for (const ProductLevel<C>& level : levels<C>()) {
+    std::vector<C> c(kRows * kColumns, C{0.1f});
     level.product({.rows = kRows,
                    .columns = kColumns,
                    .depth = kDepth,
@@ -133,7 +143,7 @@ TEST(BlockedProduct, ElementHasTheSameBitsWhereverItStands) {
                    .c = c.data(),
                    .c_row = kColumns,
                    .accumulate = true});
-    EXPECT_EQ(c, std::vector<float>(c.size(), c[0])) << level.name;
+    EXPECT_EQ(c, std::vector<C>(c.size(), c[0])) << level.name;
   }
 }
 
