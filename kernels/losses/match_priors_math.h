@@ -18,11 +18,11 @@ template <class C>
   return {prior[0] - half_width, prior[1] - half_height, prior[0] + half_width, prior[1] + half_height};
 }
 
-// An overlap and where it was found; -1 is nowhere.
+// An overlap and where it was found.
 template <class C>
 struct BestOverlap {
-  C overlap = -1;
-  int32_t index = -1;
+  C overlap;
+  int32_t index;
 };
 
 // Whether `a` replaces `b`, which was found earlier: torch's max, for which NaN is the greatest.
