@@ -1,0 +1,28 @@
+// Weighted regularised triplet loss: an anchor loss (anchor_loss.cuh, where its cost stands).
+#include "kernels/losses/anchor_loss.cuh"
+#include "kernels/losses/weighted_regularized_triplet_math.h"
+
+namespace tyto::kernels {
+
+template <class T>
+int64_t weighted_regularized_triplet_loss_workspace(int64_t rows, int64_t width) {
+  return anchor_loss_workspace<WeightedRegularizedRule<Computed<T>>, T>(rows, width);
+}
+
+template <class T>
+void weighted_regularized_triplet_loss(const LabelledRows<T>& in, const WeightedRegularizedTripletLoss&,
+                                       const LossOutput<T>& out, void* workspace, Stream stream) {
+  anchor_loss(in, kBatchHardFrame, WeightedRegularizedRule<Computed<T>>{}, out, workspace, stream);
+}
+
+#define TYTO_INSTANTIATE(T)                                                          \
+  template int64_t weighted_regularized_triplet_loss_workspace<T>(int64_t, int64_t); \
+  template void weighted_regularized_triplet_loss(                                   \
+      const LabelledRows<T>&, const WeightedRegularizedTripletLoss&, const LossOutput<T>&, void*, Stream);
+TYTO_INSTANTIATE(double)
+TYTO_INSTANTIATE(float)
+TYTO_INSTANTIATE(Half)
+TYTO_INSTANTIATE(BFloat16)
+#undef TYTO_INSTANTIATE
+
+}  // namespace tyto::kernels
