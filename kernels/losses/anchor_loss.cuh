@@ -5,6 +5,8 @@
 // where one of them; all but the first from L1 or L2 while n is below some thousands), n^2 slopes written.
 #pragma once
 
+#include <bit>
+
 #include "kernels/common/launch.h"
 #include "kernels/common/reduce.cuh"
 #include "kernels/losses/anchor_loss.h"
@@ -31,6 +33,17 @@ template <class S>
 __device__ inline S warp_joined(S mine) {
 #pragma unroll
   for (int distance = kWarp / 2; distance > 0; distance /= 2) mine.join(from_lane_below(mine, distance));
+  return mine;
+}
+
+// In thread 0, what all threads have, joined. partial: shared, [kAnchorWarps].
+template <class S>
+__device__ inline S block_joined(S mine, S* partial) {
+  mine = warp_joined(mine);
+  if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = mine;
+  __syncthreads();
+  if (threadIdx.x == 0)
+    for (int warp = 1; warp < kAnchorWarps; ++warp) mine.join(partial[warp]);
   return mine;
 }
 
@@ -96,11 +109,8 @@ __global__ void __launch_bounds__(kAnchorBlock)
   typename Rule::Totals mine;
   for (int i = static_cast<int>(threadIdx.x); i < n; i += kAnchorBlock)
     if (rule.present(i)) mine.join(rule.totals_of(anchors[i]));
-  mine = warp_joined(mine);
-  if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = mine;
-  __syncthreads();
+  mine = block_joined(mine, partial);
   if (threadIdx.x != 0) return;
-  for (int warp = 1; warp < kAnchorWarps; ++warp) mine.join(partial[warp]);
   *totals = mine;
   *value = static_cast<C>(rule.value(mine));
 }
