@@ -10,11 +10,11 @@
 
 namespace tyto::kernels {
 
-struct Golden {
+struct CenterGolden {
   double value, norm, first, last;  // last: of row 7, element 5
 };
 
-inline void expect_golden(const CenterResult& got, const Golden& want) {
+inline void expect_golden(const CenterResult& got, const CenterGolden& want) {
   constexpr double kPrinted = 0.5000001e-10;
   EXPECT_EQ(got.status, "");
   EXPECT_NEAR(got.value, want.value, kPrinted);
