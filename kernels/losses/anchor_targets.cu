@@ -92,6 +92,7 @@ __global__ void __launch_bounds__(kBlock)
   if (spoiled[image] != 0) {
     if (!is_there) return;
     labels[row] = kNoLabel;
+    priorities[row] = 0;
     if (locations != nullptr) store_four(four_of(std::numeric_limits<C>::quiet_NaN()), locations, row);
     return;
   }
@@ -106,8 +107,7 @@ __global__ void __launch_bounds__(kBlock)
     const int here = objects_of_image - first < kTile ? objects_of_image - first : kTile;
     const int64_t place = image * objects.capacity + first;
     if (first > 0) __syncthreads();
-    if (thread < here)
-      copy_pack(reinterpret_cast<const Corners*>(objects.boxes)[place + thread], tile[thread]);
+    if (thread < here) copy_four(objects.boxes + 4 * (place + thread), tile[thread].values);
     C of_part = thread / kParts < here ? best[place * kParts + thread] : C{-1};
 #pragma unroll
     for (int distance = kParts / 2; distance > 0; distance /= 2)
@@ -144,7 +144,8 @@ __global__ void __launch_bounds__(kChoosers)
       [&](int i) { return priorities[i]; });
   for (int i = threadIdx.x; i < count; i += kChoosers) {
     const int label = labels[i];
-    if (label >= 0 && sample_key(priorities[i], i) >= search[0].end[label]) labels[i] = -1;
+    const uint64_t key = sample_key(priorities[i], i);
+    labels[i] = label >= 0 && key >= search[0].end[label] ? -1 : label;
   }
 }
 

@@ -94,7 +94,8 @@ void anchor_targets_cpu(const C* anchors, int64_t count, const ImageObjects<C>& 
     const int64_t there = objects_there(objects.counts, b, objects.capacity, of_image);
     bool lost = false;
     for (int64_t j = 0; j < there; ++j) {
-      const LossStatus fault = fault_of_object(objects, b * objects.capacity + j, false);
+      const LossStatus fault = fault_of_object<C>(box_at(objects.boxes + 4 * (b * objects.capacity + j)),
+                                                  nullptr, b * objects.capacity + j);
       lost = lost || is_fatal(fault);
       of_image = std::max(of_image, fault);
     }

@@ -4,6 +4,7 @@
 #include "kernels/common/launch.h"
 #include "kernels/common/reduce.cuh"
 #include "kernels/losses/region_targets_math.h"
+#include "kernels/losses/regions.cuh"
 
 namespace tyto::kernels {
 namespace {
@@ -15,8 +16,11 @@ __global__ void __launch_bounds__(kWarp)
   const int64_t image = blockIdx.x;
   LossStatus of_count = 0, of_objects = 0;
   const int64_t there = objects_there(objects.counts, image, objects.capacity, of_count);
-  for (int64_t j = threadIdx.x; j < there; j += kWarp)
-    of_objects = std::max(of_objects, fault_of_object(objects, image * objects.capacity + j, with_classes));
+  for (int64_t j = threadIdx.x; j < there; j += kWarp) {
+    const int64_t place = image * objects.capacity + j;
+    of_objects = std::max(of_objects, fault_of_object(load_corners(objects.boxes, place),
+                                                      with_classes ? objects.classes : nullptr, place));
+  }
 #pragma unroll
   for (int distance = kWarp / 2; distance > 0; distance /= 2)
     of_objects = std::max(of_objects, __shfl_xor_sync(kFullWarp, of_objects, distance));

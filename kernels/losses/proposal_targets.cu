@@ -73,8 +73,7 @@ __global__ void __launch_bounds__(kBlock)
     const int here = there - first < kTile ? there - first : kTile;
     if (first > 0) __syncthreads();
     if (thread < here)
-      copy_pack(reinterpret_cast<const Corners*>(objects.boxes)[image * objects.capacity + first + thread],
-                tile[thread]);
+      copy_four(objects.boxes + 4 * (image * objects.capacity + first + thread), tile[thread].values);
     __syncthreads();
     for (int j = 0; j < here; ++j) {
       const C* corners = tile[j].values;
@@ -123,7 +122,8 @@ __global__ void __launch_bounds__(kChoosers)
   // The positive first, each in their order, which is not that in which they are found.
   for (int i = thread; i < candidates; i += kChoosers) {
     const int kind = kinds[i];
-    if (kind >= 0 && sample_key(priorities[i], i) < search[0].end[kind])
+    const uint64_t key = sample_key(priorities[i], i);
+    if (kind >= 0 && key < search[0].end[kind])
       chosen[atomicAdd(found, 1)] = uint64_t{kind == 0} << 32 | static_cast<uint64_t>(i);
   }
   __syncthreads();

@@ -80,7 +80,8 @@ void proposal_targets_cpu(const ProposedRegions<C>& regions, const ImageObjects<
       lost = lost || is_fatal(fault);
       of_image = std::max(of_image, fault);
     };
-    for (int64_t j = 0; j < there; ++j) join(fault_of_object(objects, b * objects.capacity + j, true));
+    for (int64_t j = 0; j < there; ++j)
+      join(fault_of_object(box_at(boxes + 4 * j), objects.classes, b * objects.capacity + j));
     for (int64_t i = 0; i < proposed; ++i)
       if (!is_finite(box_at(rows + i * regions.stride)))
         join(loss_status(LossFault::NotFinite, LossInput::Rois, b * regions.capacity + i));

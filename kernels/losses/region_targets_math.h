@@ -42,14 +42,13 @@ template <class C>
   return {corners[0], corners[1], corners[2], corners[3]};
 }
 
-// The fault of an object, or 0; classes are looked at where asked for.
+// The fault of the object at this place, or 0; classes may be null.
 template <class C>
-TYTO_HOST_DEVICE inline LossStatus fault_of_object(const ImageObjects<C>& objects, int64_t place,
-                                                   bool with_classes) {
-  LossStatus fault = object_fault(box_at(objects.boxes + 4 * place), place);
-  if (with_classes && objects.classes[place] < 0)
-    fault = std::max(fault, loss_status(LossFault::Label, LossInput::Labels, place));
-  return fault;
+TYTO_HOST_DEVICE inline LossStatus fault_of_object(const BoxOf<C>& box, const int32_t* classes,
+                                                   int64_t place) {
+  const LossStatus fault = object_fault(box, place);
+  if (classes == nullptr || classes[place] >= 0) return fault;
+  return std::max(fault, loss_status(LossFault::Label, LossInput::Labels, place));
 }
 
 }  // namespace tyto::kernels

@@ -35,6 +35,8 @@ __device__ inline void find_digit(SampleSearch& s, int kind, int digit) {
   const int lane = threadIdx.x % kWarp;
   int before = 0;
   const int wanted = s.wanted[kind];
+  const uint64_t above = s.prefix[kind] << SampleSearch::kBits;
+  __syncwarp();  // they are written below
 #pragma unroll 1
   for (int first = 0; first < SampleSearch::kBins; first += kWarp) {
     const int here = s.bins[kind][first + lane];
@@ -46,7 +48,7 @@ __device__ inline void find_digit(SampleSearch& s, int kind, int digit) {
     }
     up_to += before;
     if (up_to - here < wanted && wanted <= up_to) {
-      const uint64_t prefix = s.prefix[kind] << SampleSearch::kBits | static_cast<uint64_t>(first + lane);
+      const uint64_t prefix = above | static_cast<uint64_t>(first + lane);
       s.prefix[kind] = prefix;
       s.wanted[kind] = wanted - (up_to - here);
       if (wanted == up_to) {
@@ -60,7 +62,7 @@ __device__ inline void find_digit(SampleSearch& s, int kind, int digit) {
 
 }  // namespace detail
 
-// kind(i) is 1, 0 or -1 of candidate i < count, priority(i) its priority where the kind is 0 or 1. Of kind 1
+// kind(i) is 1, 0 or less of candidate i < count, priority(i) its priority. Of kind 1
 // at most `most` are taken, of both `samples`. Every thread of a block of at least two warps calls it; s is
 // shared, and complete when it returns.
 template <class Kind, class Priority>
@@ -79,8 +81,8 @@ __device__ inline void choose_samples(int count, int most, int samples, SampleSe
     const bool is_first = digit == SampleSearch::kDigits - 1;
     for (int i = thread; i < count; i += threads) {
       const int of = kind(i);
-      if (of < 0 || s.is_found[of] != 0) continue;
       const uint64_t key = sample_key(priority(i), i);
+      if (of < 0 || s.is_found[of] != 0) continue;
       if (is_first || key >> (kBits * (digit + 1)) == s.prefix[of])
         atomicAdd(&s.bins[of][key >> (kBits * digit) & (SampleSearch::kBins - 1)], 1);
     }
