@@ -81,8 +81,8 @@ TYTO_HOST_DEVICE inline int64_t objects_there(const int32_t* counts, int64_t ima
 
 // The offsets by which a prior should find the object.
 template <class C>
-TYTO_HOST_DEVICE inline std::array<C, 4> location_target(const C* prior, bool corners, const BoxOf<C>& object,
-                                                         const std::array<double, 4>& variance) {
+[[gnu::always_inline]] TYTO_HOST_DEVICE inline std::array<C, 4> location_target(
+    const C* prior, bool corners, const BoxOf<C>& object, const std::array<double, 4>& variance) {
   C x = prior[0], y = prior[1], width = prior[2], height = prior[3];
   if (corners) {
     x = (prior[0] + prior[2]) / 2;
