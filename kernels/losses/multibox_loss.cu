@@ -56,7 +56,8 @@ struct Memory {
 __global__ void clear_found_kernel(Found* found) { *found = {0, 0, 0}; }
 
 // What the terms are divided by, for every lane of the warp.
-__device__ __forceinline__ double normalizer(const int32_t* __restrict__ positives, int64_t batch, MultiboxNormalizer rule) {
+__device__ __forceinline__ double normalizer(const int32_t* __restrict__ positives, int64_t batch,
+                                             MultiboxNormalizer rule) {
   long long shares = 0;
   for (int64_t image = threadIdx.x % kWarp; image < batch; image += kWarp)
     shares += normalizer_share(rule, positives[image]);
@@ -97,7 +98,8 @@ struct Pass {
 
 // The cross entropy of row i, for every lane of the warp; its gradient is written.
 template <class T>
-__device__ __forceinline__ double confidence(const Pass<T>& pass, int64_t i, uint8_t selected, Computed<T> slope) {
+__device__ __forceinline__ double confidence(const Pass<T>& pass, int64_t i, uint8_t selected,
+                                             Computed<T> slope) {
   using C = Computed<T>;
   const int classes = static_cast<int>(pass.in.classes), lane = threadIdx.x % kWarp;
   const T* logits = pass.in.logits + i * classes;
@@ -127,7 +129,8 @@ __device__ __forceinline__ double location(const Pass<T>& pass, int64_t i, bool 
   for (int k = 0; k < 4; ++k) gradient.values[k] = rounded_to<T>(0);
   double sum = 0;
   if (positive) {
-    const int64_t image = i / pass.in.priors.count, prior = i % pass.in.priors.count;
+    const auto row = static_cast<unsigned>(i), priors = static_cast<unsigned>(pass.in.priors.count);
+    const int64_t image = row / priors, prior = row % priors;
     Pack<C, 4> box, reference;
     Pack<T, 4> said;
     copy_pack(reinterpret_cast<const Pack<C, 4>*>(
@@ -152,8 +155,9 @@ __device__ __forceinline__ double location(const Pass<T>& pass, int64_t i, bool 
   return sum;
 }
 
+// Six blocks an SM: for more the compiler would rather spill registers.
 template <class T>
-__global__ void __launch_bounds__(kBlock) multibox_rows_kernel(Pass<T> pass) {
+__global__ void __launch_bounds__(kBlock, 6) multibox_rows_kernel(Pass<T> pass) {
   using C = Computed<T>;
   TYTO_SHARED_ARRAY(int, listed, kRows);
   TYTO_SHARED_ARRAY(int, of_warp, kRows / kWarp);
@@ -171,7 +175,7 @@ __global__ void __launch_bounds__(kBlock) multibox_rows_kernel(Pass<T> pass) {
     return;
   }
   const double by = normalizer(pass.positives, pass.in.objects.batch, pass.loss.normalizer);
-  const C slope = static_cast<C>(pass.scale / by);
+  const C slope = static_cast<C>(pass.scale) / static_cast<C>(by);
   if (pass.logits_gradient != nullptr) clear(pass.logits_gradient + first * classes, rows * classes);
   unsigned all = 0;
   if (thread < kRows) {  // whole warps
