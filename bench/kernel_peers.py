@@ -468,6 +468,35 @@ def product(a):
 
 # --- running ---
 
+# --- losses ---
+
+@case("cmdc_64x2048", "cmdc_256x2048", "cmdc_1024x2048")
+def cmdc(a):  # no code of it is public; as one would write it, without a loop over centres
+    labels, modalities = a["labels"].long(), a["modalities"].long()
+
+    def run(means):
+        with torch.enable_grad():
+            features = a["features"].requires_grad_()
+            x = F.normalize(features)
+            keys, key_of = torch.unique(labels * 2 + modalities, return_inverse=True)
+            centers = means(x, key_of, len(keys))
+            distances = torch.cdist(centers, x)
+            same = (keys // 2)[:, None] == labels
+            positive, negative = F.relu(distances - 0.3) * same, F.relu(1.0 - distances) * ~same
+            loss = (positive.sum(1) / same.sum(1) + negative.sum(1) / (~same).sum(1)).mean()
+            return torch.autograd.grad(loss, features)[0]
+
+    def by_product(x, key_of, count):
+        member = F.one_hot(key_of, count).T.to(x.dtype)
+        return member @ x / member.sum(1, keepdim=True)
+
+    def by_index(x, key_of, count):
+        sums = torch.zeros(count, x.shape[1]).index_add(0, key_of, x)
+        return sums / torch.bincount(key_of, minlength=count)[:, None]
+
+    return {"means by a product": lambda: run(by_product), "means by index_add": lambda: run(by_index)}, a["gradient"]
+
+
 def difference(got, want):
     """What is wrong with a result, or None."""
     if got.shape != want.shape:

@@ -1,6 +1,7 @@
 // Losses at the sizes that trainers meet: value and gradient.
 #include "bench/kernels/kernel_case.h"
 #include "kernels/losses/circle.h"
+#include "kernels/losses/cmdc.h"
 
 namespace tyto::bench {
 namespace {
@@ -25,10 +26,10 @@ struct Rows {
   kernels::LossOutput<float> out;
 };
 
-Rows labelled(Arrays& a, int64_t rows, int64_t width) {
+Rows labelled(Arrays& a, int64_t rows, int64_t width, const std::vector<int32_t>& labels) {
   Rows all;
   all.in = {.values = a.input("features", {rows, width}, centred(rows * width)),
-            .labels = a.input("labels", {rows}, identities(rows)),
+            .labels = a.input("labels", {rows}, labels),
             .rows = rows,
             .width = width};
   all.out.value = a.output<float>("value", {1});
@@ -47,7 +48,7 @@ Work of_pairs(int64_t rows, int64_t width) {
 }
 
 Work circle(Arrays& a, int64_t rows, int64_t width) {
-  const Rows r = labelled(a, rows, width);
+  const Rows r = labelled(a, rows, width, identities(rows));
   Work work = of_pairs(rows, width);
   void* lent = a.scratch(kernels::circle_loss_cpu_workspace<float>(rows, width));
   work.cpu = [=] { kernels::circle_loss_cpu(r.in, {}, r.out, lent); };
@@ -58,12 +59,36 @@ Work circle(Arrays& a, int64_t rows, int64_t width) {
   return work;
 }
 
+// Half of the rows visible, half thermal, four of each identity in either.
+Work cmdc(Arrays& a, int64_t rows, int64_t width) {
+  std::vector<int32_t> labels, modalities;
+  for (int64_t i = 0; i < rows; ++i) {
+    labels.push_back(static_cast<int32_t>(i % (rows / 2) / kRowsOfAnIdentity));
+    modalities.push_back(i >= rows / 2);
+  }
+  const Rows r = labelled(a, rows, width, labels);
+  const int32_t* of = a.input("modalities", {rows}, modalities);
+  const auto n = static_cast<double>(rows), d = static_cast<double>(width), centers = n / kRowsOfAnIdentity;
+  Work work;
+  work.bytes = 2 * kFloat * n * d;
+  work.operations = 6 * centers * n * d;  // the distances of each pair, and its part of either's gradient
+  void* lent = a.scratch(kernels::cmdc_loss_cpu_workspace<float>(rows, width));
+  work.cpu = [=] { kernels::cmdc_loss_cpu<float>(r.in, of, {}, {}, r.out, lent); };
+  if constexpr (kHasCuda) {
+    void* device = a.scratch(kernels::cmdc_loss_workspace<float>(rows, width));
+    work.cuda = [=](kernels::Stream s) { kernels::cmdc_loss<float>(r.in, of, {}, {}, r.out, device, s); };
+  }
+  return work;
+}
+
 }  // namespace
 
 void add_losses_cases(Cases& cases) {
-  for (const int64_t rows : {64, 256, 1024})
-    cases.push_back(
-        {"circle_" + std::to_string(rows) + "x2048", [=](Arrays& a) { return circle(a, rows, 2048); }});
+  for (const int64_t rows : {64, 256, 1024}) {
+    const std::string size = std::to_string(rows) + "x2048";
+    cases.push_back({"circle_" + size, [=](Arrays& a) { return circle(a, rows, 2048); }});
+    cases.push_back({"cmdc_" + size, [=](Arrays& a) { return cmdc(a, rows, 2048); }});
+  }
 }
 
 }  // namespace tyto::bench

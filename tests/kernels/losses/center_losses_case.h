@@ -102,7 +102,10 @@ inline double cmdc_by_definition(const CenterBatch& b, const CmdcLoss& p) {
       int counts[2] = {};
       for (int64_t i = 0; i < n; ++i) {
         double squares = 0;
-        for (int64_t j = 0; j < width; ++j) squares += std::pow(x[i * width + j] - center[j], 2);
+        for (int64_t j = 0; j < width; ++j) {
+          const double apart = x[i * width + j] - center[j];
+          squares += apart * apart;
+        }
         const double d = std::sqrt(squares);
         const bool other = b.labels[i] != k;
         const double hinge = std::max(0.0, other ? p.negative_bound - d : d - p.positive_bound);

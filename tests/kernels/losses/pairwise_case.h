@@ -11,7 +11,7 @@
 #include "kernels/losses/loss.h"
 #include "kernels/losses/stored_values.h"
 
-namespace tyto::kernels {
+namespace tyto::kernels::pairs {
 
 struct Batch {
   int64_t rows, width;
@@ -153,4 +153,4 @@ LossRun by_reference(const Batch& b, const typename Loss::Options& options, doub
   return run;
 }
 
-}  // namespace tyto::kernels
+}  // namespace tyto::kernels::pairs

@@ -7,7 +7,7 @@
 #include "kernels/losses/gradient_check.h"
 #include "kernels/losses/pairwise_references.h"
 
-namespace tyto::kernels {
+namespace tyto::kernels::pairs {
 
 using PairwiseLosses =
     testing::Types<Triplet, Contrastive, Lifted, Instance, BatchHardTriplet, WeightedRegularizedTriplet>;
@@ -134,4 +134,4 @@ void check_golden_numbers() {
                                                     {0.6691020932, 1e-10, 0.2569070508, 1e-10});
 }
 
-}  // namespace tyto::kernels
+}  // namespace tyto::kernels::pairs

@@ -4,7 +4,7 @@
 #include "kernels/cuda/profile_batch.h"
 #include "kernels/losses/pairwise_checks.h"
 
-namespace tyto::kernels {
+namespace tyto::kernels::pairs {
 namespace {
 
 struct OnDevice {
@@ -78,4 +78,4 @@ TEST(Profile, PairwiseLosses) {
 }
 
 }  // namespace
-}  // namespace tyto::kernels
+}  // namespace tyto::kernels::pairs

@@ -3,7 +3,7 @@
 
 #include "kernels/losses/pairwise_checks.h"
 
-namespace tyto::kernels {
+namespace tyto::kernels::pairs {
 namespace {
 
 template <class Loss>
@@ -66,4 +66,4 @@ TEST(PairwiseLosses, TakeABatchOf4096Rows) {
 }
 
 }  // namespace
-}  // namespace tyto::kernels
+}  // namespace tyto::kernels::pairs

@@ -12,7 +12,7 @@
 #include "kernels/losses/triplet.h"
 #include "kernels/losses/weighted_regularized_triplet.h"
 
-namespace tyto::kernels {
+namespace tyto::kernels::pairs {
 
 using Labels = std::vector<int32_t>;
 
@@ -242,4 +242,4 @@ struct WeightedRegularizedTriplet {
 #undef TYTO_CALLS
 #undef TYTO_SIZES
 
-}  // namespace tyto::kernels
+}  // namespace tyto::kernels::pairs
