@@ -31,7 +31,7 @@ __device__ CircleSums<C> warp_join(const CircleSums<C>& mine) {
 template <class C>
 __global__ void __launch_bounds__(kBlock)
     circle_sums_kernel(const C* __restrict__ measures, const int32_t* __restrict__ labels, int n,
-                       CirclePair<C> pair, CircleSums<C>* __restrict__ rows) {
+                       CirclePair<C> pair, C* __restrict__ rows) {
   const int i = static_cast<int>(blockIdx.x * kWarps + threadIdx.x / kWarp), lane = threadIdx.x % kWarp;
   if (i >= n) return;
   const int label = labels[i];
@@ -43,29 +43,32 @@ __global__ void __launch_bounds__(kBlock)
     same ? sums.positive.join(one) : sums.negative.join(one);
   }
   sums = warp_join(sums);
-  if (lane == 0) rows[i] = sums;
+  if (lane == 0) write(sums, i, n, rows);
 }
 
 template <class C>
 __global__ void __launch_bounds__(kWarp)
-    circle_totals_kernel(const CircleSums<C>* __restrict__ rows, int n, CircleTotals<C>* totals, C* value) {
+    circle_totals_kernel(const C* __restrict__ rows, int n, C* totals, C* value) {
   CircleSums<C> sums;
-  for (int i = static_cast<int>(threadIdx.x); i < n; i += kWarp) sums.join(rows[i]);
+  for (int i = static_cast<int>(threadIdx.x); i < n; i += kWarp) sums.join(read(rows, i, n));
   sums = warp_join(sums);
   if (threadIdx.x != 0) return;
-  *totals = circle_totals(sums);
-  *value = totals->value;
+  const CircleTotals<C> t = circle_totals(sums);
+  *value = totals[0] = t.value;
+  totals[1] = t.positive_largest;
+  totals[2] = t.negative_largest;
+  totals[3] = t.positive_factor;
+  totals[4] = t.negative_factor;
 }
 
 template <class C>
 __global__ void __launch_bounds__(kBlock)
     circle_slopes_kernel(const C* __restrict__ measures, const int32_t* __restrict__ labels, int n,
-                         CirclePair<C> pair, const CircleTotals<C>* __restrict__ totals,
-                         C* __restrict__ slopes) {
+                         CirclePair<C> pair, const C* __restrict__ totals, C* __restrict__ slopes) {
   const int i = static_cast<int>(blockIdx.x * kWarps + threadIdx.x / kWarp), lane = threadIdx.x % kWarp;
   if (i >= n) return;
   const int label = labels[i];
-  const CircleTotals<C> t = *totals;
+  const CircleTotals<C> t = {totals[0], totals[1], totals[2], totals[3], totals[4]};
   for (int j = lane; j < n; j += kWarp) {
     const int64_t at = static_cast<int64_t>(i) * n + j;
     C slope = 0;

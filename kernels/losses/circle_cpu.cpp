@@ -91,11 +91,13 @@ void circle_loss_cpu(const LabelledRows<T>& in, const CircleLoss& options, const
   const CirclePair<C> pair(options);
   const int64_t n = in.rows;
 #pragma omp parallel for schedule(dynamic, 8)
-  for (int64_t i = 0; i < n; ++i)
-    sums_of(pairs.measures + i * n + i + 1, in.labels + i + 1, in.labels[i], n - i - 1, pair,
-            memory.rows + i);
+  for (int64_t i = 0; i < n; ++i) {
+    CircleSums<C> sums;
+    sums_of(pairs.measures + i * n + i + 1, in.labels + i + 1, in.labels[i], n - i - 1, pair, &sums);
+    write(sums, i, n, memory.rows);
+  }
   CircleSums<C> batch;
-  for (int64_t i = 0; i < n; ++i) batch.join(memory.rows[i]);
+  for (int64_t i = 0; i < n; ++i) batch.join(read(memory.rows, i, n));
   const CircleTotals<C> totals = circle_totals(batch);
   *out.value = totals.value;
   if (out.gradient != nullptr) {

@@ -69,13 +69,26 @@ TYTO_HOST_DEVICE inline CircleTotals<C> circle_totals(const CircleSums<C>& s) {
           .negative_factor = sigmoid / s.negative.sum};
 }
 
+// Numbers side by side, as lanes read them.
 template <class C>
 struct CircleMemory {
-  CircleSums<C>* rows;      // [n]
-  CircleTotals<C>* totals;  // [1]
+  C* rows;    // [4, n]  of each row's sums: positive largest and sum, negative largest and sum
+  C* totals;  // [5]     CircleTotals
 
   CircleMemory(Workspace& workspace, int64_t n)
-      : rows(workspace.take<CircleSums<C>>(n)), totals(workspace.take<CircleTotals<C>>(1)) {}
+      : rows(workspace.take<C>(4 * n)), totals(workspace.take<C>(5)) {}
 };
+
+template <class C>
+TYTO_HOST_DEVICE inline void write(const CircleSums<C>& s, int64_t i, int64_t n, C* rows) {
+  rows[i] = s.positive.largest;
+  rows[n + i] = s.positive.sum;
+  rows[2 * n + i] = s.negative.largest;
+  rows[3 * n + i] = s.negative.sum;
+}
+template <class C>
+TYTO_HOST_DEVICE inline CircleSums<C> read(const C* rows, int64_t i, int64_t n) {
+  return {{rows[i], rows[n + i]}, {rows[2 * n + i], rows[3 * n + i]}};
+}
 
 }  // namespace tyto::kernels
