@@ -29,8 +29,9 @@ struct DetectionStage {
 inline constexpr int kFasterRcnnTerms = 5;
 
 // Rows of label -1 are not looked at, neither are locations and targets of label 0. A label out of range
-// (Labels), or what is looked at and not finite (Logits, Locations; Boxes for targets), makes all values NaN
-// and so that row's gradients. Of a status RoIs' rows count on behind the anchors'.
+// (Labels), or what is looked at and not finite (Logits, Locations; Boxes for a target that is NaN), makes
+// all values NaN, and of the gradients that row of the logits' or those four of the locations', or both rows
+// for a label. Of a status RoIs' rows count on behind the anchors'.
 template <class T>
 struct FasterRcnnOutput {
   Computed<T>* value = nullptr;  // [kFasterRcnnTerms]  total; anchors' location, class; RoIs' location, class
