@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/losses/gradient_check.h"
+#include "kernels/losses/multibox_case.h"
 #include "kernels/losses/multibox_distillation.h"
 #include "kernels/losses/stored_values.h"
 
@@ -354,6 +355,38 @@ void bears_an_infinite_target(const Run& run) {
   EXPECT_EQ(r.value[3], 0);  // infinity is not more than infinity
   EXPECT_EQ(r.value[4], kInfinity);
   EXPECT_EQ(row(r.locations, 0, 4), (std::vector<double>{0.2, -1, 1, 1}));
+}
+
+// Matching, mining and distillation of what multibox_case.h matches and mines.
+template <class Run>
+void in_one_call_equals_the_reference(const Run& run) {
+  const MultiboxCase m = kernels::random_case(3, 5, 90, 6, MultiboxReference::Fork);
+  Case c = random_case(m.batch, m.priors, m.classes, 17);
+  c.locations = m.locations;
+  c.logits = m.logits;
+  const MatchedReference matched = match_reference(m);
+  c.labels = matched.labels;
+  c.targets = matched.targets;
+  c.selected = mine_reference(m, c.labels);
+  const Result want = reference(c), got = run.template in_one_call<double>(m, c);
+  EXPECT_EQ(got.status, 0u);
+  for (size_t i = 0; i < 5; ++i) EXPECT_NEAR(got.value[i], want.value[i], 1e-12 * want.value[i]) << i;
+  for (size_t i = 0; i < got.logits.size(); ++i) EXPECT_NEAR(got.logits[i], want.logits[i], 1e-14) << i;
+  for (size_t i = 0; i < got.locations.size(); ++i)
+    EXPECT_NEAR(got.locations[i], want.locations[i], 1e-13) << i;
+
+  // Mining looks at every logit of the student, and without it nothing stands.
+  const auto lost = [&](const MultiboxCase& with, LossStatus status) {
+    const Result r = run.template in_one_call<double>(with, c);
+    EXPECT_EQ(r.status, status) << describe(r.status);
+    EXPECT_TRUE(all_nan(r.value) && all_nan(r.locations) && all_nan(r.logits));
+  };
+  MultiboxCase spoiled = m;
+  spoiled.logits[7] = kNan;
+  lost(spoiled, loss_status(LossFault::NotFinite, LossInput::Logits, 1));
+  spoiled = m;
+  spoiled.object_classes[6] = 5;
+  lost(spoiled, loss_status(LossFault::Label, LossInput::Labels, 6));
 }
 
 // Halves: a gradient too small for them survives by its scale.

@@ -34,6 +34,26 @@ struct OnDevice {
     return {doubles<C>(value.download()), doubles<T>(of_locations.download()),
             doubles<T>(of_logits.download()), status.download()[0]};
   }
+
+  template <class T>
+  Result in_one_call(const MultiboxCase& m, const Case& c) const {
+    const DeviceArray<double> locations(m.locations), logits(m.logits), boxes(m.boxes), priors(m.prior_boxes),
+        teacher_locations(c.teacher_locations), teacher_logits(c.teacher_logits);
+    const DeviceArray<int32_t> classes(m.object_classes), counts(m.counts);
+    DeviceArray<double> value(kDistillationTerms), of_locations(locations.size()), of_logits(logits.size());
+    DeviceArray<LossStatus> status(std::vector<LossStatus>{0});
+    DeviceArray<char> workspace(multibox_distillation_loss_workspace<T>(m.batch, m.capacity, m.priors));
+    multibox_distillation_loss<T>(
+        {locations.data(),
+         logits.data(),
+         m.classes,
+         {boxes.data(), classes.data(), counts.data(), m.batch, m.capacity},
+         {priors.data(), m.priors, m.corners}},
+        {teacher_locations.data(), teacher_logits.data()}, {.distillation = c.options},
+        {value.data(), of_locations.data(), of_logits.data(), c.scale, status.data()}, workspace.data(),
+        nullptr);
+    return {value.download(), of_locations.download(), of_logits.download(), status.download()[0]};
+  }
 };
 
 TEST(MultiboxDistillation, HasTheArticlesNumbers) { has_the_articles_numbers(OnDevice{}); }
@@ -45,6 +65,8 @@ TEST(MultiboxDistillation, EqualsTheReference) {
   equals_the_reference<Half>(OnDevice{}, c);
   equals_the_reference<BFloat16>(OnDevice{}, c);
 }
+
+TEST(MultiboxDistillation, InOneCallEqualsTheReference) { in_one_call_equals_the_reference(OnDevice{}); }
 
 TEST(MultiboxDistillation, IsFiniteWithoutPositives) { is_finite_without_positives(OnDevice{}); }
 

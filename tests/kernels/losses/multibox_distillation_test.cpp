@@ -36,6 +36,23 @@ struct OnCpu {
     out.logits = doubles<T>(of_logits);
     return out;
   }
+
+  template <class T>
+  Result in_one_call(const MultiboxCase& m, const Case& c) const {
+    Result out{
+        .value = std::vector<double>(kDistillationTerms), .locations = m.locations, .logits = m.logits};
+    std::vector<uint64_t> workspace(
+        static_cast<size_t>(multibox_distillation_loss_cpu_workspace<T>(m.batch, m.capacity, m.priors) / 8));
+    multibox_distillation_loss_cpu<T>(
+        {m.locations.data(),
+         m.logits.data(),
+         m.classes,
+         {m.boxes.data(), m.object_classes.data(), m.counts.data(), m.batch, m.capacity},
+         {m.prior_boxes.data(), m.priors, m.corners}},
+        {c.teacher_locations.data(), c.teacher_logits.data()}, {.distillation = c.options},
+        {out.value.data(), out.locations.data(), out.logits.data(), c.scale, &out.status}, workspace.data());
+    return out;
+  }
 };
 
 TEST(MultiboxDistillation, HasTheArticlesNumbers) { has_the_articles_numbers(OnCpu{}); }
@@ -49,6 +66,8 @@ TEST(MultiboxDistillation, EqualsTheReference) {
     equals_the_reference<BFloat16>(OnCpu{}, c);
   }
 }
+
+TEST(MultiboxDistillation, InOneCallEqualsTheReference) { in_one_call_equals_the_reference(OnCpu{}); }
 
 TEST(MultiboxDistillation, HasItsValuesSlopes) { has_its_values_slopes(OnCpu{}); }
 
