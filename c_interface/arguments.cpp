@@ -6,7 +6,6 @@
 namespace tyto::c_interface {
 namespace {
 
-
 // More than any machine has; sums of a few such sizes are far from overflow.
 constexpr int64_t kMostBytes = int64_t{1} << 48;
 

@@ -9,8 +9,6 @@ namespace {
 
 constexpr int64_t kRows = 6, kWidth = 5, kClasses = 3, kBatch = 2, kPriors = 6, kCapacity = 2, kSamples = 4;
 
-int64_t bytes_of(int32_t elements) { return elements == TYTO_DOUBLE ? 8 : elements == TYTO_FLOAT ? 4 : 2; }
-
 void store(double value, int32_t elements, unsigned char* to) {
   const float f = static_cast<float>(value);
   const auto half = static_cast<_Float16>(f);
@@ -66,17 +64,17 @@ class Builder {
   }
   template <class P>
   Builder& in(const char* name, P& field, const std::vector<double>& values) {
-    return add(name, field, values, desc_->elements, false);
+    return add(name, field, values, desc_->elements);
   }
   template <class P>
   Builder& reals(const char* name, P& field, const std::vector<double>& values) {
-    return add(name, field, values, real(), true);
+    return add(name, field, values, real());
   }
   Builder& integers(const char* name, const int32_t*& field, const std::vector<int32_t>& values,
                     bool optional = false) {
     std::vector<unsigned char> bytes(values.size() * 4);
     std::memcpy(bytes.data(), values.data(), bytes.size());
-    sample_.arrays.push_back({name, place(&field), std::move(bytes), false, optional, 4, false});
+    sample_.arrays.push_back({name, place(&field), std::move(bytes), false, optional, kInteger});
     return *this;
   }
   template <class P>
@@ -87,7 +85,7 @@ class Builder {
   Builder& out(const char* name, P& field, int64_t count, int32_t elements, bool optional) {
     sample_.arrays.push_back({name, place(&field),
                               std::vector<unsigned char>(static_cast<size_t>(count * bytes_of(elements))),
-                              true, optional, bytes_of(elements), elements != desc_->elements});
+                              true, optional, elements});
     return *this;
   }
   int32_t real() const { return desc_->elements == TYTO_DOUBLE ? TYTO_DOUBLE : TYTO_FLOAT; }
@@ -99,12 +97,12 @@ class Builder {
 
  private:
   template <class P>
-  Builder& add(const char* name, P& field, const std::vector<double>& values, int32_t elements, bool real) {
+  Builder& add(const char* name, P& field, const std::vector<double>& values, int32_t elements) {
     const int64_t bytes = bytes_of(elements);
     std::vector<unsigned char> stored(values.size() * static_cast<size_t>(bytes));
     for (size_t i = 0; i < values.size(); ++i)
       store(values[i], elements, &stored[i * static_cast<size_t>(bytes)]);
-    sample_.arrays.push_back({name, place(&field), std::move(stored), false, false, bytes, real});
+    sample_.arrays.push_back({name, place(&field), std::move(stored), false, false, elements});
     return *this;
   }
 
@@ -115,6 +113,10 @@ class Builder {
 #define TYTO_BUILDER(loss, elements) \
   Builder<loss##_desc>(#loss, elements, loss##_defaults, loss##_workspace, loss)
 
+const std::vector<double> kBoxes = {0.1, 0.1, 0.3, 0.35, 0.3, 0.5, 0.7, 0.9,
+                                    0.6, 0.4, 0.9, 0.9,  0,   0,   0.4, 0.4};
+const std::vector<double> kCorners = {0.1, 0.1, 0.3, 0.3, 0.4, 0.1, 0.6, 0.3, 0.3, 0.4, 0.7, 0.9,
+                                      0.6, 0.5, 0.9, 0.8, 0,   0,   0.5, 0.5, 0.5, 0.5, 1,   1};
 const std::vector<int32_t> kLabels = {0, 1, 0, 1, 2, 2}, kModalities = {0, 0, 1, 1, 0, 1};
 
 template <class B>
@@ -137,7 +139,7 @@ void add_multibox(B& b) {
   b.in("logits", b->logits, waves(kBatch * kPriors * kClasses, 0.7));
   b.reals("prior_boxes", b->prior_boxes, {0.2, 0.2, 0.3, 0.3, 0.5, 0.2, 0.3, 0.3, 0.8, 0.2, 0.3, 0.3,
                                           0.2, 0.7, 0.4, 0.5, 0.5, 0.7, 0.4, 0.5, 0.8, 0.7, 0.4, 0.5});
-  b.reals("boxes", b->boxes, {0.1, 0.1, 0.3, 0.35, 0.3, 0.5, 0.7, 0.9, 0.6, 0.4, 0.9, 0.9, 0, 0, 0.4, 0.4});
+  b.reals("boxes", b->boxes, kBoxes);
   b.integers("box_classes", b->box_classes, {0, 1, 1, 0}).integers("box_counts", b->box_counts, {2, 1}, true);
   b.gradient("locations_gradient", b->locations_gradient, kBatch * kPriors * 4);
   b.gradient("logits_gradient", b->logits_gradient, kBatch * kPriors * kClasses);
@@ -208,6 +210,34 @@ std::vector<Sample> samples(int32_t elements) {
     b.in("teacher_locations", b->teacher_locations, waves(kBatch * kPriors * 4, 0.2));
     b.in("teacher_logits", b->teacher_logits, waves(kBatch * kPriors * kClasses, 0.9));
     all.push_back(b.take());
+  }
+  if (elements == TYTO_DOUBLE || elements == TYTO_FLOAT) {
+    {
+      auto b = TYTO_BUILDER(tyto_anchor_targets, elements);
+      b.size("batch", b->batch, kBatch)
+          .size("anchors", b->anchors, kPriors)
+          .size("capacity", b->capacity, kCapacity);
+      b.reals("anchor_boxes", b->anchor_boxes, kCorners).reals("boxes", b->boxes, kBoxes);
+      b.integers("box_counts", b->box_counts, {2, 1}, true)
+          .reals("image_sizes", b->image_sizes, {1, 1, 0.9, 1});
+      b.out("labels", b->labels, kBatch * kPriors, kInteger, false);
+      b.out("locations", b->locations, kBatch * kPriors * 4, elements, true);
+      all.push_back(b.take());
+    }
+    {
+      auto b = TYTO_BUILDER(tyto_proposal_targets, elements);
+      b.size("batch", b->batch, kBatch).size("region_capacity", b->region_capacity, kPriors / 2);
+      b.size("capacity", b->capacity, kCapacity);
+      b->samples = kSamples;
+      b.reals("regions", b->regions, kCorners).integers("region_counts", b->region_counts, {3, 2}, true);
+      b.reals("boxes", b->boxes, kBoxes).integers("box_classes", b->box_classes, {0, 1, 1, 0});
+      b.integers("box_counts", b->box_counts, {2, 1}, true);
+      b.out("rois", b->rois, kBatch * kSamples * 4, elements, false);
+      b.out("labels", b->labels, kBatch * kSamples, kInteger, false);
+      b.out("locations", b->locations, kBatch * kSamples * 4, elements, false);
+      b.out("counts", b->counts, kBatch, kInteger, false);
+      all.push_back(b.take());
+    }
   }
   return all;
 }

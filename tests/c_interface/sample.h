@@ -11,13 +11,19 @@
 
 namespace tyto {
 
+inline constexpr int32_t kInteger = 9;  // int32_t, beside the elements
+
+// Bytes of one.
+inline int64_t bytes_of(int32_t elements) {
+  return elements == TYTO_DOUBLE ? 8 : elements == TYTO_FLOAT || elements == kInteger ? 4 : 2;
+}
+
 struct SampleArray {
   std::string name;
   void** field;  // of the descriptor
   std::vector<unsigned char> bytes;
   bool output, optional;
-  int64_t element;     // bytes of one
-  bool real_elements;  // rather than the loss's own, or integers
+  int32_t elements;  // enum tyto_elements, or kInteger
 };
 
 struct Sample {
@@ -39,7 +45,7 @@ struct Sample {
   }
 };
 
-// Of those elements; targets, which have no halves, in float for them.
+// Of those elements; without the targets of boxes for halves, which they do not take.
 std::vector<Sample> samples(int32_t elements);
 
 struct Answer {
