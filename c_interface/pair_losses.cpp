@@ -1,6 +1,7 @@
-// The losses over the pairs of a batch, but for circle_loss.cpp.
+// The losses over the pairs of a batch.
 #include "c_interface/frame.h"
 #include "kernels/losses/batch_hard_triplet.h"
+#include "kernels/losses/circle.h"
 #include "kernels/losses/contrastive.h"
 #include "kernels/losses/instance.h"
 #include "kernels/losses/lifted.h"
@@ -21,6 +22,30 @@ void check_pairs(const Desc& d, const Arguments& a) {
   a.outcome(d, 1);
   a.gradient("gradient", d.gradient, {d.rows, d.width});
 }
+
+struct CircleLoss {
+  using Desc = tyto_circle_loss_desc;
+  static constexpr const char* kName = "tyto_circle_loss";
+
+  static Desc defaults() {
+    const kernels::CircleLoss loss;
+    return {.scale = 1, .margin = loss.margin, .gamma = loss.gamma};
+  }
+  static void check(const Desc& d, const Arguments& a) {
+    check_pairs(d, a);
+    a.number("margin", d.margin);
+    a.number("gamma", d.gamma);
+  }
+  template <class T>
+  static int64_t workspace(const Desc& d, bool cuda) {
+    return TYTO_EITHER_WORKSPACE(circle_loss, T, d.rows, d.width);
+  }
+  template <class T>
+  static void run(const Desc& d, const Call& call) {
+    const kernels::CircleLoss loss{d.margin, d.gamma};
+    TYTO_EITHER(circle_loss, T, features_of<T>(d), loss, output_of<T>(d, call));
+  }
+};
 
 struct TripletLoss {
   using Desc = tyto_triplet_loss_desc;
@@ -163,6 +188,7 @@ struct WeightedRegularizedTripletLoss {
 }  // namespace
 }  // namespace tyto::c_interface
 
+TYTO_C_FUNCTIONS(tyto_circle_loss, tyto::c_interface::CircleLoss)
 TYTO_C_FUNCTIONS(tyto_triplet_loss, tyto::c_interface::TripletLoss)
 TYTO_C_FUNCTIONS(tyto_contrastive_loss, tyto::c_interface::ContrastiveLoss)
 TYTO_C_FUNCTIONS(tyto_lifted_loss, tyto::c_interface::LiftedLoss)
