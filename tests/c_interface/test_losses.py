@@ -1,0 +1,297 @@
+"""Every loss of tyto_losses.h, called by ctypes, against autograd in float64 on random inputs. The references are what papers and
+projects say, written for torch; torchvision's SSD and torch's own losses judge themselves."""
+import itertools
+import math
+import unittest
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torchvision.models.detection import _utils, ssd
+from torchvision.ops import box_iou
+
+from losses_by_ctypes import call
+
+ROWS, WIDTH, CLASSES = 24, 17, 6
+
+# numpy's dtype, the enum's name, how far from float64: roundings of the inputs do not count, which the reference shares. Of float,
+# 3e-5 of the largest element: circle's gamma of 32 and ArcFace's 64 multiply 2^-24 before an exponential. Of halves the last bit
+# that is stored.
+KINDS = {"TYTO_DOUBLE": 1e-10, "TYTO_FLOAT": 3e-5, "TYTO_HALF": 6e-4, "TYTO_BFLOAT16": 5e-3}
+
+
+def stored(values, kind):
+    """As the library reads them."""
+    if kind == "TYTO_BFLOAT16":
+        return torch.from_numpy(values).bfloat16().view(torch.int16).numpy()
+    return values.astype({"TYTO_DOUBLE": np.float64, "TYTO_FLOAT": np.float32, "TYTO_HALF": np.float16}[kind])
+
+
+def doubles(values, kind):
+    if kind == "TYTO_BFLOAT16":
+        return torch.from_numpy(values).view(torch.bfloat16).double().numpy()
+    return values.astype(np.float64)
+
+
+def real(kind):
+    return np.float64 if kind == "TYTO_DOUBLE" else np.float32
+
+
+def unit(x):
+    return x / x.norm(dim=1, keepdim=True)
+
+
+def distances(a, b):
+    """Without a gradient at 0."""
+    return (a[:, None] - b[None]).norm(dim=-1)
+
+
+class LossCase(unittest.TestCase):
+    def setUp(self):
+        self.random = np.random.default_rng(16)
+        self.labels = self.random.permutation(np.repeat(np.arange(CLASSES, dtype=np.int32), ROWS // CLASSES))
+        self.modalities = self.random.integers(0, 2, ROWS).astype(np.int32)
+        self.y, self.m = torch.from_numpy(self.labels).long(), torch.from_numpy(self.modalities)
+
+    def normal(self, *shape, scale=1.0):
+        return self.random.standard_normal(shape) * scale
+
+    def near(self, got, want, tolerance, what):
+        got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
+        self.assertEqual(got.shape, want.shape, what)
+        self.assertTrue(np.array_equal(np.isfinite(got), np.isfinite(want)), f"{what}: {got} is not {want}")
+        off = np.abs(got - want)[np.isfinite(want)].max(initial=0)
+        self.assertLessEqual(off, tolerance * max(np.abs(want[np.isfinite(want)]).max(initial=0), 1e-3), what)
+
+    def check(self, loss, reference, inputs, kinds=KINDS, reals=None, **given):
+        """inputs: {name: (values, the gradient's name or None)}; reals: {name: values}. reference takes both as tensors and gives the
+        terms and what is differentiated."""
+        for kind in kinds:
+            arrays = {name: stored(values, kind) for name, (values, _) in inputs.items()}
+            exact = {name: values.astype(real(kind)) for name, values in (reals or {}).items()}
+            gradients = {gradient: np.zeros_like(arrays[name]) for name, (_, gradient) in inputs.items() if gradient}
+            leaves = {name: torch.from_numpy(doubles(values, kind)).requires_grad_(inputs[name][1] is not None)
+                      for name, values in arrays.items()}
+            terms, total = reference(**leaves, **{name: torch.from_numpy(v.astype(np.float64)) for name, v in exact.items()})
+            terms = np.array([float(t) for t in terms])
+            value = np.zeros(len(terms), real(kind))
+            scale = 1.0 if kind == "TYTO_DOUBLE" else 8.0
+            call(loss, **arrays, **exact, **gradients, value=value, elements=kind, scale=scale, **given)
+            what = f"{loss}, {kind}, {given}"
+            computed = KINDS["TYTO_DOUBLE" if kind == "TYTO_DOUBLE" else "TYTO_FLOAT"]
+            self.near(value, terms, computed, what)
+            names = [name for name, (_, gradient) in inputs.items() if gradient]
+            for name, want in zip(names, torch.autograd.grad(total, [leaves[n] for n in names], allow_unused=True)):
+                want = np.zeros(arrays[name].shape) if want is None else want.numpy()
+                self.near(doubles(gradients[inputs[name][1]], kind) / scale, want, KINDS[kind], f"{what}: d {name}")
+
+    def check_features(self, loss, reference, features=None, modalities=False, **given):
+        def one(features, **_):
+            value = reference(features)
+            return [value], value
+        features = self.normal(ROWS, WIDTH) if features is None else features
+        more = {"modalities": self.modalities} if modalities else {}
+        self.check(loss, one, {"features": (features, "gradient")}, labels=self.labels, rows=ROWS, width=WIDTH, **more, **given)
+
+    # --- pairs ---
+
+    def masks(self):
+        same = self.y[:, None] == self.y[None]
+        return same & ~torch.eye(ROWS, dtype=torch.bool), ~same
+
+    def test_circle(self):
+        def reference(f, margin, gamma):
+            i, j = torch.triu_indices(ROWS, ROWS, 1)
+            s, same = (unit(f) @ unit(f).T)[i, j], self.y[i] == self.y[j]
+            p, n = s[same], s[~same]
+            lp = -gamma * (1 + margin - p.detach()).relu() * (p - (1 - margin))
+            ln = gamma * (n.detach() + margin).relu() * (n - margin)
+            return torch.logaddexp(lp.logsumexp(0) + ln.logsumexp(0), torch.zeros((), dtype=f.dtype))
+        self.check_features("circle_loss", lambda f: reference(f, 0.25, 32))
+        self.check_features("circle_loss", lambda f: reference(f, 0.4, 8), margin=0.4, gamma=8)
+
+    def triplets(self, f, margin, epsilon):
+        positive, negative = self.masks()
+        d, s = distances(unit(f), unit(f)), (unit(f) @ unit(f).T).detach()
+        if epsilon is not None:
+            least = s.masked_fill(~positive, math.inf).min(1, keepdim=True)[0]
+            most = s.masked_fill(~negative, -math.inf).max(1, keepdim=True)[0]
+            positive, negative = positive & (s - epsilon < most), negative & (s + epsilon > least)
+        v = (d[:, :, None] - d[:, None] + margin)[positive[:, :, None] & negative[:, None]]
+        return v[v > 0].mean()
+
+    def test_triplet(self):
+        self.check_features("triplet_loss", lambda f: self.triplets(f, 0.3, 0.1))
+        self.check_features("triplet_loss", lambda f: self.triplets(f, 0.2, None), margin=0.2, mined=0)
+
+    def test_contrastive(self):
+        def reference(f, most, least):
+            (positive, negative), d = self.masks(), distances(unit(f), unit(f))
+            p, n = (d[positive] - most).relu(), (least - d[negative]).relu()
+            return p[p > 0].mean() + (n[n > 0].mean() if (n > 0).any() else 0)
+        features = self.normal(ROWS, WIDTH) + 1
+        self.check_features("contrastive_loss", lambda f: reference(f, 0, 1), features)
+        self.check_features("contrastive_loss", lambda f: reference(f, 0.5, 1.3), features, positive_margin=0.5, negative_margin=1.3)
+
+    def test_lifted(self):
+        def reference(f):
+            (positive, negative), d = self.masks(), distances(unit(f), unit(f))
+            a = d.masked_fill(~positive, -math.inf).logsumexp(1)
+            return (a + (1 - d).masked_fill(~negative, -math.inf).logsumexp(1)).relu().mean()
+        self.check_features("lifted_loss", reference)
+
+    def test_instance(self):
+        def reference(f, gamma):
+            u = f / (f.norm(dim=1, keepdim=True) + 1e-8)
+            return F.cross_entropy(gamma * u @ u.T, torch.arange(len(f)))
+        features = self.normal(ROWS, WIDTH) + 1
+        self.check_features("instance_loss", lambda f: reference(f, 8), features, gamma=8)
+        self.check_features("instance_loss", lambda f: reference(torch.stack([f[self.y == k].mean(0) for k in range(CLASSES)]), 8),
+                            features, gamma=8, by_identity=1)
+
+    def test_batch_hard_triplet(self):
+        def reference(f):
+            same, d = self.y[:, None] == self.y[None], distances(f, f).clamp(min=1e-6)
+            return (d.masked_fill(~same, 0).max(1)[0] - d.masked_fill(same, math.inf).min(1)[0] + 0.3).relu().mean()
+        self.check_features("batch_hard_triplet_loss", reference)
+
+    def test_weighted_regularized_triplet(self):
+        def reference(f):
+            same, d = self.y[:, None] == self.y[None], distances(f, f).clamp(min=1e-6)
+            a = (d.masked_fill(~same, 0) - d.masked_fill(~same, 0).max(1, keepdim=True)[0]).exp() * same
+            b = (-d).exp() * ~same
+            w = a / (a.sum(1, keepdim=True) + 1e-6), b / (b.sum(1, keepdim=True) + 1e-6)
+            z = (w[0] * d).sum(1) - (w[1] * d).sum(1)
+            return torch.logaddexp(z, torch.zeros_like(z)).mean()
+        self.check_features("weighted_regularized_triplet_loss", reference)
+
+    # --- classifiers ---
+
+    def test_cross_entropy(self):
+        logits = self.normal(ROWS, CLASSES, scale=3)
+
+        def reference(logits, **options):
+            value = sum(F.cross_entropy(part, self.y, **options) for part in logits.view(-1, ROWS, CLASSES))
+            return [value], value
+        sizes = {"labels": self.labels, "rows": ROWS, "classes": CLASSES}
+        self.check("cross_entropy", reference, {"logits": (logits, "gradient")}, **sizes)
+        self.check("cross_entropy", lambda logits: reference(logits, label_smoothing=0.1), {"logits": (logits, "gradient")},
+                   smoothing=0.1, **sizes)
+        self.check("cross_entropy", lambda logits: reference(logits, ignore_index=2), {"logits": (logits, "gradient")},
+                   ignores=1, ignored_label=2, **sizes)
+        self.check("cross_entropy", reference, {"logits": (self.normal(6, ROWS, CLASSES), "gradient")}, parts=6, **sizes)
+
+    def test_margin_softmax(self):
+        def psi(c, method, margin):
+            theta = c.clamp(-1, 1).acos()
+            if method == "TYTO_ARC_FACE":
+                return torch.where(theta <= math.pi - margin, (theta + margin).cos(), c - margin * math.sin(margin))
+            if method == "TYTO_COS_FACE":
+                return c - margin
+            k = (margin * theta.detach() / math.pi).floor()
+            return (-1) ** k * (margin * theta).cos() - 2 * k
+
+        def reference(features, weights, method, margin, scale):
+            c = unit(features) @ unit(weights.T).T
+            value = F.cross_entropy(scale * torch.where(F.one_hot(self.y, CLASSES).bool(), psi(c, method, margin), c), self.y)
+            return [value], value
+        for method, margin, scale in (("TYTO_ARC_FACE", 28.6 * math.pi / 180, 64), ("TYTO_ARC_FACE", 2.0, 16),
+                                      ("TYTO_COS_FACE", 0.35, 64), ("TYTO_SPHERE_FACE", 4, 1)):
+            self.check("margin_softmax", lambda features, weights: reference(features, weights, method, margin, scale),
+                       {"features": (self.normal(ROWS, WIDTH), "gradient"), "weights": (self.normal(WIDTH, CLASSES), "weights_gradient")},
+                       labels=self.labels, rows=ROWS, width=WIDTH, classes=CLASSES, method=method, margin=margin, logit_scale=scale)
+
+    def test_symmetric_kl(self):
+        def reference(first, second):
+            a, b = first.log_softmax(1), second.log_softmax(1)
+            value = (F.kl_div(a, b, reduction="batchmean", log_target=True) + F.kl_div(b, a, reduction="batchmean", log_target=True)) / 2
+            return [value], value
+        self.check("symmetric_kl", reference, {"first": (self.normal(ROWS, CLASSES, scale=2), "gradient"),
+                                               "second": (self.normal(ROWS, CLASSES, scale=2), "second_gradient")},
+                   rows=ROWS, classes=CLASSES)
+
+    # --- centres ---
+
+    def centers(self, x, by_modality=True):
+        """[(label, modality, centre)] in the order of labels, visible first."""
+        found = []
+        for k, m in itertools.product(range(CLASSES), (0, 1) if by_modality else (None,)):
+            members = self.y == k if m is None else (self.y == k) & (self.m == m)
+            if members.any():
+                found.append((k, m, x[members].mean(0)))
+        return found
+
+    def cmdc(self, f, kind="modality", hard=False, bounds=(0.3, 1), weight=0, normalize=True, learned=None):
+        x = unit(f) if normalize else f
+        centers = [(k, None, learned[k]) for k in range(CLASSES)] if kind == "learned" else self.centers(x, kind == "modality")
+        value = 0
+        for k, _, center in centers:
+            d = (x - center).norm(dim=1)
+            near, far = (d[self.y == k] - bounds[0]).relu(), (bounds[1] - d[self.y != k]).relu()
+            value = value + (near.max() + far.max() if hard else near.mean() + far.mean()) / len(centers)
+        own = torch.stack([next(c for k, m, c in centers if k == y and m in (None, own)) for y, own in zip(self.y, self.m)])
+        return value + weight / (2 * ROWS) * (x - own).square().sum()
+
+    CMDC = [({}, {}), ({"hard": True}, {"mining": "TYTO_MINE_HARD"}), ({"kind": "joint"}, {"centers": "TYTO_CENTERS_JOINT"}),
+            ({"bounds": (0.5, 1.2), "weight": 0.7}, {"positive_bound": 0.5, "negative_bound": 1.2, "center_weight": 0.7}),
+            ({"kind": "joint", "weight": 1, "normalize": False}, {"centers": "TYTO_CENTERS_JOINT", "center_weight": 1, "normalize": 0})]
+
+    def test_cmdc(self):
+        features = self.normal(CLASSES, WIDTH)[self.labels] + self.normal(ROWS, WIDTH, scale=0.5)
+        for ours, theirs in self.CMDC:
+            self.check_features("cmdc_loss", lambda f: self.cmdc(f, **ours), features, modalities=True, **theirs)
+
+        def reference(features, learned):
+            value = self.cmdc(features, "learned", weight=0.5, learned=learned)
+            return [value], value
+        self.check("cmdc_loss", reference, {"features": (features, "gradient"), "learned": (self.normal(CLASSES, WIDTH, scale=0.3), "learned_gradient")},
+                   labels=self.labels, rows=ROWS, width=WIDTH, classes=CLASSES, centers="TYTO_CENTERS_LEARNED", center_weight=0.5)
+
+    def test_identity_and_cmdc(self):
+        def reference(features, logits):
+            identity, cmdc = F.cross_entropy(logits, self.y, label_smoothing=0.1), self.cmdc(features)
+            return [identity + 3 * cmdc, identity, cmdc], identity + 3 * cmdc
+        self.check("identity_and_cmdc_loss", reference,
+                   {"features": (self.normal(ROWS, WIDTH), "gradient"), "logits": (self.normal(ROWS, CLASSES), "logits_gradient")},
+                   labels=self.labels, modalities=self.modalities, rows=ROWS, width=WIDTH, classes=CLASSES)
+
+    def test_center_loss(self):
+        def reference(features, centers):
+            value = (features - centers[self.y]).square().sum() / 2
+            return [value], value
+        self.check("center_loss", reference, {"features": (self.normal(ROWS, WIDTH), "gradient"), "centers": (self.normal(CLASSES, WIDTH), "centers_gradient")},
+                   labels=self.labels, rows=ROWS, width=WIDTH, classes=CLASSES)
+
+    def test_update_centers(self):
+        x, centers = self.normal(ROWS, WIDTH), self.normal(CLASSES, WIDTH)
+        want = centers.copy()
+        for k in range(CLASSES):
+            members = x[self.labels == k]
+            want[k] -= 0.5 * (centers[k] - members).sum(0) / (1 + len(members))
+        call("update_centers", features=x, labels=self.labels, centers=centers, rows=ROWS, width=WIDTH, classes=CLASSES)
+        self.near(centers, want, 1e-12, "update_centers")
+
+    def test_hetero_center(self):
+        def reference(f, distance, margin):
+            centers, value = self.centers(f), 0
+            for k in range(CLASSES):
+                pair = [c for of, _, c in centers if of == k]
+                if len(pair) == 2:
+                    value = value + (distance(*pair) - margin).relu()
+            return value
+        for name, distance, margin in (("SQUARED", lambda a, b: (a - b).square().sum(), 0.1), ("ABSOLUTE", F.l1_loss, 0.1),
+                                       ("COSINE", lambda a, b: 1 - F.cosine_similarity(a, b, 0), 0.1)):
+            self.check_features("hetero_center_loss", lambda f: reference(f, distance, margin), modalities=True,
+                                distance=f"TYTO_DISTANCE_{name}", margin=margin)
+
+    def test_hetero_center_triplet(self):
+        def reference(f):
+            centers = self.centers(f)
+            k, c = torch.tensor([k for k, _, _ in centers]), torch.stack([c for _, _, c in centers])
+            d, same = distances(c, c), k[:, None] == k[None]
+            return (d.masked_fill(~same, 0).max(1)[0] - d.masked_fill(same, math.inf).min(1)[0] + 0.3).relu().mean()
+        self.check_features("hetero_center_triplet_loss", reference, modalities=True)
+
+
+if __name__ == "__main__":
+    unittest.main()
