@@ -41,7 +41,10 @@ void check_cmdc(const Desc& d, const Arguments& a) {
   a.choice("centers", d.centers, 3);
   a.elements("features", d.features, {d.rows, d.width});
   a.integers("labels", d.labels, {d.rows});
-  if (d.centers == TYTO_CENTERS_OF_MODALITY) a.integers("modalities", d.modalities, {d.rows});
+  if (d.centers == TYTO_CENTERS_OF_MODALITY)
+    a.integers("modalities", d.modalities, {d.rows});
+  else
+    a.optional("modalities", d.modalities, {d.rows}, sizeof(int32_t));
   if (d.centers == TYTO_CENTERS_LEARNED) {
     a.elements("learned", d.learned, {d.classes, d.width});
     a.gradient("learned_gradient", d.learned_gradient, {d.classes, d.width});

@@ -200,6 +200,23 @@ std::vector<Sample> samples(int32_t elements) {
     all.push_back(b.take());
   }
   {
+    auto b = TYTO_BUILDER(tyto_cmdc_loss, elements);
+    add_rows(b);
+    b.size("classes", b->classes, kClasses).integers("modalities", b->modalities, kModalities, true);
+    b.in("learned", b->learned, waves(kClasses * kWidth, 0.2));
+    b.gradient("learned_gradient", b->learned_gradient, kClasses * kWidth);
+    b->centers = TYTO_CENTERS_LEARNED;
+    all.push_back(b.take());
+  }
+  {
+    auto b = TYTO_BUILDER(tyto_identity_and_cmdc_loss, elements);
+    add_rows(b);
+    b.size("classes", b->classes, kClasses).integers("modalities", b->modalities, kModalities);
+    b.in("logits", b->logits, waves(kRows * kClasses, 0.7));
+    b.gradient("logits_gradient", b->logits_gradient, kRows * kClasses);
+    all.push_back(b.take());
+  }
+  {
     auto b = TYTO_BUILDER(tyto_multibox_loss, elements);
     add_multibox(b);
     all.push_back(b.take());
