@@ -15,6 +15,7 @@ Cases all_cases() {
   add_retrieval_cases(cases);
   add_attention_cases(cases);
   add_losses_cases(cases);
+  add_multibox_cases(cases);
   return cases;
 }
 

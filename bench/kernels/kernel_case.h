@@ -74,6 +74,7 @@ void add_detection_cases(Cases&);
 void add_image_cases(Cases&);
 void add_layout_cases(Cases&);
 void add_losses_cases(Cases&);
+void add_multibox_cases(Cases&);
 void add_nms_cases(Cases&);
 void add_norm_cases(Cases&);
 void add_pooling_cases(Cases&);
