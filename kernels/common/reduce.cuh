@@ -20,7 +20,10 @@ struct Plus {
 };
 struct Larger {  // NaN wins, as in torch
   static constexpr float kStart = -INFINITY;
-  __device__ float operator()(float a, float b) const { return a > b || a != a ? a : b; }
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return a > b || a != a ? a : b;
+  }
 };
 
 // Every lane of the warp calls this and gets the same bits: each step combines the same two numbers on both

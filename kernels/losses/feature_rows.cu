@@ -47,9 +47,9 @@ __global__ void __launch_bounds__(kBlock)
 
 template <class T>
 __global__ void __launch_bounds__(kBlock)
-    store_row_gradients_kernel(const Computed<T>* __restrict__ gradients, const Computed<T>* __restrict__ x,
+    store_row_gradients_kernel(const Computed<T>* gradients, const Computed<T>* __restrict__ x,
                                const Computed<T>* __restrict__ lengths, int64_t width, RowsAs as,
-                               double scale, const LossStatus* __restrict__ found, T* __restrict__ to) {
+                               double scale, const LossStatus* __restrict__ found, T* to) {
   using C = Computed<T>;
   TYTO_SHARED_ARRAY(C, partial, kReduceWarps);
   const int64_t row = blockIdx.x;

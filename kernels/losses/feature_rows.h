@@ -27,7 +27,7 @@ void load_rows(const T* from, int64_t rows, int64_t width, const RowsAs&, LossIn
 
 // gradients  [rows, width]  d value / d x
 // x          what load_rows made, with its lengths
-// to         [rows, width]  scale * d value / d f; NaN if *found is a fault
+// to         [rows, width]  scale * d value / d f; NaN if *found is a fault; may be `gradients`
 template <class T>
 void store_row_gradients_cpu(const Computed<T>* gradients, const Computed<T>* x, const Computed<T>* lengths,
                              int64_t rows, int64_t width, const RowsAs&, double scale,

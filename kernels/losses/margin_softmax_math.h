@@ -80,7 +80,7 @@ struct MarginMemory {
   C* logits;                 // [rows, classes]   cosines, logits, then d value / d cosine
   C* slopes;                 // [rows]            d psi / d cosine of the label
   C* gradients;              // [rows, width]     d value / d x
-  void *products, *entropy;  // of row_products.h and cross_entropy.h
+  void *products, *entropy;  // what row_products.h and cross entropy need
 
   MarginMemory(Workspace& workspace, int64_t rows, int64_t width, int64_t classes, int64_t products_bytes,
                int64_t entropy_bytes)
