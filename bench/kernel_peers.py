@@ -466,8 +466,6 @@ def product(a):
     return {"": lambda: a["a"] @ a["b"]}, a["c"]
 
 
-# --- running ---
-
 # --- losses ---
 
 @case("cmdc_64x2048", "cmdc_256x2048", "cmdc_1024x2048")
@@ -496,6 +494,102 @@ def cmdc(a):  # no code of it is public; as one would write it, without a loop o
 
     return {"means by a product": lambda: run(by_product), "means by index_add": lambda: run(by_index)}, a["gradient"]
 
+
+@case("circle_64x2048", "circle_256x2048", "circle_1024x2048")
+def circle(a):  # as pytorch-metric-learning's users write it, with a mask a kind, and without picking the pairs out
+    labels, n = a["labels"].long(), len(a["labels"])
+    above = torch.ones(n, n, dtype=torch.bool).triu(1)
+    same = labels[:, None] == labels
+
+    def run(logsumexp):
+        with torch.enable_grad():
+            features = a["features"].requires_grad_()
+            x = F.normalize(features)
+            s = x @ x.T
+            positive = -32 * F.relu(1.25 - s.detach()) * (s - 0.75)
+            negative = 32 * F.relu(s.detach() + 0.25) * (s - 0.25)
+            loss = F.softplus(logsumexp(positive, same & above) + logsumexp(negative, ~same & above))
+            return torch.autograd.grad(loss, features)[0]
+
+    return {"picked": lambda: run(lambda logits, mask: torch.logsumexp(logits[mask], 0)),
+            "masked": lambda: run(lambda logits, mask: torch.logsumexp(logits.masked_fill(~mask, -math.inf).flatten(), 0)),
+            }, a["gradient"]
+
+
+def corners(priors):
+    return torch.cat([priors[:, :2] - priors[:, 2:] / 2, priors[:, :2] + priors[:, 2:] / 2], 1)
+
+
+def matched(a):
+    """Labels and location targets of each image, found as ssd.pytorch finds them: an image after the other."""
+    priors, variance = a["priors"], torch.tensor([0.1, 0.1, 0.2, 0.2])
+    labels, targets = [], []
+    for boxes, classes, count in zip(a["boxes"], a["classes"], a["counts"]):
+        boxes = boxes[:count]
+        overlaps = torchvision.ops.box_iou(boxes, corners(priors))
+        best, of = overlaps.max(0)
+        for j, prior in enumerate(overlaps.argmax(1)):
+            best[prior], of[prior] = 2, j
+        label = classes[:count].long()[of] + 1
+        label[best < 0.5] = 0
+        box = boxes[of]
+        middle, size = (box[:, :2] + box[:, 2:]) / 2, box[:, 2:] - box[:, :2]
+        offsets = torch.cat([(middle - priors[:, :2]) / priors[:, 2:], (size / priors[:, 2:]).log()], 1)
+        labels.append(label)
+        targets.append(offsets / variance)
+    return torch.stack(labels), torch.stack(targets)
+
+
+def mined(losses, positive, for_hard):
+    """Positives and hard negatives, by the double sort."""
+    losses = losses.detach().masked_fill(positive, 0)
+    rank = losses.sort(1, descending=True)[1].sort(1)[1]
+    negatives = (3 * positive.sum(1, keepdim=True)).clamp(max=losses.shape[1] - 1)
+    negatives[negatives == 0] = for_hard
+    return positive | (rank < negatives)
+
+
+@case("multibox_32x8732x21", "multibox_32x8732x81")
+def multibox(a):
+    def run():
+        labels, targets = matched(a)
+        with torch.enable_grad():
+            locations, logits = a["locations"].requires_grad_(), a["logits"].requires_grad_()
+            positive = labels > 0
+            every = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
+            selected = mined(every, positive, 0)
+            loss = F.smooth_l1_loss(locations[positive], targets[positive], reduction="sum")
+            loss = (loss + F.cross_entropy(logits[selected], labels[selected], reduction="sum")) / positive.sum()
+            return torch.autograd.grad(loss, (logits, locations))[0]
+    return {"": run}, a["logits_gradient"]
+
+
+@case("multibox_distillation_32x8732x21", "multibox_distillation_32x8732x81")
+def multibox_distillation(a):
+    weights = torch.full((a["logits"].shape[-1],), 1.0)
+    weights[0] = 1.5
+
+    def run():
+        labels, targets = matched(a)
+        with torch.enable_grad():
+            locations, logits = a["locations"].requires_grad_(), a["logits"].requires_grad_()
+            positive = labels > 0
+            every = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
+            selected = mined(every, positive, 100)
+            at, wanted, taught = locations[positive], targets[positive], a["teacher_locations"][positive]
+            apart = ((at - wanted) ** 2).sum(1)
+            l2 = apart[apart > ((taught - wanted) ** 2).sum(1)].sum()
+            of_student = F.softmax(logits[selected], 1) + 1e-5
+            of_teacher = F.softmax(a["teacher_logits"][selected], 1) + 1e-5
+            soft = (weights * of_teacher * (of_teacher / of_student).log()).sum()
+            hard = F.cross_entropy(logits[selected], labels[selected], reduction="sum")
+            location = F.smooth_l1_loss(at, wanted, reduction="sum")
+            loss = (0.3 * soft + 0.7 * hard + 0.5 * l2 + location) / positive.sum().clamp(min=1)
+            return torch.autograd.grad(loss, (logits, locations))[0]
+    return {"": run}, a["logits_gradient"]
+
+
+# --- running ---
 
 def difference(got, want):
     """What is wrong with a result, or None."""
