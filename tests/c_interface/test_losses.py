@@ -1,5 +1,5 @@
-"""Every loss of tyto_losses.h, called by ctypes, against autograd in float64 on random inputs. The references are what papers and
-projects say, written for torch; torchvision's SSD and torch's own losses judge themselves."""
+"""The losses of features and classifiers, called by ctypes, against autograd in float64 on random inputs. The references are what
+papers and projects say, written for torch."""
 import itertools
 import math
 import unittest
@@ -7,35 +7,11 @@ import unittest
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torchvision.models.detection import _utils, ssd
-from torchvision.ops import box_iou
 
+from loss_case import LossCase
 from losses_by_ctypes import call
 
 ROWS, WIDTH, CLASSES = 24, 17, 6
-
-# numpy's dtype, the enum's name, how far from float64: roundings of the inputs do not count, which the reference shares. Of float,
-# 3e-5 of the largest element: circle's gamma of 32 and ArcFace's 64 multiply 2^-24 before an exponential. Of halves the last bit
-# that is stored.
-KINDS = {"TYTO_DOUBLE": 1e-10, "TYTO_FLOAT": 3e-5, "TYTO_HALF": 6e-4, "TYTO_BFLOAT16": 5e-3}
-
-
-def stored(values, kind):
-    """As the library reads them."""
-    if kind == "TYTO_BFLOAT16":
-        return torch.from_numpy(values).bfloat16().view(torch.int16).numpy()
-    return values.astype({"TYTO_DOUBLE": np.float64, "TYTO_FLOAT": np.float32, "TYTO_HALF": np.float16}[kind])
-
-
-def doubles(values, kind):
-    if kind == "TYTO_BFLOAT16":
-        return torch.from_numpy(values).view(torch.bfloat16).double().numpy()
-    return values.astype(np.float64)
-
-
-def real(kind):
-    return np.float64 if kind == "TYTO_DOUBLE" else np.float32
-
 
 def unit(x):
     return x / x.norm(dim=1, keepdim=True)
@@ -46,44 +22,12 @@ def distances(a, b):
     return (a[:, None] - b[None]).norm(dim=-1)
 
 
-class LossCase(unittest.TestCase):
+class LossesOfRows(LossCase):
     def setUp(self):
-        self.random = np.random.default_rng(16)
+        super().setUp()
         self.labels = self.random.permutation(np.repeat(np.arange(CLASSES, dtype=np.int32), ROWS // CLASSES))
         self.modalities = self.random.integers(0, 2, ROWS).astype(np.int32)
         self.y, self.m = torch.from_numpy(self.labels).long(), torch.from_numpy(self.modalities)
-
-    def normal(self, *shape, scale=1.0):
-        return self.random.standard_normal(shape) * scale
-
-    def near(self, got, want, tolerance, what):
-        got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
-        self.assertEqual(got.shape, want.shape, what)
-        self.assertTrue(np.array_equal(np.isfinite(got), np.isfinite(want)), f"{what}: {got} is not {want}")
-        off = np.abs(got - want)[np.isfinite(want)].max(initial=0)
-        self.assertLessEqual(off, tolerance * max(np.abs(want[np.isfinite(want)]).max(initial=0), 1e-3), what)
-
-    def check(self, loss, reference, inputs, kinds=KINDS, reals=None, **given):
-        """inputs: {name: (values, the gradient's name or None)}; reals: {name: values}. reference takes both as tensors and gives the
-        terms and what is differentiated."""
-        for kind in kinds:
-            arrays = {name: stored(values, kind) for name, (values, _) in inputs.items()}
-            exact = {name: values.astype(real(kind)) for name, values in (reals or {}).items()}
-            gradients = {gradient: np.zeros_like(arrays[name]) for name, (_, gradient) in inputs.items() if gradient}
-            leaves = {name: torch.from_numpy(doubles(values, kind)).requires_grad_(inputs[name][1] is not None)
-                      for name, values in arrays.items()}
-            terms, total = reference(**leaves, **{name: torch.from_numpy(v.astype(np.float64)) for name, v in exact.items()})
-            terms = np.array([float(t) for t in terms])
-            value = np.zeros(len(terms), real(kind))
-            scale = 1.0 if kind == "TYTO_DOUBLE" else 8.0
-            call(loss, **arrays, **exact, **gradients, value=value, elements=kind, scale=scale, **given)
-            what = f"{loss}, {kind}, {given}"
-            computed = KINDS["TYTO_DOUBLE" if kind == "TYTO_DOUBLE" else "TYTO_FLOAT"]
-            self.near(value, terms, computed, what)
-            names = [name for name, (_, gradient) in inputs.items() if gradient]
-            for name, want in zip(names, torch.autograd.grad(total, [leaves[n] for n in names], allow_unused=True)):
-                want = np.zeros(arrays[name].shape) if want is None else want.numpy()
-                self.near(doubles(gradients[inputs[name][1]], kind) / scale, want, KINDS[kind], f"{what}: d {name}")
 
     def check_features(self, loss, reference, features=None, modalities=False, **given):
         def one(features, **_):
