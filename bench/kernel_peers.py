@@ -516,6 +516,62 @@ def circle(a):  # as pytorch-metric-learning's users write it, with a mask a kin
             }, a["gradient"]
 
 
+def over_distances(name, unit=True):
+    """A case of a loss that is a function of all distances, of which rows share a label, and which are not one row twice."""
+    def add(loss):
+        def of(a):
+            labels = a["labels"].long()
+            same, others = labels[:, None] == labels, ~torch.eye(len(labels), dtype=torch.bool)
+
+            def run():
+                with torch.enable_grad():
+                    features = a["features"].requires_grad_()
+                    x = F.normalize(features) if unit else features
+                    return torch.autograd.grad(loss(torch.cdist(x, x), same, others), features)[0]
+            return {"": run}, a["gradient"]
+        case(name)(of)
+    return add
+
+
+def mean_of_positive(values):
+    return values[values > 0].sum() / max(1, (values > 0).sum())
+
+
+@over_distances("triplet_256x2048")
+def triplet(d, same, others):
+    s = 1 - d.detach() ** 2 / 2
+    positive, negative = same & others, ~same
+    hard_positive = positive & (s - 0.1 < s.masked_fill(same, -math.inf).amax(1, keepdim=True))
+    hard_negative = negative & (s + 0.1 > s.masked_fill(~positive, math.inf).amin(1, keepdim=True))
+    anchors, p, n = torch.where(hard_positive[:, :, None] & hard_negative[:, None, :])
+    return mean_of_positive(F.relu(d[anchors, p] - d[anchors, n] + 0.3))
+
+
+@over_distances("contrastive_256x2048")
+def contrastive(d, same, others):
+    return mean_of_positive(d[same & others]) + mean_of_positive(F.relu(1 - d[~same]))
+
+
+@over_distances("lifted_256x2048")
+def lifted(d, same, others):
+    a = torch.logsumexp(d.masked_fill(~(same & others), -math.inf), 1)
+    b = torch.logsumexp((1 - d).masked_fill(same, -math.inf), 1)
+    return F.relu(a + b).mean()
+
+
+@over_distances("batch_hard_triplet_256x2048", unit=False)
+def batch_hard_triplet(d, same, others):
+    return F.relu(d.masked_fill(~same, -math.inf).amax(1) - d.masked_fill(same, math.inf).amin(1) + 0.3).mean()
+
+
+@over_distances("weighted_regularized_triplet_256x2048", unit=False)
+def weighted_regularized_triplet(d, same, others):
+    def weights(values, mask):
+        e = (values - (values * mask).amax(1, keepdim=True)).exp() * mask
+        return e / (e.sum(1, keepdim=True) + 1e-6)
+    return F.softplus((d * weights(d * same, same)).sum(1) - (d * weights(-d * ~same, ~same)).sum(1)).mean()
+
+
 def corners(priors):
     return torch.cat([priors[:, :2] - priors[:, 2:] / 2, priors[:, :2] + priors[:, 2:] / 2], 1)
 

@@ -1,7 +1,12 @@
 // Losses at the sizes that trainers meet: value and gradient.
 #include "bench/kernels/kernel_case.h"
+#include "kernels/losses/batch_hard_triplet.h"
 #include "kernels/losses/circle.h"
 #include "kernels/losses/cmdc.h"
+#include "kernels/losses/contrastive.h"
+#include "kernels/losses/lifted.h"
+#include "kernels/losses/triplet.h"
+#include "kernels/losses/weighted_regularized_triplet.h"
 
 namespace tyto::bench {
 namespace {
@@ -47,18 +52,6 @@ Work of_pairs(int64_t rows, int64_t width) {
   return work;
 }
 
-Work circle(Arrays& a, int64_t rows, int64_t width) {
-  const Rows r = labelled(a, rows, width, identities(rows));
-  Work work = of_pairs(rows, width);
-  void* lent = a.scratch(kernels::circle_loss_cpu_workspace<float>(rows, width));
-  work.cpu = [=] { kernels::circle_loss_cpu(r.in, {}, r.out, lent); };
-  if constexpr (kHasCuda) {
-    void* device = a.scratch(kernels::circle_loss_workspace<float>(rows, width));
-    work.cuda = [=](kernels::Stream s) { kernels::circle_loss(r.in, {}, r.out, device, s); };
-  }
-  return work;
-}
-
 // Half of the rows visible, half thermal, four of each identity in either.
 Work cmdc(Arrays& a, int64_t rows, int64_t width) {
   std::vector<int32_t> labels, modalities;
@@ -81,14 +74,41 @@ Work cmdc(Arrays& a, int64_t rows, int64_t width) {
   return work;
 }
 
+// Of the losses over pairs that take features, options and nothing else.
+template <auto Cpu, auto CpuBytes, auto Cuda, auto CudaBytes, class Options>
+Work over_pairs(Arrays& a, int64_t rows, int64_t width, const Options& options) {
+  const Rows r = labelled(a, rows, width, identities(rows));
+  Work work = of_pairs(rows, width);
+  void* lent = a.scratch(CpuBytes(rows, width));
+  work.cpu = [=] { Cpu(r.in, options, r.out, lent); };
+  if constexpr (kHasCuda) {
+    void* device = a.scratch(CudaBytes(rows, width));
+    work.cuda = [=](kernels::Stream s) { Cuda(r.in, options, r.out, device, s); };
+  }
+  return work;
+}
+
 }  // namespace
 
 void add_losses_cases(Cases& cases) {
+#define TYTO_OVER_PAIRS(name, options, rows)                                                           \
+  cases.push_back(                                                                                     \
+      {#name "_" + std::to_string(rows) + "x2048", [=](Arrays& a) {                                    \
+         return over_pairs<kernels::name##_loss_cpu<float>, kernels::name##_loss_cpu_workspace<float>, \
+                           kernels::name##_loss<float>, kernels::name##_loss_workspace<float>>(        \
+             a, rows, 2048, kernels::options{});                                                       \
+       }})
   for (const int64_t rows : {64, 256, 1024}) {
     const std::string size = std::to_string(rows) + "x2048";
-    cases.push_back({"circle_" + size, [=](Arrays& a) { return circle(a, rows, 2048); }});
+    TYTO_OVER_PAIRS(circle, CircleLoss, rows);
     cases.push_back({"cmdc_" + size, [=](Arrays& a) { return cmdc(a, rows, 2048); }});
   }
+  TYTO_OVER_PAIRS(triplet, TripletLoss, 256);
+  TYTO_OVER_PAIRS(contrastive, ContrastiveLoss, 256);
+  TYTO_OVER_PAIRS(lifted, LiftedLoss, 256);
+  TYTO_OVER_PAIRS(batch_hard_triplet, BatchHardTripletLoss, 256);
+  TYTO_OVER_PAIRS(weighted_regularized_triplet, WeightedRegularizedTripletLoss, 256);
+#undef TYTO_OVER_PAIRS
 }
 
 }  // namespace tyto::bench
