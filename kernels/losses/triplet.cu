@@ -16,13 +16,13 @@ struct AnchorRow {
   const C* distances;     // [n]
   const int32_t* labels;  // [n]
   int i, n;
+  int32_t label;
   KeptDistances<C> kept;
 
   // Calls body(p, distance) in all lanes for the positives that are kept, p rising.
   template <class Body>
   __device__ void for_each_positive(const Body& body) const {
     const int lane = threadIdx.x % kWarp;
-    const int32_t label = labels[i];
     for (int first = 0; first < n; first += kWarp) {
       const int p = first + lane;
       const C distance = p < n ? distances[p] : C{0};
@@ -34,7 +34,7 @@ struct AnchorRow {
     }
   }
   __device__ bool keeps_negative(int j, C distance) const {
-    return labels[j] != labels[i] && distance < kept.negatives_below;
+    return labels[j] != label && distance < kept.negatives_below;
   }
 };
 
@@ -46,8 +46,8 @@ __global__ void __launch_bounds__(kAnchorBlock)
   const int i = anchor_of_warp(), lane = threadIdx.x % kWarp;
   if (i >= n) return;
   const C* distances = measures + static_cast<int64_t>(i) * n;
-  const AnchorRow<C> row{distances, labels, i, n,
-                         rule.kept(warp_hardest_pairs(rule, distances, labels, i, n))};
+  const AnchorRow<C> row{distances, labels,    i,
+                         n,         labels[i], rule.kept(warp_hardest_pairs(rule, distances, labels, i, n))};
   TripletTotals mine;
   row.for_each_positive([&](int, C distance) {
     TripletSums<C> some;
@@ -85,7 +85,7 @@ __global__ void __launch_bounds__(kAnchorBlock)
   if (i >= n) return;
   const C* distances = measures + static_cast<int64_t>(i) * n;
   slopes += static_cast<int64_t>(i) * n;
-  const AnchorRow<C> row{distances, labels, i, n, kept[i]};
+  const AnchorRow<C> row{distances, labels, i, n, labels[i], kept[i]};
   const C each = 1 / static_cast<C>(totals->count == 0 ? 1 : totals->count);
   for (int j = lane; j < n; j += kWarp) slopes[j] = 0;
   row.for_each_positive([&](int p, C distance) {

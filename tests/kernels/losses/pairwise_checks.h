@@ -63,7 +63,7 @@ template <class Device, class Loss>
 void check_ugly_batches() {
   check_against_reference<Device, double, Loss>(random_batch(9, 4, 9));  // no positives
   Batch twins = random_batch(12, 4, 4);
-  for (int i = 4; i < 12; ++i)  // 4 and 8 are of label 3 as 0 is, 5 of another's
+  for (int i = 4; i < 12; ++i)  // rows 0 and 1 again, in their labels and in others
     std::copy_n(twins.features.begin() + (i % 3 == 0 ? 0 : 4), 4, twins.features.begin() + 4 * i);
   check_against_reference<Device, double, Loss>(twins);
 }
@@ -119,7 +119,8 @@ void expect_golden(const Batch& b, const typename Loss::Options& options, const 
   EXPECT_NEAR(frobenius(run.gradient), golden.length, golden.length_digit * 0.500001);
 }
 
-// reid.md, sections 2 and 4.3, whose numbers a hand-written autograd agrees with.
+// reid.md, sections 2 and 4.3; then what the code itself
+// gives in double (layumi's instance_loss.py, AGW's loss.py; the last, of which AGW makes an error, is ours).
 template <class Device>
 void check_golden_numbers() {
   const Batch b = golden_batch({0, 0, 0, 1, 1, 2, 2, 3});
@@ -132,6 +133,16 @@ void check_golden_numbers() {
   expect_golden<Device, BatchHardTriplet>(two_modalities, {}, {0.7360927506, 1e-10, 0.7544291221, 1e-10});
   expect_golden<Device, WeightedRegularizedTriplet>(two_modalities, {},
                                                     {0.6691020932, 1e-10, 0.2569070508, 1e-10});
+
+  expect_golden<Device, Instance>(b, {.by_identity = true}, {0.000000000983, 1e-12, 0.000000012815, 1e-12});
+  expect_golden<Device, Instance>(b, {.gamma = 2, .by_identity = true},
+                                  {0.544327982955, 1e-12, 0.273773847419, 1e-12});
+  const Batch alone = golden_batch({0, 0, 1, 2, 0, 3, 1, 1});  // two identities have one row
+  expect_golden<Device, BatchHardTriplet>(alone, {}, {0.5438042765, 1e-10, 0.6008027397, 1e-10});
+  expect_golden<Device, WeightedRegularizedTriplet>(alone, {}, {0.5230660522, 1e-10, 0.2409798347, 1e-10});
+  const Batch one = golden_batch(Labels(8, 5));
+  expect_golden<Device, WeightedRegularizedTriplet>(one, {}, {2.5053883347, 1e-10, 0.5319645892, 1e-10});
+  expect_golden<Device, BatchHardTriplet>(one, {}, {0, 1e-12, 0, 1e-12});
 }
 
 }  // namespace tyto::kernels::pairs

@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <string_view>
+
 #include "kernels/cuda/device_array.h"
 #include "kernels/cuda/profile_batch.h"
 #include "kernels/losses/pairwise_checks.h"
@@ -65,6 +68,15 @@ TEST(PairwiseLosses, TakeMoreRowsThanABlockHasThreads) {
   expect_cpu(OnDevice::run<double, Triplet>(b, {}), OnCpu::run<double, Triplet>(b, {}));
   expect_cpu(OnDevice::run<double, Instance>(b, {.by_identity = true}),
              OnCpu::run<double, Instance>(b, {.by_identity = true}));
+}
+
+// Under one schedule: 16 million pairs.
+TEST(PairwiseLosses, TakeABatchOf4096Rows) {
+  const char* schedule = std::getenv("TYTO_SCHEDULE");
+  if (schedule == nullptr || std::string_view(schedule) != "forward") GTEST_SKIP();
+  const Batch b = random_batch(4096, 8, 1024);
+  const LossRun got = OnDevice::run<float, Lifted>(b, {}), want = OnCpu::run<double, Lifted>(b, {});
+  expect_like<float, Lifted>(got, want, b);
 }
 
 TEST(Profile, PairwiseLosses) {
