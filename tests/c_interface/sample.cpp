@@ -228,6 +228,23 @@ std::vector<Sample> samples(int32_t elements) {
     b.in("teacher_logits", b->teacher_logits, waves(kBatch * kPriors * kClasses, 0.9));
     all.push_back(b.take());
   }
+  {
+    auto b = TYTO_BUILDER(tyto_faster_rcnn_loss, elements);
+    b.size("anchors", b->anchors, kRows).size("rois", b->rois, kRows).size("classes", b->classes, kClasses);
+    b.in("anchor_locations", b->anchor_locations, waves(kRows * 4, 0.3));
+    b.in("anchor_logits", b->anchor_logits, waves(kRows * 2, 0.7));
+    b.integers("anchor_labels", b->anchor_labels, {0, 1, -1, 1, 0, 0});
+    b.reals("anchor_targets", b->anchor_targets, waves(kRows * 4, 0.4));
+    b.in("roi_locations", b->roi_locations, waves(kRows * kClasses * 4, 0.3));
+    b.in("roi_logits", b->roi_logits, waves(kRows * kClasses, 0.7));
+    b.integers("roi_labels", b->roi_labels, {2, 1, 0, -1, 1, 0});
+    b.reals("roi_targets", b->roi_targets, waves(kRows * 4, 0.4));
+    b.gradient("anchor_locations_gradient", b->anchor_locations_gradient, kRows * 4);
+    b.gradient("anchor_logits_gradient", b->anchor_logits_gradient, kRows * 2);
+    b.gradient("roi_locations_gradient", b->roi_locations_gradient, kRows * kClasses * 4);
+    b.gradient("roi_logits_gradient", b->roi_logits_gradient, kRows * kClasses);
+    all.push_back(b.take());
+  }
   if (elements == TYTO_DOUBLE || elements == TYTO_FLOAT) {
     {
       auto b = TYTO_BUILDER(tyto_anchor_targets, elements);
