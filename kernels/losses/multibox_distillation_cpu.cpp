@@ -13,39 +13,60 @@ namespace {
 constexpr int64_t kRows = 64;  // one thread's at a time
 constexpr int kLanes = 16;     // partial sums
 
-// of(j) over 0..n - 1, joined lane by lane.
-template <class C, class Of, class Join>
-[[gnu::always_inline]] inline C over_lanes(int64_t n, C start, const Of& of, const Join& join) {
-  C lanes[kLanes];
-  for (C& lane : lanes) lane = start;
-  const int64_t whole = n / kLanes * kLanes;
-  for (int64_t j = 0; j < whole; j += kLanes)
-    for (int l = 0; l < kLanes; ++l) lanes[l] = join(lanes[l], of(j + l));
-  for (int64_t j = whole; j < n; ++j) lanes[j - whole] = join(lanes[j - whole], of(j));
-  for (int half = kLanes / 2; half > 0; half /= 2)
-    for (int l = 0; l < half; ++l) lanes[l] = join(lanes[l], lanes[l + half]);
-  return lanes[0];
-}
-template <class C, class Of>
-[[gnu::always_inline]] inline C sum(int64_t n, const Of& of) {
-  return over_lanes(n, C{0}, of, [](C a, C b) { return a + b; });
-}
-
-// NaN if the row is not finite.
+// A row of the student's logits beside the teacher's, walked kLanes classes at a time; the last few stand in
+// copies that are as long as the others.
 template <class T>
-[[gnu::always_inline]] inline Softened<Computed<T>> soften(const T* row, int64_t classes,
-                                                           Computed<T> temperature) {
+class RowPair {
+ public:
   using C = Computed<T>;
-  Softened<C> out{.temperature = temperature};
-  const auto larger = [](C a, C b) { return b > a ? b : a; };
-  out.largest = over_lanes(
-      classes, -std::numeric_limits<C>::infinity(), [&](int64_t c) { return host_element(row, c); }, larger);
-  // 0 for what is finite, else NaN.
-  const C missing = sum<C>(classes, [&](int64_t c) { return host_element(row, c) * C{0}; });
-  out.sum = sum<C>(classes, [&](int64_t c) { return out.raised(host_element(row, c)); }) + missing;
-  out.log_sum = log_of(out.sum);
-  return out;
-}
+
+  [[gnu::always_inline]] RowPair(const T* student, const T* teacher, int64_t classes)
+      : student_(student), teacher_(teacher), whole_(classes / kLanes * kLanes), rest_(classes - whole_) {
+    for (int64_t l = 0; l < kLanes; ++l) {
+      const int64_t c = l < rest_ ? whole_ + l : 0;
+      student_tail_[l] = host_element(student, c);
+      teacher_tail_[l] = host_element(teacher, c);
+    }
+  }
+
+  // body(lane, the student's logit, the teacher's, class, whether there is such a class)
+  template <class Body>
+  [[gnu::always_inline]] void for_each(const Body& body) const {
+    for (int64_t c = 0; c < whole_; c += kLanes)
+      for (int64_t l = 0; l < kLanes; ++l)
+        body(l, C{host_element(student_, c + l)}, C{host_element(teacher_, c + l)}, c + l, true);
+    if (rest_ == 0) return;
+    for (int64_t l = 0; l < kLanes; ++l) body(l, student_tail_[l], teacher_tail_[l], whole_ + l, l < rest_);
+  }
+
+  // of(the student's logit, the teacher's, class) for each class, stored in T.
+  template <class Of>
+  [[gnu::always_inline]] void store(const Of& of, T* to) const {
+    for (int64_t c = 0; c < whole_; ++c)
+      set_host_element(to, c, of(C{host_element(student_, c)}, C{host_element(teacher_, c)}, c));
+    C tail[kLanes];
+    for (int64_t l = 0; l < kLanes; ++l) tail[l] = of(student_tail_[l], teacher_tail_[l], whole_ + l);
+    for (int64_t l = 0; l < rest_; ++l) set_host_element(to, whole_ + l, tail[l]);
+  }
+
+ private:
+  const T *student_, *teacher_;
+  int64_t whole_, rest_;
+  C student_tail_[kLanes], teacher_tail_[kLanes];
+};
+
+template <class C>
+struct Lanes {
+  C of[kLanes];
+
+  [[gnu::always_inline]] explicit Lanes(C start) { std::fill_n(of, kLanes, start); }
+  [[gnu::always_inline]] C sum() {
+    for (int half = kLanes / 2; half > 0; half /= 2)
+      for (int l = 0; l < half; ++l) of[l] += of[l + half];
+    return of[0];
+  }
+  [[gnu::always_inline]] C largest() const { return *std::max_element(of, of + kLanes); }
+};
 
 template <class C>
 struct LogitTerms {
@@ -60,28 +81,56 @@ template <class T>
                                                              Computed<T> scale, T* gradient,
                                                              LossInput* not_finite) {
   using C = Computed<T>;
-  const auto plain = soften(student, classes, C{1});
-  const auto soft_student = soften(student, classes, rules.temperature);
-  const auto soft_teacher = soften(teacher, classes, rules.temperature);
-  if (!(plain.sum > 0) || !(soft_student.sum > 0) || !(soft_teacher.sum > 0)) {
-    *not_finite = plain.sum > 0 && soft_student.sum > 0 ? LossInput::TeacherLogits : LossInput::Logits;
+  const RowPair<T> rows(student, teacher, classes);
+  constexpr C kNone = -std::numeric_limits<C>::infinity();
+  Lanes<C> student_largest(kNone), teacher_largest(kNone);
+  Lanes<C> student_missing(0), teacher_missing(0);  // 0 of what is finite, else NaN
+  rows.for_each([&](int64_t l, C s, C t, int64_t, bool there) __attribute__((always_inline)) {
+    student_largest.of[l] = there && s > student_largest.of[l] ? s : student_largest.of[l];
+    teacher_largest.of[l] = there && t > teacher_largest.of[l] ? t : teacher_largest.of[l];
+    student_missing.of[l] += s * C{0};
+    teacher_missing.of[l] += t * C{0};
+  });
+  const bool student_finite = student_missing.sum() == 0, teacher_finite = teacher_missing.sum() == 0;
+  if (!student_finite || !teacher_finite) {
+    *not_finite = student_finite ? LossInput::TeacherLogits : LossInput::Logits;
     const C nan = std::numeric_limits<C>::quiet_NaN();
     return {nan, nan};
   }
-  const auto term = [&](int64_t c) {
-    return divergence_term(soft_teacher, C{host_element(teacher, c)}, soft_student,
-                           C{host_element(student, c)}, c, rules);
-  };
-  const C soft = sum<C>(classes, [&](int64_t c) { return term(c).value; });
+  Softened<C> plain{.temperature = 1, .largest = student_largest.largest()};
+  Softened<C> soft_student{.temperature = rules.temperature, .largest = plain.largest};
+  Softened<C> soft_teacher{.temperature = rules.temperature, .largest = teacher_largest.largest()};
+  Lanes<C> plain_sum(0), student_sum(0), teacher_sum(0);
+  rows.for_each([&](int64_t l, C s, C t, int64_t, bool there) __attribute__((always_inline)) {
+    student_sum.of[l] += there ? soft_student.raised(s) : C{0};
+    teacher_sum.of[l] += there ? soft_teacher.raised(t) : C{0};
+  });
+  const bool tempered = rules.temperature != 1;
+  if (tempered)
+    rows.for_each([&](int64_t l, C s, C, int64_t, bool there)
+                      __attribute__((always_inline)) { plain_sum.of[l] += there ? plain.raised(s) : C{0}; });
+  soft_student.sum = student_sum.sum();
+  soft_teacher.sum = teacher_sum.sum();
+  plain.sum = tempered ? plain_sum.sum() : soft_student.sum;
+  for (Softened<C>* one : {&plain, &soft_student, &soft_teacher}) one->log_sum = log_of(one->sum);
+
+  Lanes<C> values(0), pulls(0);
+  rows.for_each([&](int64_t l, C s, C t, int64_t c, bool there) __attribute__((always_inline)) {
+    const auto term = divergence_term(soft_teacher, t, soft_student, s, c, rules);
+    values.of[l] += there ? term.value : C{0};
+    pulls.of[l] += there ? term.pull : C{0};
+  });
+  const C soft = values.sum(), pull = pulls.sum();
   const C confidence = plain.log_sum - (host_element(student, label) - plain.largest);
   if (gradient == nullptr) return {soft, confidence};
-  const C pulls = sum<C>(classes, [&](int64_t c) { return term(c).pull; });
   const C of_soft = scale * rules.soft * rules.temperature, of_confidence = scale * rules.confidence;
-  for (int64_t c = 0; c < classes; ++c) {
-    const auto t = term(c);
-    const C wrong = plain.probability(host_element(student, c)) - (c == label ? C{1} : C{0});
-    set_host_element(gradient, c, of_confidence * wrong + of_soft * (t.q * pulls - t.pull));
-  }
+  rows.store(
+      [&](C s, C t, int64_t c) __attribute__((always_inline)) {
+        const auto term = divergence_term(soft_teacher, t, soft_student, s, c, rules);
+        const C wrong = (tempered ? plain.probability(s) : term.q) - (c == label ? C{1} : C{0});
+        return of_confidence * wrong + of_soft * (term.q * pull - term.pull);
+      },
+      gradient);
   return {soft, confidence};
 }
 
