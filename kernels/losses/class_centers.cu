@@ -1,6 +1,5 @@
 // Rows into groups, and between rows and the centres of groups. How many groups there are is read on the
-// device, so launches are for as many as rows, and the blocks behind the last group end at once or write
-// zeros.
+// device, so launches are for as many as rows, and the blocks behind the last group end at once.
 //
 // Cost: grouping compares each row's key with all others (n^2 / 256 reads of keys, from L1) and numbers the
 // groups in one block; the others read and write each row once. Bound by memory, of small batches by
@@ -75,13 +74,12 @@ template <class C>
 __global__ void __launch_bounds__(kBlock)
     mean_rows_kernel(const C* __restrict__ x, RowGroups groups, int64_t width, C* __restrict__ centers) {
   const int32_t group = static_cast<int32_t>(blockIdx.x);
-  centers += group * width;
-  const bool exists = group < *groups.count;
-  const int32_t begin = exists ? groups.begins[group] : 0, end = exists ? groups.begins[group + 1] : 0;
+  if (group >= *groups.count) return;
+  const int32_t begin = groups.begins[group], end = groups.begins[group + 1];
   for (int64_t j = threadIdx.x; j < width; j += kBlock) {
     C sum = 0;
     for (int32_t i = begin; i < end; ++i) sum += x[groups.members[i] * width + j];
-    centers[j] = exists ? sum / static_cast<C>(end - begin) : C{0};
+    centers[group * width + j] = sum / static_cast<C>(end - begin);
   }
 }
 
@@ -102,8 +100,9 @@ __global__ void __launch_bounds__(kBlock)
                           Computed<T>* __restrict__ centers, LossStatus* found) {
   using C = Computed<T>;
   const int32_t group = static_cast<int32_t>(blockIdx.x);
-  const int64_t label = group < *groups.count ? groups.labels[group] : classes;
-  const bool exists = label < classes;
+  if (group >= *groups.count) return;
+  const int64_t label = groups.labels[group];
+  const bool exists = label < classes;  // or its row is a fault already
   bool finite = true;
   for (int64_t j = threadIdx.x; j < width; j += kBlock) {
     const C v = exists ? computed(learned[label * width + j]) : C{0};

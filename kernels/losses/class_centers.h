@@ -30,7 +30,7 @@ struct RowGroups {
 void group_rows_cpu(const int32_t* labels, const int32_t* modalities, int64_t rows, const RowGroups&);
 void group_rows(const int32_t* labels, const int32_t* modalities, int64_t rows, const RowGroups&, Stream);
 
-// centers  [groups, width]  the mean of each group's rows; on CUDA [rows, width] with zeros behind.
+// centers  [groups, width]  the mean of each group's rows
 template <class C>
 void mean_rows_cpu(const C* x, const RowGroups&, int64_t width, C* centers);
 template <class C>
@@ -45,8 +45,9 @@ template <class C>
 void spread_mean_gradients(const C* center_gradients, const RowGroups&, int64_t rows, int64_t width,
                            C* gradients, Stream);
 
-// centers  [groups, width]  from those that a caller keeps, learned [classes, width]; on CUDA [rows, width]
-//                           with zeros behind. One that is not finite joins *found with its class.
+// centers  [groups, width]  from those that a caller keeps, learned [classes, width]. One that is not finite
+// joins
+//                           *found with its class.
 template <class T>
 void gather_centers_cpu(const T* learned, int64_t classes, const RowGroups&, int64_t width,
                         Computed<T>* centers, LossStatus* found);

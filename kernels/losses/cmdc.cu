@@ -3,7 +3,7 @@
 // of rows for the centres and of centres for the rows.
 //
 // Cost for n rows of width d and c centres: c n d multiply-adds for each of the two sums and twice that for
-// the distances. The host knows no c and launches for n, whose tiles behind the last centre meet zeros.
+// the distances. The host knows no c and launches for n; blocks behind the last centre end at once.
 #include "kernels/common/launch.h"
 #include "kernels/losses/cmdc_math.h"
 #include "kernels/losses/cmdc_memory.h"
@@ -34,18 +34,10 @@ __device__ void report_sums(const Weighing<C>& w, int32_t group, C value, C weig
   w.center_sums[group] = weights;
 }
 
-// Of centres that do not exist, the weights are 0. Returns whether this one is.
-template <class C>
-__device__ bool clear_missing(const Weighing<C>& w, int32_t count, int32_t group) {
-  if (group < count) return false;
-  for (int64_t i = threadIdx.x; i < w.rows; i += kBlock) w.weights[group * w.rows + i] = 0;
-  return true;
-}
-
 template <class C>
 __global__ void __launch_bounds__(kBlock) weigh_all_kernel(CmdcLoss p, RowGroups groups, Weighing<C> w) {
   const int32_t group = static_cast<int32_t>(blockIdx.x), count = *groups.count;
-  if (clear_missing(w, count, group)) return;
+  if (group >= count) return;
   const CmdcCenter<C> center(p, groups, count, group, w.rows);
   const int32_t label = groups.labels[group];
   C* distances = w.weights + group * w.rows;
@@ -71,7 +63,7 @@ __global__ void __launch_bounds__(kBlock) weigh_hardest_kernel(CmdcLoss p, RowGr
   TYTO_SHARED_ARRAY(int32_t, farthest_places, kReduceWarps);
   TYTO_SHARED_ARRAY(int32_t, nearest_places, kReduceWarps);
   const int32_t group = static_cast<int32_t>(blockIdx.x), count = *groups.count;
-  if (clear_missing(w, count, group)) return;
+  if (group >= count) return;
   const CmdcCenter<C> center(p, groups, count, group, w.rows);
   const int32_t label = groups.labels[group];
   C* distances = w.weights + group * w.rows;
@@ -183,7 +175,7 @@ void cmdc_loss(const LabelledRows<T>& in, const int32_t* modalities, const Learn
   else
     mean_rows(m.x, m.groups, n, width, m.centers, stream);
 
-  const RowPairs<C> pairs{m.centers, m.x, n, n, width};
+  const RowPairs<C> pairs{m.centers, m.x, n, n, width, m.groups.count};
   row_distances(pairs, m.weights, m.products, stream);
   const LaunchConfig block_a_row{.grid = blocks_for(n, 1), .block = kBlock, .stream = stream};
   const Weighing<C> weighing{in.labels, m.groups.group_of, n, m.weights, m.values, m.center_sums};

@@ -1,7 +1,7 @@
 // Hetero-centre triplet loss: the distances of all centres, of which a block takes an anchor's.
 //
-// Cost for n rows of width d: that of the distances and of the weighted sum of n x n, for the host does not
-// know the number of centres; beside them about 8 n d numbers moved.
+// Cost for n rows of width d and c centres: c^2 d multiply-adds for the distances, of which each is made
+// once in two operations, and c^2 d for the gradient; beside them about 8 n d numbers moved.
 #include "kernels/losses/hetero_center_triplet.h"
 
 #include "kernels/common/launch.h"
@@ -24,23 +24,22 @@ __global__ void __launch_bounds__(kBlock)
   TYTO_SHARED_ARRAY(int32_t, farthest_places, kReduceWarps);
   TYTO_SHARED_ARRAY(int32_t, nearest_places, kReduceWarps);
   const int32_t anchor = static_cast<int32_t>(blockIdx.x), count = *groups.count;
+  if (anchor >= count) return;
+  const int32_t label = groups.labels[anchor];
   NumberAt<C> farthest, nearest;
   distances += anchor * most;
-  if (anchor < count) {
-    const int32_t label = groups.labels[anchor];
-    for (int32_t c = static_cast<int32_t>(threadIdx.x); c < count; c += kBlock)
-      if (groups.labels[c] == label)
-        farthest = first_larger(farthest, {distances[c], c});
-      else
-        nearest = first_larger(nearest, {-distances[c], c});
-  }
+  for (int32_t c = static_cast<int32_t>(threadIdx.x); c < count; c += kBlock)
+    if (groups.labels[c] == label)
+      farthest = first_larger(farthest, {distances[c], c});
+    else
+      nearest = first_larger(nearest, {-distances[c], c});
   farthest = first_largest(farthest, farthest_values, farthest_places);
   nearest = first_largest(nearest, nearest_values, nearest_places);
   const C over = nearest.at < 0 ? C{0} : farthest.v + nearest.v + margin;  // whose v is the distance negated
   const bool counts = over > 0;
   const C share = C{1} / static_cast<C>(count);
-  if (threadIdx.x == 0 && anchor < count) values[anchor] = counts ? over * share : C{0};
-  for (int64_t c = threadIdx.x; c < most; c += kBlock) {
+  if (threadIdx.x == 0) values[anchor] = counts ? over * share : C{0};
+  for (int32_t c = static_cast<int32_t>(threadIdx.x); c < count; c += kBlock) {
     C slope = 0;
     if (counts && c == farthest.at && c != anchor) slope = share;
     if (counts && c == nearest.at) slope = -share;
@@ -74,14 +73,14 @@ void hetero_center_triplet_loss(const LabelledRows<T>& in, const int32_t* modali
   load_rows<T>(in.values, n, width, as, LossInput::Features, m.x, nullptr, m.found, stream);
   group_rows(in.labels, modalities, n, m.groups, stream);
   mean_rows(m.x, m.groups, n, width, m.centers, stream);
-  const RowPairs<C> pairs{m.centers, m.centers, n, n, width};
+  const RowPairs<C> pairs{m.centers, m.centers, n, n, width, m.groups.count};
   row_distances(pairs, m.distances, m.products, stream);
   launch<mine_centers_kernel<C>>({.grid = blocks_for(n, 1), .block = kBlock, .stream = stream}, m.distances,
                                  m.groups, n, static_cast<C>(p.margin), m.values, m.slopes);
   sum_values(m.values, &m.groups, n, out.value, stream);
   finish_loss(m.found, out.value, 1, out.status, stream);
   if (out.gradient == nullptr) return;
-  distance_weights(m.distances, n, m.slopes, stream);
+  distance_weights(m.distances, n, m.slopes, stream, m.groups.count);
   weighted_rows(pairs, m.slopes, SumOver::B, false, m.center_gradients, m.products, stream);
   spread_mean_gradients(m.center_gradients, m.groups, n, width, m.gradients, stream);
   store_row_gradients<T>(m.gradients, m.x, nullptr, n, width, as, out.scale, m.found, out.gradient, stream);

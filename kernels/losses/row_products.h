@@ -16,6 +16,9 @@ struct RowPairs {
   const C* a = nullptr;  // [a_rows, width]
   const C* b = nullptr;  // [b_rows, width]
   int64_t a_rows = 0, b_rows = 0, width = 0;
+  // On CUDA, where only the device knows how many of a_rows there are: that number. The others (of one set,
+  // of b too) are not read, and nothing of theirs is written.
+  const int32_t* a_used = nullptr;
 
   bool one_set() const { return a == b && a_rows == b_rows; }
 };
@@ -55,8 +58,9 @@ int64_t row_pairs_workspace(int64_t a_rows, int64_t b_rows, int64_t width);
 //   the row.
 template <class C>
 void distance_weights_cpu(const C* distances, int64_t n, C* slopes);
+// used: null, or where the device has the number of rows and columns that are used.
 template <class C>
-void distance_weights(const C* distances, int64_t n, C* slopes, Stream);
+void distance_weights(const C* distances, int64_t n, C* slopes, Stream, const int32_t* used = nullptr);
 
 // The same for values that depend on products: w_ij = h_ij + h_ji.
 template <class C>
