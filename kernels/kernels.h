@@ -11,6 +11,7 @@
 //   pooling/      average (adaptive and not), generalised-mean and max pooling; reductions
 //   detection/    heads, box decoding, class scores, non-maximum suppression, pooling of regions
 //   image/        Pillow's and OpenCV's resampling bit for bit, normalisation, flips, torch's resampling
+//   losses/       metric losses, losses of classifiers, around centres and of detectors, with their gradients
 //   retrieval/    rows of unit length
 #pragma once
 
@@ -48,6 +49,28 @@
 #include "kernels/layout/nhwc_to_nchw.h"
 #include "kernels/layout/pad.h"
 #include "kernels/layout/strided_copy.h"
+#include "kernels/losses/anchor_targets.h"
+#include "kernels/losses/batch_hard_triplet.h"
+#include "kernels/losses/center_loss.h"
+#include "kernels/losses/circle.h"
+#include "kernels/losses/cmdc.h"
+#include "kernels/losses/contrastive.h"
+#include "kernels/losses/cross_entropy.h"
+#include "kernels/losses/faster_rcnn_loss.h"
+#include "kernels/losses/hetero_center.h"
+#include "kernels/losses/hetero_center_triplet.h"
+#include "kernels/losses/identity_and_cmdc.h"
+#include "kernels/losses/instance.h"
+#include "kernels/losses/lifted.h"
+#include "kernels/losses/margin_softmax.h"
+#include "kernels/losses/match_priors.h"
+#include "kernels/losses/mine_negatives.h"
+#include "kernels/losses/multibox_distillation.h"
+#include "kernels/losses/multibox_loss.h"
+#include "kernels/losses/proposal_targets.h"
+#include "kernels/losses/symmetric_kl.h"
+#include "kernels/losses/triplet.h"
+#include "kernels/losses/weighted_regularized_triplet.h"
 #include "kernels/norm/l2_normalize.h"
 #include "kernels/norm/layer_norm.h"
 #include "kernels/norm/norm.h"
