@@ -59,7 +59,9 @@ __device__ C root_of(C v) {
 template <class C, class Combine>
 __global__ void __launch_bounds__(kTileThreads)
     row_tiles_kernel(TileFactor<C> a, TileFactor<C> b, TileResult<C> result) {
-  TYTO_SHARED_ARRAY(C, stages, 2 * kTileStage);
+  using SixteenBytes = Pack<C, kPack<C>>;
+  TYTO_SHARED_ARRAY(SixteenBytes, packs, kTileStages<C> / kPack<C>);
+  C* const stages = reinterpret_cast<C*>(packs);
   const int64_t first_row = static_cast<int64_t>(blockIdx.y) * kTileSide;
   const int64_t first_column = static_cast<int64_t>(blockIdx.x) * kTileSide;
   if (result.mirrored && first_column < first_row) return;
@@ -72,19 +74,21 @@ __global__ void __launch_bounds__(kTileThreads)
   const int64_t end = begin + result.piece < depth ? begin + result.piece : depth;
   blocked_tile<Combine>(a, first_row, b, first_column, begin, end, stages, sums);
   C* to = result.to + static_cast<int64_t>(blockIdx.z) * result.rows * result.columns;
-#pragma unroll
-  for (int r = 0; r < kTileRows; ++r) {
-    const int64_t i = first_row + tile_row(r);
-#pragma unroll
-    for (int c = 0; c < kTileColumns; ++c) {
-      const int64_t j = first_column + tile_column(c);
-      if (i >= a.rows || j >= b.rows) continue;
-      C v = result.root ? root_of(sums[r][c]) : sums[r][c];
-      if (result.add) v += to[i * result.columns + j];
-      to[i * result.columns + j] = v;
-      if (result.mirrored && first_column != first_row) to[j * result.columns + i] = v;
-    }
-  }
+  const auto put = [&](int64_t i, int64_t j, int64_t at, C sum) {
+    if (i >= a.rows || j >= b.rows) return;
+    const C v = result.root ? root_of(sum) : sum;
+    to[at] = result.add ? to[at] + v : v;
+  };
+  give_tile(
+      sums, stages, result.mirrored && first_column != first_row,
+      [&](int row, int column, C sum) {
+        const int64_t i = first_row + row, j = first_column + column;
+        put(i, j, i * result.columns + j, sum);
+      },
+      [&](int row, int column, C sum) {
+        const int64_t i = first_row + row, j = first_column + column;
+        put(i, j, j * result.columns + i, sum);
+      });
 }
 
 template <class C>
