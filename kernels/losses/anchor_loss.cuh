@@ -15,9 +15,9 @@ namespace tyto::kernels {
 
 inline constexpr int kAnchorBlock = 256, kAnchorWarps = kAnchorBlock / kWarp;
 
-// What the lane `distance` further has, whatever it is made of.
+// What the lane `distance` further up has, whatever it is made of.
 template <class S>
-__device__ inline S from_lane_below(const S& mine, int distance) {
+__device__ inline S from_lane_above(const S& mine, int distance) {
   static_assert(sizeof(S) % sizeof(unsigned) == 0);
   struct Words {
     unsigned word[sizeof(S) / sizeof(unsigned)];
@@ -32,19 +32,19 @@ __device__ inline S from_lane_below(const S& mine, int distance) {
 template <class S>
 __device__ inline S warp_joined(S mine) {
 #pragma unroll
-  for (int distance = kWarp / 2; distance > 0; distance /= 2) mine.join(from_lane_below(mine, distance));
+  for (int distance = kWarp / 2; distance > 0; distance /= 2) mine.join(from_lane_above(mine, distance));
   return mine;
 }
 
-// In thread 0, what all threads have, joined. partial: shared, [kAnchorWarps].
+// In every thread, what all have, joined. partial: shared, [kAnchorWarps].
 template <class S>
 __device__ inline S block_joined(S mine, S* partial) {
   mine = warp_joined(mine);
   if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = mine;
   __syncthreads();
-  if (threadIdx.x == 0)
-    for (int warp = 1; warp < kAnchorWarps; ++warp) mine.join(partial[warp]);
-  return mine;
+  S all = partial[0];
+  for (int warp = 1; warp < kAnchorWarps; ++warp) all.join(partial[warp]);
+  return all;
 }
 
 // In every lane, what lane 0 has.

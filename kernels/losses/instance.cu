@@ -16,7 +16,7 @@ __global__ void __launch_bounds__(kAnchorBlock)
   const int i = anchor_of_warp(), lane = threadIdx.x % kWarp;
   if (i >= n) return;
   const int32_t label = labels[i];
-  for (int begin = 0;; begin += kWarp) {  // i ends it
+  for (int begin = 0; begin <= i; begin += kWarp) {
     const int j = begin + lane;
     const unsigned equal = __ballot_sync(kFullWarp, j < n && labels[j] == label);
     if (equal == 0) continue;

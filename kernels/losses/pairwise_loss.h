@@ -24,7 +24,7 @@ struct PairwiseMemory {
   LossStatus* found;  // [1]
   C *x, *lengths;     // [n, width], [n]
   C* measures;        // [n, n]
-  C* slopes;          // [n, n]  d value / d measures, for the loss to write whole; its diagonal is 0
+  C* slopes;          // [n, n]  d value / d measures, which the loss writes whole; 0 for d_ii
   C* gradients;       // [n, width]
   void* products;
 
