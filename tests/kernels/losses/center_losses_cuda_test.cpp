@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "kernels/cuda/device_array.h"
 #include "kernels/cuda/profile_batch.h"
 #include "kernels/losses/center_losses_checks.h"
@@ -118,10 +120,18 @@ TEST(CenterLoss, AndTheRuleThatMovesCenters) { check_center_loss<DeviceRun>(); }
 TEST(CenterLosses, SayWhatIsWrong) { check_faults<DeviceRun>(); }
 // Rows longer than a block has threads.
 TEST(CenterLosses, OfFloatsAndHalvesAreDoublesRounded) {
-  const CenterBatch batch = random_batch(20, 260, 5);
+  const CenterBatch batch = random_batch(9, 260, 4);
   check_precision<float, DeviceRun>(batch, std::numeric_limits<float>::epsilon() / 2);
   check_precision<__half, DeviceRun>(batch, 0x1p-11);
   check_precision<__nv_bfloat16, DeviceRun>(batch, 0x1p-8);
+}
+
+// Under one schedule: it is long.
+TEST(CmdcLoss, TakesABatchOf4096Rows) {
+  const char* schedule = std::getenv("TYTO_SCHEDULE");
+  if (schedule == nullptr || std::string(schedule) != "forward") GTEST_SKIP();
+  const CenterBatch batch = random_batch(4096, 8, 40);
+  EXPECT_NEAR(DeviceRun<double>(batch, 1, false).cmdc({}).value, cmdc_by_definition(batch, {}), 1e-12);
 }
 
 // As a sampler makes it: visible rows first, four of each identity and modality.
