@@ -115,13 +115,13 @@ int call(const typename Loss::Desc* given, void* workspace, size_t workspace_byt
   return answered({Loss::kName, ""}, error, error_size, [&] {
     const auto desc = read<Loss>(given, true);
     check_workspace(workspace, workspace_bytes, workspace_of<Loss>(desc));
-    // uint64_t is another name of the same bits.
-    auto* const status = reinterpret_cast<kernels::LossStatus*>(desc.status);
     kernels::LossStatus found = 0;
     const bool cuda = desc.device == TYTO_ON_CUDA;
-    const Call about{cuda, workspace, static_cast<kernels::Stream>(stream), cuda ? status : &found};
+    // On the device uint64_t is another name of the same bits.
+    const Call about{cuda, workspace, static_cast<kernels::Stream>(stream),
+                     cuda ? reinterpret_cast<kernels::LossStatus*>(desc.status) : &found};
     with_elements_of<Loss>(desc, [&]<class T> { Loss::template run<T>(desc, about); });
-    if (!cuda && status != nullptr) *status = std::max(*status, found);
+    if (!cuda && desc.status != nullptr) *desc.status = std::max<uint64_t>(*desc.status, found);
     return found;
   });
 }
