@@ -23,9 +23,10 @@ inline constexpr auto kMemoryReasons = std::to_array<MemoryReason>({
      "as choose_anchors_kernel; the rows of a sample stand anywhere among the regions"},
     {"anchor_totals_kernel",
      "threads read an anchor's few numbers one after the other, from sectors that L1 keeps; n of them beside "
-     "n^2 "
-     "measures"},
+     "n^2 measures"},
     {"triplet_totals_kernel", "as anchor_totals_kernel"},
+    {"multibox_value_kernel", "as anchor_totals_kernel"},
+    {"take_rows_kernel", "lanes count keys in the bins on which the digits of losses fall"},
     {"merge_tiles_kernel",
      "each thread bisects the other tiles' sorted keys, and neighbours part on the way"},
     {"write_rows_kernel", "as merge_tiles_kernel; a row's neighbours in the result come from other classes"},
