@@ -45,7 +45,7 @@ struct TargetedAnchors {
 // objects                    its classes are not looked at
 // sizes      [batch, 2]      height and width of each image, in the anchors' unit
 // order      its priorities [batch, count]
-// workspace: anchor_targets_cpu_workspace() or anchor_targets_workspace() bytes, aligned to 256; on CUDA
+// workspace: anchor_targets_cpu_workspace() or anchor_targets_workspace() bytes; on CUDA
 // boxes and locations are aligned to 4 C (16 or 32 bytes), batch * count and batch * capacity < 2^31.
 template <class C>
 void anchor_targets_cpu(const C* anchors, int64_t count, const ImageObjects<C>& objects, const C* sizes,

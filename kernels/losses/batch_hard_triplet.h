@@ -15,8 +15,8 @@ struct BatchHardTripletLoss {
   double margin = 0.3;
 };
 
-// workspace: batch_hard_triplet_loss_cpu_workspace() or batch_hard_triplet_loss_workspace() bytes, aligned to
-// 256; rows * rows < 2^31.
+// workspace: batch_hard_triplet_loss_cpu_workspace() or batch_hard_triplet_loss_workspace() bytes; rows *
+// rows < 2^31.
 template <class T>
 void batch_hard_triplet_loss_cpu(const LabelledRows<T>& features, const BatchHardTripletLoss&,
                                  const LossOutput<T>&, void* workspace);

@@ -23,7 +23,7 @@ struct CenterLoss {
 
 // features.labels  from 0 to less than centers.classes
 // Without rows the value is 0. A fault makes the value and both gradients NaN as a whole.
-// workspace: center_loss_cpu_workspace() or center_loss_workspace() bytes, aligned to 256; rows and classes <
+// workspace: center_loss_cpu_workspace() or center_loss_workspace() bytes; rows and classes <
 // 2^31.
 template <class T>
 void center_loss_cpu(const LabelledRows<T>& features, const LearnedCenters<T>& centers, const CenterLoss&,

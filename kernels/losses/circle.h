@@ -16,7 +16,7 @@ struct CircleLoss {
   double gamma = 32;
 };
 
-// workspace: circle_loss_cpu_workspace() or circle_loss_workspace() bytes, aligned to 256; rows * rows <
+// workspace: circle_loss_cpu_workspace() or circle_loss_workspace() bytes; rows * rows <
 // 2^31.
 template <class T>
 void circle_loss_cpu(const LabelledRows<T>& features, const CircleLoss&, const LossOutput<T>&,

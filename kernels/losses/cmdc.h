@@ -48,7 +48,7 @@ struct CmdcLoss {
 //                  their class is in the batch
 // Without rows the value is 0. A fault makes the value and both gradients NaN as a whole, for each row
 // depends on all.
-// workspace: cmdc_loss_cpu_workspace() or cmdc_loss_workspace() bytes, aligned to 256; rows * rows and
+// workspace: cmdc_loss_cpu_workspace() or cmdc_loss_workspace() bytes; rows * rows and
 // classes < 2^31.
 template <class T>
 void cmdc_loss_cpu(const LabelledRows<T>& features, const int32_t* modalities,

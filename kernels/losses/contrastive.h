@@ -14,7 +14,7 @@ struct ContrastiveLoss {
   double negative_margin = 1;
 };
 
-// workspace: contrastive_loss_cpu_workspace() or contrastive_loss_workspace() bytes, aligned to 256; rows *
+// workspace: contrastive_loss_cpu_workspace() or contrastive_loss_workspace() bytes; rows *
 // rows < 2^31.
 template <class T>
 void contrastive_loss_cpu(const LabelledRows<T>& features, const ContrastiveLoss&, const LossOutput<T>&,

@@ -27,7 +27,7 @@ struct CrossEntropy {
 // A row that is not finite (-infinity is not) or has a label out of range makes the value NaN, and its own
 // gradient. Of a status the row counts through all parts for logits. Without rows the value is NaN, as
 // torch's.
-// workspace: cross_entropy_cpu_workspace() or cross_entropy_workspace() bytes, aligned to 256. width < 2^31.
+// workspace: cross_entropy_cpu_workspace() or cross_entropy_workspace() bytes. width < 2^31.
 template <class T>
 void cross_entropy_cpu(const LabelledRows<T>& logits, const CrossEntropy&, const LossOutput<T>&,
                        void* workspace);

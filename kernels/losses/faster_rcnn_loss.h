@@ -42,7 +42,7 @@ struct FasterRcnnOutput {
   LossStatus* status = nullptr;  // may be null; never cleared here
 };
 
-// workspace: faster_rcnn_loss_cpu_workspace() or faster_rcnn_loss_workspace() bytes, aligned to 256. On CUDA
+// workspace: faster_rcnn_loss_cpu_workspace() or faster_rcnn_loss_workspace() bytes. On CUDA
 // locations, targets and gradients of locations are aligned to 16 bytes (32 of double); rows * classes <
 // 2^31.
 template <class T>

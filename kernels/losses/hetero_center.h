@@ -22,7 +22,7 @@ struct HeteroCenterLoss {
 // features.labels  any numbers from 0 on
 // modalities       [rows]  0 visible, 1 thermal, in any order
 // Without rows the value is 0. A fault makes the value and the gradient NaN as a whole.
-// workspace: hetero_center_loss_cpu_workspace() or hetero_center_loss_workspace() bytes, aligned to 256; rows
+// workspace: hetero_center_loss_cpu_workspace() or hetero_center_loss_workspace() bytes; rows
 // < 2^31.
 template <class T>
 void hetero_center_loss_cpu(const LabelledRows<T>& features, const int32_t* modalities,

@@ -20,8 +20,8 @@ struct HeteroCenterTripletLoss {
 // features.labels  any numbers from 0 on
 // modalities       [rows]  0 visible, 1 thermal
 // Without rows the value is 0. A fault makes the value and the gradient NaN as a whole.
-// workspace: hetero_center_triplet_loss_cpu_workspace() or hetero_center_triplet_loss_workspace() bytes,
-// aligned to 256; rows * rows < 2^31.
+// workspace: hetero_center_triplet_loss_cpu_workspace() or hetero_center_triplet_loss_workspace() bytes; rows
+// * rows < 2^31.
 template <class T>
 void hetero_center_triplet_loss_cpu(const LabelledRows<T>& features, const int32_t* modalities,
                                     const HeteroCenterTripletLoss&, const LossOutput<T>&, void* workspace);

@@ -31,8 +31,7 @@ struct IdentityAndCmdcOutput {
 };
 
 // A fault of the logits makes the identity loss NaN, one of the features CMDC, either the total.
-// workspace: identity_and_cmdc_loss_cpu_workspace() or identity_and_cmdc_loss_workspace() bytes, aligned to
-// 256.
+// workspace: identity_and_cmdc_loss_cpu_workspace() or identity_and_cmdc_loss_workspace() bytes.
 template <class T>
 void identity_and_cmdc_loss_cpu(const IdentityAndCmdcInputs<T>&, const IdentityAndCmdcLoss&,
                                 const IdentityAndCmdcOutput<T>&, void* workspace);

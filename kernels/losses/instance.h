@@ -15,7 +15,7 @@ struct InstanceLoss {
   bool by_identity = false;    // labels are otherwise not looked at, but must be at least 0
 };
 
-// workspace: instance_loss_cpu_workspace() or instance_loss_workspace() bytes, aligned to 256; rows * rows <
+// workspace: instance_loss_cpu_workspace() or instance_loss_workspace() bytes; rows * rows <
 // 2^31.
 template <class T>
 void instance_loss_cpu(const LabelledRows<T>& features, const InstanceLoss&, const LossOutput<T>&,

@@ -15,7 +15,7 @@ struct LiftedLoss {
   double negative_margin = 1;
 };
 
-// workspace: lifted_loss_cpu_workspace() or lifted_loss_workspace() bytes, aligned to 256; rows * rows <
+// workspace: lifted_loss_cpu_workspace() or lifted_loss_workspace() bytes; rows * rows <
 // 2^31.
 template <class T>
 void lifted_loss_cpu(const LabelledRows<T>& features, const LiftedLoss&, const LossOutput<T>&,

@@ -1,6 +1,6 @@
 // What all losses have in common. A loss gives its value and its gradients in one call, the same bits in
 // every call, without allocating and, on CUDA, without waiting for the device; <loss>_cpu is its twin in host
-// memory. It exists for T = double, float, Half and BFloat16.
+// memory. A workspace may begin at any address. Each exists for T = double, float, Half and BFloat16.
 #pragma once
 
 #include <cstdint>

@@ -43,7 +43,7 @@ struct ClassWeights {
 // A row or a column no longer than 1e-12 is taken for zeros and has no gradient. Without rows the value is
 // NaN, as torch's mean of nothing, and the weights' gradient 0. A fault makes the value and all gradients
 // NaN; of a fault in the weights the status says the class.
-// workspace: margin_softmax_cpu_workspace() or margin_softmax_workspace() bytes, aligned to 256; rows *
+// workspace: margin_softmax_cpu_workspace() or margin_softmax_workspace() bytes; rows *
 // classes and classes * width < 2^31.
 template <class T>
 void margin_softmax_cpu(const LabelledRows<T>& features, const ClassWeights<T>&, const MarginSoftmax&,

@@ -66,9 +66,8 @@ struct MatchedPriors {
 };
 
 // For C = double and float: boxes are not kept in halves. The bits of both are the same, but for the
-// logarithms of double. workspace: match_priors_cpu_workspace() or match_priors_workspace() bytes, aligned to
-// 256; on CUDA boxes and targets are aligned to 4 C (16 or 32 bytes), batch * count and batch * capacity <
-// 2^31.
+// logarithms of double. workspace: match_priors_cpu_workspace() or match_priors_workspace() bytes; on CUDA
+// boxes and targets are aligned to 4 C (16 or 32 bytes), batch * count and batch * capacity < 2^31.
 template <class C>
 void match_priors_cpu(const ImageObjects<C>&, const Priors<C>&, const MatchPriors&, const MatchedPriors<C>&,
                       void* workspace);

@@ -43,7 +43,7 @@ struct SelectedRows {
 };
 
 // The same selection of both for float and halves. workspace: mine_negatives_cpu_workspace() or
-// mine_negatives_workspace() bytes, aligned to 256; on CUDA batch * rows < 2^31.
+// mine_negatives_workspace() bytes; on CUDA batch * rows < 2^31.
 template <class T>
 void mine_negatives_cpu(const RowsToMine<T>&, const MineNegatives&, const SelectedRows&, void* workspace);
 template <class T>

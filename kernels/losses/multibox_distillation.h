@@ -67,9 +67,8 @@ struct MultiboxDistillationOutput {
   LossStatus* status = nullptr;  // may be null; never cleared here
 };
 
-// workspace: multibox_distillation_cpu_workspace() or multibox_distillation_workspace() bytes, aligned to
-// 256. On CUDA locations, targets and gradients are aligned to 16 bytes (32 of double), and batch * priors <
-// 2^31.
+// workspace: multibox_distillation_cpu_workspace() or multibox_distillation_workspace() bytes. On CUDA
+// locations, targets and gradients are aligned to 16 bytes (32 of double), and batch * priors < 2^31.
 template <class T>
 void multibox_distillation_cpu(const MultiboxSelection<T>&, const MultiboxPredictions<T>& student,
                                const MultiboxPredictions<T>& teacher, const MultiboxDistillation&,

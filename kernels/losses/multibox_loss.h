@@ -72,7 +72,7 @@ struct MultiboxOutput {
   LossStatus* status = nullptr;  // may be null; never cleared here
 };
 
-// workspace: multibox_loss_cpu_workspace() or multibox_loss_workspace() bytes, aligned to 256. On CUDA boxes
+// workspace: multibox_loss_cpu_workspace() or multibox_loss_workspace() bytes. On CUDA boxes
 // are aligned to 4 of their elements, locations and gradients to 16 bytes (32 of double), and batch *
 // priors < 2^31.
 template <class T>

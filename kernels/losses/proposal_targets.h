@@ -56,7 +56,7 @@ struct SampledRegions {
 // For C = double and float. The bits of both are the same, but for the logarithms of double.
 // order: its priorities [batch, regions.capacity + objects.capacity], of region i at i, of object j at
 // regions.capacity + j.
-// workspace: proposal_targets_cpu_workspace() or proposal_targets_workspace() bytes, aligned to 256; on CUDA
+// workspace: proposal_targets_cpu_workspace() or proposal_targets_workspace() bytes; on CUDA
 // boxes, rows (if the stride is 4), rois and locations are aligned to 4 C (16 or 32 bytes), samples at most
 // 1024, batch * (both capacities) < 2^31.
 template <class C>

@@ -44,7 +44,7 @@ void weighted_rows_cpu(const RowPairs<C>&, const C* weights, SumOver, bool add, 
 template <class C>
 void weighted_rows(const RowPairs<C>&, const C* weights, SumOver, bool add, C* sums, void* workspace, Stream);
 
-// What any of the above needs for pairs of this size, in bytes; their workspace is aligned to 256.
+// What any of the above needs for pairs of this size, in bytes.
 template <class C>
 int64_t row_pairs_cpu_workspace(int64_t a_rows, int64_t b_rows, int64_t width);
 template <class C>

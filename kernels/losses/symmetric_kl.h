@@ -21,7 +21,7 @@ struct TwoViews {
 // A row that is not finite (-infinity is not) in either view makes the value NaN and its own gradients; a
 // status says logits for the first, the teacher's logits for the second. Without rows the value is NaN, as
 // torch's. For PCB train.py gives it the mean of the parts' probabilities in the place of logits.
-// workspace: symmetric_kl_cpu_workspace() or symmetric_kl_workspace() bytes, aligned to 256; classes < 2^31.
+// workspace: symmetric_kl_cpu_workspace() or symmetric_kl_workspace() bytes; classes < 2^31.
 template <class T>
 void symmetric_kl_cpu(const TwoViews<T>&, const LossOutput<T>&, void* workspace);
 template <class T>

@@ -19,7 +19,7 @@ struct TripletLoss {
 };
 
 // Cost beside the frame's (pairwise_loss.h): for each anchor its positives times its negatives, twice.
-// workspace: triplet_loss_cpu_workspace() or triplet_loss_workspace() bytes, aligned to 256; rows * rows <
+// workspace: triplet_loss_cpu_workspace() or triplet_loss_workspace() bytes; rows * rows <
 // 2^31.
 template <class T>
 void triplet_loss_cpu(const LabelledRows<T>& features, const TripletLoss&, const LossOutput<T>&,

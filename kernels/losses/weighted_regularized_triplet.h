@@ -16,7 +16,7 @@ namespace tyto::kernels {
 struct WeightedRegularizedTripletLoss {};
 
 // workspace: weighted_regularized_triplet_loss_cpu_workspace() or
-// weighted_regularized_triplet_loss_workspace() bytes, aligned to 256; rows * rows < 2^31.
+// weighted_regularized_triplet_loss_workspace() bytes; rows * rows < 2^31.
 template <class T>
 void weighted_regularized_triplet_loss_cpu(const LabelledRows<T>& features,
                                            const WeightedRegularizedTripletLoss&, const LossOutput<T>&,
