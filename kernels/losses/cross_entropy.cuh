@@ -27,6 +27,7 @@ __device__ inline C cross_entropy_row(int classes, int label, const SmoothedTarg
     else
       __syncthreads();
     const C share = by / sum, each = by * target.each, more = by * target.label;
+    __syncwarp();  // all have asked for the label's logit, which one may now overwrite
     for_each_pack<1, kThreads>(classes, [&](int c) {
       store(c, std::exp(logit(c) - largest) * share - each - (c == label ? more : C{0}));
     });

@@ -31,9 +31,13 @@ TEST(MarginSoftmax, HasTheGoldenNumbers) { has_the_golden_numbers(OnDevice{}); }
 
 // Past a tile that is turned, past eight rows of a warp, and a block's row.
 TEST(MarginSoftmax, EqualsTheReference) {
-  const int64_t shapes[][3] = {{1, 2, 1}, {9, 31, 33}, {3, 33, 31}};
-  for (const auto& [rows, width, classes] : shapes)
-    equals_the_reference_in_all_types(OnDevice{}, rows, width, classes);
+  for (const MarginSoftmax& method : kMethods) {
+    equals_the_reference<double>(OnDevice{}, random_case(9, 31, 33, method));
+    equals_the_reference<float>(OnDevice{}, random_case(3, 33, 31, method));
+  }
+  equals_the_reference<Half>(OnDevice{}, random_case(3, 33, 31, kArcFace));
+  equals_the_reference<BFloat16>(OnDevice{}, random_case(3, 33, 31, kArcFace));
+  equals_the_reference<float>(OnDevice{}, random_case(1, 2, 1, kArcFace));
   equals_the_reference<double>(OnDevice{}, random_case(2, 2, 1025, kArcFace));
   equals_the_reference<float>(OnDevice{}, random_case(2, 2, 1025, kArcFace));
   equals_the_reference<float>(OnDevice{}, random_case(2, 1025, 2, kArcFace));
