@@ -21,11 +21,6 @@ __device__ inline C cross_entropy_row(int classes, int label, const SmoothedTarg
     z_sum = row_reduce<Plus, kThreads>(z_sum, partial + 2 * kReduceWarps);
   }
   if (differentiates) {
-    // In place, a lane overwrites what all have read: the label's logit.
-    if constexpr (kThreads == kWarp)
-      __syncwarp();
-    else
-      __syncthreads();
     const C share = by / sum, each = by * target.each, more = by * target.label;
     __syncwarp();  // all have asked for the label's logit, which one may now overwrite
     for_each_pack<1, kThreads>(classes, [&](int c) {
