@@ -21,8 +21,10 @@ __device__ inline C cross_entropy_row(int classes, int label, const SmoothedTarg
     z_sum = row_reduce<Plus, kThreads>(z_sum, partial + 2 * kReduceWarps);
   }
   if (differentiates) {
+    // In place, a lane overwrites what all have read: the label's logit. A block has met in its reductions
+    // since, but a shuffle orders no memory.
+    __syncwarp();
     const C share = by / sum, each = by * target.each, more = by * target.label;
-    __syncwarp();  // all have asked for the label's logit, which one may now overwrite
     for_each_pack<1, kThreads>(classes, [&](int c) {
       store(c, std::exp(logit(c) - largest) * share - each - (c == label ? more : C{0}));
     });
