@@ -537,6 +537,34 @@ def mean_of_positive(values):
     return values[values > 0].sum() / max(1, (values > 0).sum())
 
 
+@case("cross_entropy_64x751")
+def cross_entropy(a):
+    def run():
+        with torch.enable_grad():
+            x = a["features"].requires_grad_()
+            loss = F.cross_entropy(x, a["labels"].long(), label_smoothing=0.1)
+            return torch.autograd.grad(loss, x)[0]
+    return {"": run}, a["gradient"]
+
+
+@case("arcface_256x2048x751")
+def arcface(a):  # as pytorch-metric-learning writes it
+    scale, margin = 64, math.radians(28.6)
+
+    def run():
+        with torch.enable_grad():
+            x, weights = a["features"].requires_grad_(), a["weights"].requires_grad_()
+            labels = a["labels"].long()
+            cosines = F.normalize(x) @ F.normalize(weights, dim=0)
+            of_label = cosines.gather(1, labels[:, None])
+            angle = torch.acos(torch.clamp(of_label, -1, 1))
+            inside = angle <= math.pi - margin
+            target = torch.where(inside, torch.cos(angle + margin), torch.cos(angle) - margin * math.sin(margin))
+            logits = scale * cosines.scatter(1, labels[:, None], target)
+            return torch.autograd.grad(F.cross_entropy(logits, labels), (x, weights))[0]
+    return {"": run}, a["gradient"]
+
+
 @over_distances("triplet_256x2048")
 def triplet(d, same, others):
     s = 1 - d.detach() ** 2 / 2
