@@ -6,6 +6,7 @@
 // its own way and adds noise to, as two cameras would. Prints a line an epoch: the losses' means over its
 // batches, and rank-1 of thermal queries in a visible gallery of samples that were not trained on. Usage:
 // train_reid_head [SEED]
+// c++ -std=c++20 -O2 train_reid_head.cpp $(pkg-config --cflags --libs tyto_losses) -o train_reid_head
 #include <tyto_losses.h>
 
 #include <algorithm>

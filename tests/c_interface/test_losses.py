@@ -2,12 +2,16 @@
 papers and projects say, written for torch."""
 import itertools
 import math
+import os
+import re
+import subprocess
 import unittest
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+import losses_by_ctypes
 from loss_case import LossCase
 from losses_by_ctypes import call
 
@@ -235,6 +239,42 @@ class LossesOfRows(LossCase):
             d, same = distances(c, c), k[:, None] == k[None]
             return (d.masked_fill(~same, 0).max(1)[0] - d.masked_fill(same, math.inf).min(1)[0] + 0.3).relu().mean()
         self.check_features("hetero_center_triplet_loss", reference, modalities=True)
+
+    def test_golden_numbers(self):
+        """What layumi's and AGW's code gave (double), to the printed digits: the value and the length of the gradient."""
+        i, d = np.arange(8.0)[:, None], np.arange(6.0)
+        features = np.sin(0.37 * (i + 1) * (d + 1)) + 0.05 * i
+        mixed, paired = np.array([0, 0, 0, 1, 1, 2, 2, 3], np.int32), np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int32)
+        weights = np.cos(0.53 * (d[:, None] + 1) * (np.arange(5.0) + 1))
+        modalities = np.repeat(np.arange(2, dtype=np.int32), 4)
+        for loss, labels, value, length, given in (
+                ("circle_loss", mixed, 47.023863981, 35.859166791, {}),
+                ("triplet_loss", mixed, 0.382354847, 0.334532976, {}),
+                ("triplet_loss", mixed, 0.286834585, 0.302669766, {"mined": 0}),
+                ("contrastive_loss", mixed, 1.449906294, 0.829920369, {}),
+                ("lifted_loss", mixed, 2.779136701, 0.285978289, {}),
+                ("instance_loss", mixed, 0.000025516, 0.000458949, {}),
+                ("margin_softmax", mixed, 37.425649377, 15.849934531, {"weights": weights, "classes": 5}),
+                ("batch_hard_triplet_loss", paired, 0.7360927506, 0.7544291221, {}),
+                ("weighted_regularized_triplet_loss", paired, 0.6691020932, 0.2569070508, {}),
+                ("hetero_center_triplet_loss", paired, 0.3614611613, 0.7187867346, {"modalities": modalities}),
+                ("hetero_center_loss", paired, 7.1181376157, 5.4104113025, {"modalities": modalities}),
+                ("cmdc_loss", paired, 0.5568615646, 0.1506276552, {"modalities": modalities}),
+                ("cmdc_loss", paired, 0.9220419074, 0.3362081768, {"modalities": modalities, "mining": "TYTO_MINE_HARD"})):
+            got, gradient = np.zeros(1), np.zeros_like(features)
+            call(loss, features=features, labels=labels, rows=8, width=6, value=got, gradient=gradient, **given)
+            self.assertAlmostEqual(got[0], value, 9, loss)
+            self.assertAlmostEqual(np.linalg.norm(gradient), length, 9, loss)
+
+
+class Library(unittest.TestCase):
+    def test_exports_what_the_header_declares(self):
+        with open(losses_by_ctypes.HEADER, encoding="utf-8") as file:
+            declared = set(re.findall(r"^(?:int|void) (tyto_\w+)\(", file.read(), re.M))
+        symbols = subprocess.run(["nm", "-D", "--defined-only", os.environ["TYTO_LOSSES"]], check=True, capture_output=True, text=True).stdout
+        exported = {line.split()[2].split("@")[0] for line in symbols.splitlines() if line.split()[1] != "A"}
+        self.assertEqual(exported, declared)
+        self.assertEqual(len(declared), 3 * len(losses_by_ctypes.STRUCTS) + 3)
 
 
 if __name__ == "__main__":
