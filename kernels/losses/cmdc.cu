@@ -3,7 +3,8 @@
 // of rows for the centres and of centres for the rows.
 //
 // Cost for n rows of width d and c centres: c n d multiply-adds for each of the two sums and twice that for
-// the distances. The host knows no c and launches for n; blocks behind the last centre end at once.
+// the distances; rows of x and of gradients move thirteen times, of centres five times. The host knows no c
+// and launches for n; blocks behind the last centre end at once.
 #include "kernels/common/launch.h"
 #include "kernels/losses/cmdc_math.h"
 #include "kernels/losses/cmdc_memory.h"
