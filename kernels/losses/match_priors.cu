@@ -122,7 +122,6 @@ __global__ void __launch_bounds__(kBlock)
                             MatchedPriors<C> out) {
   const int64_t image = blockIdx.x, first = image * b.objects.capacity;
   const int thread = threadIdx.x, lane = thread % kWarp;
-  const C threshold = static_cast<C>(b.p.threshold);
   LossStatus found = 0;
   const int count = static_cast<int>(objects_there(b.objects.counts, image, b.objects.capacity, found));
   if (thread == 0 && found != 0 && out.status != nullptr) atomicMax(out.status, found);
@@ -133,7 +132,7 @@ __global__ void __launch_bounds__(kBlock)
       of_object = better_of(of_object, of_tile[(first + j) * b.tiles + tile]);
     of_object = best_of_warp(of_object);
     if (lane != 0) continue;
-    if (b.tiles == 0 || !takes_best_prior(of_object.overlap, threshold, b.p.rule) ||
+    if (b.tiles == 0 || !takes_best_prior(of_object.overlap, b.p.rule) ||
         (b.p.rule == PriorMatch::BestPriorOfUnmatched &&
          out.labels[image * b.priors.count + of_object.index] != 0))
       of_object.index = -1;

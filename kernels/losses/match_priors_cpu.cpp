@@ -97,7 +97,7 @@ void match_image(const C* boxes, int64_t objects, const Columns<C>& priors, int6
     }
   for (int64_t j = 0; j < objects; ++j) {
     const auto [best, at] = of_prior[j];
-    if (at < 0 || !takes_best_prior(best, threshold, p.rule)) continue;
+    if (at < 0 || !takes_best_prior(best, p.rule)) continue;
     if (p.rule == PriorMatch::BestPriorOfUnmatched && !(best > overlap[at])) continue;
     owner[at] = static_cast<int32_t>(j);
     overlap[at] = best;

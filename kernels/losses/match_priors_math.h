@@ -45,10 +45,10 @@ template <class C>
   return rule == PriorMatch::BestPrior ? !(overlap < threshold) : overlap > threshold;
 }
 
-// Whether an object whose best prior overlaps it so much takes that prior.
+// Whether an object takes the prior that overlaps it most and so much, if nobody's claim is better.
 template <class C>
-TYTO_HOST_DEVICE inline bool takes_best_prior(C overlap, C threshold, PriorMatch rule) {
-  return rule == PriorMatch::BestPrior || (overlap > 0 && !(overlap > threshold));
+TYTO_HOST_DEVICE inline bool takes_best_prior(C overlap, PriorMatch rule) {
+  return rule == PriorMatch::BestPrior || overlap > 0;
 }
 
 // The fault of an object and its class, or 0; row is its place.

@@ -286,6 +286,21 @@ void check_crowds() {
   }
 }
 
+// An overlap of exactly the threshold is enough for some references.
+template <class Device>
+void check_threshold() {
+  for (const MultiboxReference reference : kReferences) {
+    MultiboxCase c = random_case(1, 1, 3, 3, reference);
+    c.corners = true;
+    c.prior_boxes = {0, 0, 1, 1, 0, 0, 1, 0.5, 0, 0, 1, 0.25};  // overlaps of 1/2, 1 and 1/2
+    c.boxes = {0, 0, 1, 0.5};
+    c.counts = {1};
+    const int32_t either = reference == MultiboxReference::Bubbliiiing ? -1 : 0;
+    EXPECT_EQ((match_on<Device, float>(c).objects), (std::vector<int32_t>{either, 0, either}));
+    expect_equals_reference<Device, float>(c);
+  }
+}
+
 // Rows of one loss are taken by their index.
 template <class Device>
 void check_ties() {

@@ -31,8 +31,9 @@ struct Device {
 TEST(MultiboxLoss, HasTheGoldenNumbers) { check_golden<Device>(); }
 TEST(MultiboxLoss, EqualsEveryReference) { check_references<Device>(); }
 TEST(MultiboxLoss, EqualsTheReferenceWithOtherOptions) { check_options<Device>(); }
-TEST(MultiboxLoss, GradientsAreCentralDifferences) { check_central_differences<Device>(8); }
+TEST(MultiboxLoss, GradientsAreCentralDifferences) { check_central_differences<Device>(4); }
 TEST(MultiboxLoss, MatchesCrowdsInOrder) { check_crowds<Device>(); }
+TEST(MultiboxLoss, MatchesAtTheThreshold) { check_threshold<Device>(); }
 TEST(MultiboxLoss, TakesEqualLossesInOrder) { check_ties<Device>(); }
 TEST(MultiboxLoss, WithoutObjectsIsWhatTheReferenceMakesOfIt) { check_no_objects<Device>(); }
 TEST(MultiboxLoss, ADegenerateObjectIsReportedAndRemains) { check_degenerate_object<Device>(); }

@@ -61,6 +61,7 @@ TEST(MultiboxLoss, EqualsEveryReference) { check_references<Host>(); }
 TEST(MultiboxLoss, EqualsTheReferenceWithOtherOptions) { check_options<Host>(); }
 TEST(MultiboxLoss, GradientsAreCentralDifferences) { check_central_differences<Host>(64); }
 TEST(MultiboxLoss, MatchesCrowdsInOrder) { check_crowds<Host>(); }
+TEST(MultiboxLoss, MatchesAtTheThreshold) { check_threshold<Host>(); }
 TEST(MultiboxLoss, TakesEqualLossesInOrder) { check_ties<Host>(); }
 TEST(MultiboxLoss, WithoutObjectsIsWhatTheReferenceMakesOfIt) { check_no_objects<Host>(); }
 TEST(MultiboxLoss, ADegenerateObjectIsReportedAndRemains) { check_degenerate_object<Host>(); }
