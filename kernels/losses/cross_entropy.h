@@ -19,7 +19,7 @@ struct CrossEntropy {
   int64_t parts = 1;
   // Rows of this label count for nothing: the mean is over the others, and they get zeros. Their logits may
   // be anything. torch's ignore_index, so without any other row the value is NaN.
-  std::optional<int32_t> ignored_label;
+  std::optional<int32_t> ignored_label = {};
 };
 
 // logits.values  [parts, rows, width], width classes

@@ -21,16 +21,18 @@ template <class T>
   const C z_label = host_element(logits, label) - largest;
   C z_sums[kRowBlock] = {};
   if (target.each != 0)
-    for_each_block(logits, classes, [&](const auto& of, int64_t, int count) {
-      for (int l = 0; l < count; ++l) z_sums[l] += of(l) - largest;
-    });
+    for_each_block(
+        logits, classes, [&](const auto& of, int64_t, int count) __attribute__((always_inline)) {
+          for (int l = 0; l < count; ++l) z_sums[l] += of(l) - largest;
+        });
   if (gradient != nullptr) {
     const C share = by / sum, each = by * target.each;
-    for_each_block(logits, classes, [&](const auto& of, int64_t first, int count) {
-      C slopes[kRowBlock];
-      for (int l = 0; l < kRowBlock; ++l) slopes[l] = exp_of(of(l) - largest) * share - each;
-      for (int l = 0; l < count; ++l) set_host_element(gradient, first + l, slopes[l]);
-    });
+    for_each_block(
+        logits, classes, [&](const auto& of, int64_t first, int count) __attribute__((always_inline)) {
+          C slopes[kRowBlock];
+          for (int l = 0; l < kRowBlock; ++l) slopes[l] = exp_of(of(l) - largest) * share - each;
+          for (int l = 0; l < count; ++l) set_host_element(gradient, first + l, slopes[l]);
+        });
     set_host_element(gradient, label, exp_of(z_label) * share - each - by * target.label);
   }
   return smoothed_loss(target, log_of(sum), z_label, sum_of_block(z_sums));

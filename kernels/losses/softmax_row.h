@@ -1,4 +1,5 @@
-// A row of logits on the CPU, taken in blocks that compilers turn into vectors, the last one too. Of the
+// A row of logits on the CPU, taken in blocks that compilers turn into vectors, the last one too. Lambdas are
+// always inlined: outside of a function of several vector widths they would be compiled for the least. Of the
 // family's own use.
 #pragma once
 
@@ -20,13 +21,15 @@ template <class T, class Body>
 [[gnu::always_inline]] inline void for_each_block(const T* row, int64_t n, const Body& body) {
   const int64_t whole = n / kRowBlock * kRowBlock;
   for (int64_t first = 0; first < whole; first += kRowBlock)
-    body([&](int l) { return host_element(row, first + l); }, first, kRowBlock);
+    body(
+        [&](int l) __attribute__((always_inline)) { return host_element(row, first + l); }, first, kRowBlock);
   if (whole == n) return;
   const int rest = static_cast<int>(n - whole);
   Computed<T> last[kRowBlock];
   std::fill_n(last, kRowBlock, -std::numeric_limits<Computed<T>>::infinity());
   for (int l = 0; l < rest; ++l) last[l] = host_element(row, whole + l);
-  body([&](int l) { return last[l]; }, whole, rest);
+  body(
+      [&](int l) __attribute__((always_inline)) { return last[l]; }, whole, rest);
 }
 
 // The upper half joins the lower half until one is left.
@@ -40,20 +43,22 @@ template <class C, class Join>
 }
 template <class C>
 [[gnu::always_inline]] inline C sum_of_block(C (&block)[kRowBlock]) {
-  return join_block(block, [](C a, C b) { return a + b; });
+  return join_block(
+      block, [](C a, C b) __attribute__((always_inline)) { return a + b; });
 }
 
 // The largest of a row; NaN where the row is not finite.
 template <class T>
 [[gnu::always_inline]] inline Computed<T> largest_logit(const T* row, int64_t n) {
   using C = Computed<T>;
-  const auto larger = [](C a, C b) { return b > a ? b : a; };
+  const auto larger = [](C a, C b) __attribute__((always_inline)) { return b > a ? b : a; };
   C largest[kRowBlock], sound[kRowBlock] = {};  // 0, or NaN
   std::fill_n(largest, kRowBlock, -std::numeric_limits<C>::infinity());
-  for_each_block(row, n, [&](const auto& of, int64_t, int count) {
-    for (int l = 0; l < kRowBlock; ++l) largest[l] = larger(largest[l], of(l));
-    for (int l = 0; l < count; ++l) sound[l] += of(l) * C{0};
-  });
+  for_each_block(
+      row, n, [&](const auto& of, int64_t, int count) __attribute__((always_inline)) {
+        for (int l = 0; l < kRowBlock; ++l) largest[l] = larger(largest[l], of(l));
+        for (int l = 0; l < count; ++l) sound[l] += of(l) * C{0};
+      });
   return join_block(largest, larger) + sum_of_block(sound);
 }
 
@@ -62,9 +67,10 @@ template <class T>
 [[gnu::always_inline]] inline Computed<T> sum_of_exponentials(const T* row, int64_t n, Computed<T> largest) {
   using C = Computed<T>;
   C sums[kRowBlock] = {};
-  for_each_block(row, n, [&](const auto& of, int64_t, int) {
-    for (int l = 0; l < kRowBlock; ++l) sums[l] += exp_of(of(l) - largest);
-  });
+  for_each_block(
+      row, n, [&](const auto& of, int64_t, int) __attribute__((always_inline)) {
+        for (int l = 0; l < kRowBlock; ++l) sums[l] += exp_of(of(l) - largest);
+      });
   return sum_of_block(sums);
 }
 
@@ -72,9 +78,10 @@ template <class T>
 template <class C>
 inline C sum_of_row(const C* row, int64_t n) {
   C sums[kRowBlock] = {};
-  for_each_block(row, n, [&](const auto& of, int64_t, int count) {
-    for (int l = 0; l < count; ++l) sums[l] += of(l);
-  });
+  for_each_block(
+      row, n, [&](const auto& of, int64_t, int count) __attribute__((always_inline)) {
+        for (int l = 0; l < count; ++l) sums[l] += of(l);
+      });
   return sum_of_block(sums);
 }
 

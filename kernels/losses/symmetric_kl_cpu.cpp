@@ -24,13 +24,14 @@ template <class T>
   const ViewRow<C> row(largest, sum_of_exponentials(first, classes, largest), other,
                        sum_of_exponentials(second, classes, other));
   C boths[kRowBlock] = {}, p_to_qs[kRowBlock] = {};
-  for_each_block(first, classes, [&](const auto& of, int64_t begin, int count) {
-    for (int l = 0; l < count; ++l) {
-      const ViewShares<C> s = row.shares(of(l), host_element(second, begin + l));
-      boths[l] += s.both();
-      p_to_qs[l] += s.p * s.r;
-    }
-  });
+  for_each_block(
+      first, classes, [&](const auto& of, int64_t begin, int count) __attribute__((always_inline)) {
+        for (int l = 0; l < count; ++l) {
+          const ViewShares<C> s = row.shares(of(l), host_element(second, begin + l));
+          boths[l] += s.both();
+          p_to_qs[l] += s.p * s.r;
+        }
+      });
   const C both = sum_of_block(boths), p_to_q = sum_of_block(p_to_qs);
   if (gradients.first != nullptr || gradients.second != nullptr)
     for (int64_t j = 0; j < classes; ++j) {
