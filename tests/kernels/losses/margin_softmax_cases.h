@@ -3,8 +3,9 @@
 
 #include <string>
 
-#include "kernels/losses/labelled_case.h"
+#include "kernels/losses/gradient_check.h"
 #include "kernels/losses/margin_softmax.h"
+#include "kernels/losses/pairwise_case.h"
 #include "kernels/losses/stored_values.h"
 
 namespace tyto::kernels::margin {
@@ -12,10 +13,11 @@ namespace tyto::kernels::margin {
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 struct Case {
-  LabelledBatch batch;
+  pairs::Batch batch;
   std::vector<double> weights;  // [width, classes]
   int64_t classes = 1;
   MarginSoftmax options;
+  double scale = 1;
   bool features_gradient = true, weights_gradient = true;
 };
 
@@ -29,14 +31,14 @@ constexpr MarginSoftmax kMethods[] = {kArcFace, kCosFace, kSphereFace};
 
 // W[d][c] = cos(0.53 (d + 1)(c + 1)).
 inline Case golden_case(const MarginSoftmax& options) {
-  Case c{.batch = golden_batch(), .classes = 5, .options = options};
+  Case c{.batch = pairs::golden_batch({0, 0, 0, 1, 1, 2, 2, 3}), .classes = 5, .options = options};
   for (int d = 1; d <= 6; ++d)
     for (int k = 1; k <= 5; ++k) c.weights.push_back(std::cos(0.53 * d * k));
   return c;
 }
 
 inline Case random_case(int64_t rows, int64_t width, int64_t classes, const MarginSoftmax& options) {
-  Case c{.batch = random_batch(rows, width, 1), .classes = classes, .options = options};
+  Case c{.batch = pairs::random_batch(rows, width, 1), .classes = classes, .options = options};
   std::mt19937 random(static_cast<uint32_t>(rows + width + classes));
   std::normal_distribution<double> normal;
   for (int64_t i = 0; i < width * classes; ++i) c.weights.push_back(normal(random));
@@ -51,7 +53,7 @@ struct Expected {
 };
 
 inline Expected expected(const Case& c, double rounding) {
-  const auto rows = static_cast<size_t>(c.batch.rows()), width = static_cast<size_t>(c.batch.width()),
+  const auto rows = static_cast<size_t>(c.batch.rows), width = static_cast<size_t>(c.batch.width),
              classes = static_cast<size_t>(c.classes);
   const MarginSoftmax& o = c.options;
   const auto unit = [&](const std::vector<double>& from, size_t count, size_t step, size_t stride,
@@ -129,8 +131,8 @@ inline Expected expected(const Case& c, double rounding) {
       for (size_t d = 0; d < width; ++d) along += g[i * width + d] * of[i * width + d];
       for (size_t d = 0; d < width; ++d) {
         const double f = (g[i * width + d] - along * of[i * width + d]) / length[i];
-        to[i * step + d * stride] = c.batch.scale * f;
-        error[i * step + d * stride] = c.batch.scale * 2 * largest_error * share / length[i];
+        to[i * step + d * stride] = c.scale * f;
+        error[i * step + d * stride] = c.scale * 2 * largest_error * share / length[i];
       }
     }
   };
@@ -142,9 +144,9 @@ inline Expected expected(const Case& c, double rounding) {
 
 template <class T, class Run>
 void equals_the_reference(const Run& run, Case c) {
-  SCOPED_TRACE(::testing::Message() << c.batch.rows() << " x " << c.batch.width() << " x " << c.classes
+  SCOPED_TRACE(::testing::Message() << c.batch.rows << " x " << c.batch.width << " x " << c.classes
                                     << ", method " << static_cast<int>(c.options.method));
-  c.batch = rounded_batch<T>(c.batch);
+  c.batch = pairs::stored_batch<T>(c.batch);
   c.weights = as_stored<T>(c.weights);
   const Result got = run.template of<T>(c);
   const Expected want = expected(c, kRounding<Computed<T>>);
@@ -182,8 +184,8 @@ void has_the_golden_numbers(const Run& run) {
   for (int i = 0; i < 3; ++i) {
     const Result got = run.template of<double>(golden_case(kMethods[i]));
     EXPECT_NEAR(got.value, golden[i][0], 5.1e-10);
-    EXPECT_NEAR(norm_of(got.features), golden[i][1], 5.1e-10);
-    EXPECT_NEAR(norm_of(got.weights), golden[i][2], 5.1e-10);
+    EXPECT_NEAR(pairs::frobenius(got.features), golden[i][1], 5.1e-10);
+    EXPECT_NEAR(pairs::frobenius(got.weights), golden[i][2], 5.1e-10);
     EXPECT_EQ(got.status, 0u);
   }
 }
@@ -231,10 +233,7 @@ void goes_on_beyond_its_margin(const Run& run) {
 template <class Run>
 void is_finite_where_rows_and_weights_are_parallel(const Run& run) {
   for (const MarginSoftmax& method : kMethods) {
-    const Case c{.batch = {.features = {2, -3, 4}, .labels = {0, 1, 1}},
-                 .weights = {5, 6},
-                 .classes = 2,
-                 .options = method};
+    const Case c{.batch = {3, 1, {2, -3, 4}, {0, 1, 1}}, .weights = {5, 6}, .classes = 2, .options = method};
     const Result got = run.template of<float>(c);
     EXPECT_TRUE(std::isfinite(got.value));
     // What is left of a difference of equal numbers, under the largest scale and slope.
@@ -249,7 +248,7 @@ void zeros_have_no_gradient(const Run& run) {
     Case c = golden_case(method);
     for (size_t d = 0; d < 6; ++d) c.batch.features[6 + d] = c.weights[d * 5 + 2] = 0;
     const Result got = run.template of<double>(c);
-    EXPECT_TRUE(std::isfinite(got.value) && std::isfinite(norm_of(got.features)));
+    EXPECT_TRUE(std::isfinite(got.value) && std::isfinite(pairs::frobenius(got.features)));
     for (size_t d = 0; d < 6; ++d) {
       EXPECT_EQ(got.features[6 + d], 0);
       EXPECT_EQ(got.weights[d * 5 + 2], 0);
@@ -283,6 +282,8 @@ void names_its_faults(const Run& run) {
 template <class Run>
 void is_not_a_number_without_rows(const Run& run) {
   Case c = golden_case(kCosFace);
+  c.batch.rows = 0;
+  c.batch.width = 3;
   c.batch.features.clear();
   c.batch.labels.clear();
   c.weights.resize(3 * 5);
@@ -312,7 +313,7 @@ template <class Run>
 void scales_its_gradients_alone(const Run& run) {
   Case c = golden_case(kArcFace);
   const Result once = run.template of<double>(c);
-  c.batch.scale = 1024;
+  c.scale = 1024;
   const Result got = run.template of<double>(c);
   EXPECT_EQ(got.value, once.value);
   for (size_t i = 0; i < once.features.size(); ++i)

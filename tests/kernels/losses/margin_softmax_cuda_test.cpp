@@ -12,12 +12,12 @@ struct OnDevice {
     DeviceArray<Stored<T>> of_features(c.features_gradient ? features.size() : 0),
         of_weights(c.weights_gradient ? weights.size() : 0);
     const DeviceArray<int32_t> labels(c.batch.labels);
-    const int64_t rows = c.batch.rows(), width = c.batch.width();
+    const int64_t rows = c.batch.rows, width = c.batch.width;
     DeviceArray<char> workspace(margin_softmax_workspace<T>(rows, width, c.classes));
     DeviceArray<Computed<T>> value(1);
     DeviceArray<LossStatus> status(std::vector<LossStatus>{0});
     ClassWeights<T> of_classes{reinterpret_cast<const T*>(weights.data()), c.classes};
-    LossOutput<T> output{.value = value.data(), .scale = c.batch.scale, .status = status.data()};
+    LossOutput<T> output{.value = value.data(), .scale = c.scale, .status = status.data()};
     if (c.features_gradient) output.gradient = reinterpret_cast<T*>(of_features.data());
     if (c.weights_gradient) of_classes.gradient = reinterpret_cast<T*>(of_weights.data());
     margin_softmax<T>({reinterpret_cast<const T*>(features.data()), labels.data(), rows, width}, of_classes,

@@ -11,12 +11,12 @@ struct OnCpu {
     const auto features = stored<T>(c.batch.features), weights = stored<T>(c.weights);
     std::vector<Stored<T>> of_features(c.features_gradient ? features.size() : 0),
         of_weights(c.weights_gradient ? weights.size() : 0);
-    const int64_t rows = c.batch.rows(), width = c.batch.width();
+    const int64_t rows = c.batch.rows, width = c.batch.width;
     std::vector<char> workspace(static_cast<size_t>(margin_softmax_cpu_workspace<T>(rows, width, c.classes)));
     Computed<T> value;
     Result out;
     ClassWeights<T> of_classes{reinterpret_cast<const T*>(weights.data()), c.classes};
-    LossOutput<T> output{.value = &value, .scale = c.batch.scale, .status = &out.status};
+    LossOutput<T> output{.value = &value, .scale = c.scale, .status = &out.status};
     if (c.features_gradient) output.gradient = reinterpret_cast<T*>(of_features.data());
     if (c.weights_gradient) of_classes.gradient = reinterpret_cast<T*>(of_weights.data());
     margin_softmax_cpu<T>({reinterpret_cast<const T*>(features.data()), c.batch.labels.data(), rows, width},

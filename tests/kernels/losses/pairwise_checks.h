@@ -9,8 +9,8 @@
 
 namespace tyto::kernels::pairs {
 
-using PairwiseLosses =
-    testing::Types<Triplet, Contrastive, Lifted, Instance, BatchHardTriplet, WeightedRegularizedTriplet>;
+using PairwiseLosses = testing::Types<Circle, Triplet, Contrastive, Lifted, Instance, BatchHardTriplet,
+                                      WeightedRegularizedTriplet>;
 
 // Both options of the two losses that have such.
 template <class Loss>
@@ -124,6 +124,7 @@ void expect_golden(const Batch& b, const typename Loss::Options& options, const 
 template <class Device>
 void check_golden_numbers() {
   const Batch b = golden_batch({0, 0, 0, 1, 1, 2, 2, 3});
+  expect_golden<Device, Circle>(b, {}, {47.023863981, 1e-9, 35.859166791, 1e-9});
   expect_golden<Device, Triplet>(b, {}, {0.382354847, 1e-9, 0.334532976, 1e-9});
   expect_golden<Device, Triplet>(b, {.mined = false}, {0.286834585, 1e-9, 0.302669766, 1e-9});
   expect_golden<Device, Contrastive>(b, {}, {1.449906294, 1e-9, 0.829920369, 1e-9});

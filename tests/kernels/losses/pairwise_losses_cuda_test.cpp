@@ -81,6 +81,7 @@ TEST(PairwiseLosses, TakeABatchOf4096Rows) {
 
 TEST(Profile, PairwiseLosses) {
   const Batch b = random_batch(64 * profile_batch(), 32, 16 * profile_batch());
+  OnDevice::run<float, Circle>(b, {});
   OnDevice::run<float, Triplet>(b, {});
   OnDevice::run<float, Contrastive>(b, {});
   OnDevice::run<float, Lifted>(b, {});

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "kernels/losses/batch_hard_triplet.h"
+#include "kernels/losses/circle.h"
 #include "kernels/losses/contrastive.h"
 #include "kernels/losses/instance.h"
 #include "kernels/losses/lifted.h"
@@ -34,6 +35,31 @@ using Labels = std::vector<int32_t>;
   static int64_t workspace(int64_t rows, int64_t width, const Options&) {     \
     return loss##_workspace<T>(rows, width);                                  \
   }
+
+// Of weights that are constants of the gradient.
+struct Circle {
+  using Options = CircleLoss;
+  static constexpr double kSteepness = 128;  // gamma times brackets and logits of at most 4
+  TYTO_CALLS(circle_loss)
+  TYTO_SIZES(circle_loss)
+
+  template <class S>
+  static S reference(const RowsOf<S>& f, const Labels& labels, const Options& o) {
+    using std::exp, std::log;
+    const auto x = unit_rows(f);
+    S positive = 0, negative = 0;
+    for (size_t i = 0; i < x.size(); ++i)
+      for (size_t j = i + 1; j < x.size(); ++j) {
+        const S s = product_of(x[i], x[j]);
+        const double at = value_of(s);
+        if (labels[i] == labels[j])
+          positive += exp(S(-o.gamma * std::max(1 + o.margin - at, 0.0)) * (s - S(1 - o.margin)));
+        else
+          negative += exp(S(o.gamma * std::max(at + o.margin, 0.0)) * (s - S(o.margin)));
+      }
+    return log(S(1) + positive * negative);
+  }
+};
 
 struct Triplet {
   using Options = TripletLoss;

@@ -64,8 +64,8 @@ void expect_sums(const std::vector<C>& got, const Sums& want, int64_t depth, con
     ASSERT_NEAR(got[i], want.values[i], unit * want.sizes[i]) << what << " " << i;
 }
 
-// A squared distance of at least a sixteenth of the squares that it is the difference of is wrong by 16 times as
-// much as they, d + 1 half places, and its root by half of that.
+// A squared distance of at least a sixteenth of the squares that it is the difference of is wrong by 16 times
+// as much as they, d + 1 half places, and its root by half of that.
 //
 // products(b is a), distances(b is a), sums(over, add) run on the device under test.
 template <class C, class Run>
