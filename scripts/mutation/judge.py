@@ -33,6 +33,7 @@ class Judge:
         self.includes = {path.relative_to(root).as_posix(): includes_of(path)
                          for path in (root / "kernels").rglob("*") if path.suffix in (".h", ".cuh", ".cu")}
         self.tests = {path: includes_of(path) for path in (root / TESTS).glob("*/*_cuda_test.cpp")}
+        self.reached = {path: self._reached_from(path) for path in self.tests}
 
     def judge(self, file, text):
         """Whether the tests see that the file has this text."""
@@ -43,18 +44,46 @@ class Judge:
         return Outcome("", time.monotonic() - begin)
 
     def sources_with(self, file):
-        """The .cu files that a file is part of; the smallest first, because they compile fastest."""
+        """The .cu files that a file is part of; those first that include it themselves, and of these the smallest, because they compile
+        fastest."""
         reached, new = set(), {file}
         while new:
             reached |= new
             new = {path for path, includes in self.includes.items() if includes & new} - reached
-        return sorted(reached & self.sources, key=lambda source: (self.root / source).stat().st_size)
+        return sorted(reached & self.sources, key=lambda source: (file != source and file not in self.includes[source],
+                                                                  (self.root / source).stat().st_size))
+
+    def _reached_from(self, test):
+        """What a test includes, also by way of the headers beside the tests and of the kernels'."""
+        found, new = set(), includes_of(test)
+        while new:
+            found |= new
+            new = {include for path in new for include in self._includes_of_header(path)} - found
+        return found
+
+    def _includes_of_header(self, path):
+        beside_tests = self.root / "tests" / path
+        return includes_of(beside_tests) if beside_tests.exists() else self.includes.get(path, set())
+
+    def tests_of(self, source):
+        """Those that reach a .cu file's contract, the header of its name; of what only other .cu files know, their tests; without a
+        contract, those that include a header of its folder, as it does, if only by way of another."""
+        contract = os.path.splitext(source)[0] + ".h"
+        if contract in self.includes:
+            if tests := {path for path, reached in self.reached.items() if contract in reached}:
+                return tests
+            users = [other for other in self.sources_with(contract) if other != source]
+            if tests := {test for other in users if os.path.splitext(other)[0] + ".h" != contract for test in self.tests_of(other)}:
+                return tests
+        folder, own, tests = os.path.dirname(source) + "/", {source}, set()
+        while own and not tests:
+            own = {include for path in own for include in self.includes.get(path, ()) if include.startswith(folder)}
+            tests = {path for path, includes in self.tests.items() if own & includes}
+        return tests
 
     def filter_of(self, source):
-        """The tests of a .cu file: those that include a header of its folder, as it does. No profiles."""
-        folder = os.path.dirname(source) + "/"
-        own = {include for include in self.includes[source] if include.startswith(folder)}
-        declared = "".join(path.read_text() for path, includes in self.tests.items() if own & includes)
+        """The suites of a .cu file's tests. No profiles."""
+        declared = "".join(path.read_text() for path in sorted(self.tests_of(source)))
         suites = {f"{suite}/*" if typed else f"{suite}.*"
                   for typed, suite in re.findall(r"^(TYPED_)?TEST(?:_F)?\((\w+)", declared, re.MULTILINE)}
         suites.discard("Profile.*")
