@@ -76,7 +76,8 @@ __device__ inline void choose_samples(int count, int most, int samples, SampleSe
     s.prefix[thread] = 0;
   }
   for (int digit = SampleSearch::kDigits - 1; digit >= 0; --digit) {
-    for (int i = thread; i < 2 * SampleSearch::kBins; i += threads) s.bins[0][i] = 0;
+    for (int i = thread; i < 2 * SampleSearch::kBins; i += threads)
+      s.bins[i / SampleSearch::kBins][i % SampleSearch::kBins] = 0;
     __syncthreads();
     const bool is_first = digit == SampleSearch::kDigits - 1;
     for (int i = thread; i < count; i += threads) {
