@@ -37,13 +37,6 @@ struct Memory {
         blocks(blocks_for(rows, kBlock)) {}
 };
 
-struct Greater {
-  template <class C>
-  __device__ C operator()(C a, C b) const {
-    return b > a ? b : a;
-  }
-};
-
 template <class T>
 __global__ void __launch_bounds__(kWarp)
     begin_distillation_kernel(MultiboxSelection<T> in, MultiboxNormalizer rule, Batch* batch) {
@@ -76,9 +69,9 @@ __device__ inline Computed<T> largest_of(const T* row, int classes) {
   for (int c = threadIdx.x % kWarp; c < classes; c += kWarp) {
     const C v = computed(row[c]);
     finite = finite && v * 0 == 0;
-    largest = Greater{}(largest, v);
+    largest = Larger{}(largest, v);
   }
-  largest = warp_reduce<Greater>(largest);
+  largest = warp_reduce<Larger>(largest);
   return __all_sync(kFullWarp, finite) ? largest : not_a_number<C>();
 }
 

@@ -79,11 +79,6 @@ __device__ void clear(T* to, int64_t count) {
   for (int64_t i = packs * kAtOnce + threadIdx.x; i < count; i += kBlock) to[i] = rounded_to<T>(0);
 }
 
-template <class C>
-struct Greater {
-  __device__ C operator()(C a, C b) const { return a > b ? a : b; }
-};
-
 template <class T>
 struct Pass {
   MultiboxInput<T> in;
@@ -105,8 +100,8 @@ __device__ __forceinline__ double confidence(const Pass<T>& pass, int64_t i, uin
   const T* logits = pass.in.logits + i * classes;
   const int32_t label = pass.labels[i];
   C largest = computed(logits[0]), sum = 0;
-  for (int c = lane; c < classes; c += kWarp) largest = Greater<C>{}(largest, computed(logits[c]));
-  largest = warp_reduce<Greater<C>>(largest);
+  for (int c = lane; c < classes; c += kWarp) largest = Larger{}(largest, computed(logits[c]));
+  largest = warp_reduce<Larger>(largest);
   for (int c = lane; c < classes; c += kWarp) sum += exp_of(computed(logits[c]) - largest);
   sum = warp_sum(sum);
   const C weight = static_cast<C>(row_weight(selected, pass.loss.mine.rule));
