@@ -1,6 +1,7 @@
 // A trained network in a model file: safetensors with one metadata key that says what the tensors are.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -22,6 +23,7 @@ enum class Task {
   Classify,  // an output `logits` [N, classes], and `features` before it
   Embed,     // an output `features` [N, D]: one vector an image, to be compared with others
   Detect,    // an output `detections` [N, capacity, 6] with a count
+  Bev,       // an output `map` [N, classes, rows, columns] of logits on a grid of the ground
   Raw,       // outputs that no pipeline reads; `tyto run` hands them out
 };
 std::string name_of(Task);  // "classify"
@@ -37,6 +39,9 @@ struct InputInfo {
   // its top left, and those of the original; pipelines fill them in. Else empty.
   std::string sizes_of = {};
   bool counted = false;  // a sample may have fewer than sample[0] rows: an input NAME.count, I32 [N]
+  // The same from run to run more often than not: what depends on such inputs alone is computed again only
+  // for samples of which one of them differs.
+  bool steady = false;
 
   bool is_images() const { return !preprocessing.empty(); }
   bool operator==(const InputInfo&) const = default;
@@ -50,6 +55,17 @@ struct OutputInfo {
   bool operator==(const OutputInfo&) const = default;
 };
 
+// Where a network's map of the ground lies. Metres; axes x forward, y left, z up from the ego, or x right, y
+// forward from nuScenes' lidar.
+struct BevGridInfo {
+  std::array<double, 3> lower = {}, step = {};  // x, y, z: of the first cell's faces, and a cell's sides
+  std::array<int, 3> cells = {};
+  bool rows_are_x = true;    // and columns y; else the other way round
+  bool lidar_frame = false;  // else the ego's
+
+  bool operator==(const BevGridInfo&) const = default;
+};
+
 // The `tyto` key of a model file.
 struct ModelInfo {
   static constexpr int kFormatVersion = 2;
@@ -61,6 +77,7 @@ struct ModelInfo {
   std::vector<OutputInfo> outputs;           // none in files of format 1
   std::map<std::string, std::string> state;  // inputs that are an output of the run before: input, output
   std::vector<std::string> class_names;      // of the logits, where known
+  std::optional<BevGridInfo> grid;           // of Task::Bev
   std::string source_sha256;                 // of the checkpoint's bytes
   std::string tensors_sha256;                // of the tensors' bytes in the model file: the model's identity
 };

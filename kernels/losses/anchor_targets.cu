@@ -8,11 +8,11 @@
 #include "kernels/losses/anchor_targets.h"
 
 #include "kernels/common/launch.h"
+#include "kernels/common/workspace.h"
 #include "kernels/losses/anchor_targets_math.h"
 #include "kernels/losses/object_faults.h"
 #include "kernels/losses/regions.cuh"
 #include "kernels/losses/sample_order.cuh"
-#include "kernels/losses/workspace.h"
 
 namespace tyto::kernels {
 namespace {

@@ -4,7 +4,7 @@
 #include "kernels/common/launch.h"
 #include "kernels/common/row_reduce.cuh"
 #include "kernels/losses/center_loss_memory.h"
-#include "kernels/losses/computed.cuh"
+#include "kernels/losses/faults.cuh"
 
 namespace tyto::kernels {
 namespace {

@@ -7,7 +7,7 @@
 #include "kernels/common/launch.h"
 #include "kernels/common/row_reduce.cuh"
 #include "kernels/losses/class_centers_math.h"
-#include "kernels/losses/computed.cuh"
+#include "kernels/losses/faults.cuh"
 
 namespace tyto::kernels {
 namespace {

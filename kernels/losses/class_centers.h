@@ -2,8 +2,8 @@
 // the family's own use.
 #pragma once
 
+#include "kernels/common/workspace.h"
 #include "kernels/losses/feature_rows.h"
-#include "kernels/losses/workspace.h"
 
 namespace tyto::kernels {
 

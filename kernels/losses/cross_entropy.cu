@@ -6,10 +6,10 @@
 // an element. Eight rows of a warp's length are 32 KB at most, which stay in L1 from walk to walk.
 #include "kernels/losses/cross_entropy.h"
 
+#include "kernels/common/workspace.h"
 #include "kernels/losses/cross_entropy.cuh"
 #include "kernels/losses/feature_rows.h"
 #include "kernels/losses/row_losses.h"
-#include "kernels/losses/workspace.h"
 
 namespace tyto::kernels {
 namespace {

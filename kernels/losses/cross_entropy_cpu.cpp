@@ -5,7 +5,7 @@
 #include "kernels/losses/cross_entropy_math.h"
 #include "kernels/losses/feature_rows.h"
 #include "kernels/losses/softmax_row.h"
-#include "kernels/losses/workspace.h"
+#include "kernels/common/workspace.h"
 
 namespace tyto::kernels {
 namespace {

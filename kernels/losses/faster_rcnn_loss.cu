@@ -9,8 +9,8 @@
 
 #include "kernels/common/launch.h"
 #include "kernels/common/row_reduce.cuh"
-#include "kernels/losses/computed.cuh"
 #include "kernels/losses/faster_rcnn_loss_math.h"
+#include "kernels/losses/faults.cuh"
 #include "kernels/losses/feature_rows.h"
 #include "kernels/losses/regions.cuh"
 

@@ -1,9 +1,9 @@
 // The arithmetic of faster_rcnn_loss.h and what both devices take from their workspace. C is double or float.
 #pragma once
 
+#include "kernels/common/workspace.h"
 #include "kernels/losses/cross_entropy.h"
 #include "kernels/losses/faster_rcnn_loss.h"
-#include "kernels/losses/workspace.h"
 
 namespace tyto::kernels {
 

@@ -2,8 +2,8 @@
 #include "kernels/losses/identity_and_cmdc.h"
 
 #include "kernels/common/launch.h"
+#include "kernels/common/workspace.h"
 #include "kernels/losses/cross_entropy.h"
-#include "kernels/losses/workspace.h"
 
 namespace tyto::kernels {
 namespace {

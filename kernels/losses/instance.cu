@@ -5,7 +5,7 @@
 // Cost by identity beside that: the features read twice and written twice, n^2 / 2 labels at most and, for
 // each identity, n indices read from L2.
 #include "kernels/losses/anchor_loss.cuh"
-#include "kernels/losses/computed.cuh"
+#include "kernels/losses/faults.cuh"
 #include "kernels/losses/instance_math.h"
 
 namespace tyto::kernels {

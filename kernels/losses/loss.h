@@ -4,17 +4,13 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
 
+#include "kernels/common/computed.h"
 #include "kernels/common/element_types.h"
 #include "kernels/common/stream.h"
 #include "kernels/losses/loss_status.h"
 
 namespace tyto::kernels {
-
-// In which a loss over T computes, sums and reports.
-template <class T>
-using Computed = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
 // Rows of one batch, dense, each with the class or identity that it belongs to.
 template <class T>

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "kernels/common/host_device.h"
+#include "kernels/common/workspace.h"
 #include "kernels/losses/margin_softmax.h"
-#include "kernels/losses/workspace.h"
 
 namespace tyto::kernels {
 

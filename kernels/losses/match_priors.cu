@@ -7,9 +7,9 @@
 // object: bound by memory up to about 10 objects an image.
 #include "kernels/common/launch.h"
 #include "kernels/common/reduce.cuh"
-#include "kernels/losses/computed.cuh"
+#include "kernels/common/workspace.h"
+#include "kernels/losses/faults.cuh"
 #include "kernels/losses/match_priors_math.h"
-#include "kernels/losses/workspace.h"
 
 namespace tyto::kernels {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "kernels/common/multiversion.h"
 #include "kernels/losses/match_priors_math.h"
-#include "kernels/losses/workspace.h"
+#include "kernels/common/workspace.h"
 
 namespace tyto::kernels {
 namespace {

@@ -10,9 +10,9 @@
 
 #include "kernels/common/launch.h"
 #include "kernels/common/reduce.cuh"
-#include "kernels/losses/computed.cuh"
+#include "kernels/common/workspace.h"
+#include "kernels/losses/faults.cuh"
 #include "kernels/losses/mine_negatives_math.h"
-#include "kernels/losses/workspace.h"
 
 namespace tyto::kernels {
 namespace {

@@ -6,7 +6,7 @@
 #include "kernels/common/multiversion.h"
 #include "kernels/common/transpose_cpu.h"
 #include "kernels/losses/mine_negatives_math.h"
-#include "kernels/losses/workspace.h"
+#include "kernels/common/workspace.h"
 
 namespace tyto::kernels {
 namespace {

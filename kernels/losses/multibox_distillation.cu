@@ -11,9 +11,9 @@
 
 #include "kernels/common/launch.h"
 #include "kernels/common/row_reduce.cuh"
-#include "kernels/losses/computed.cuh"
+#include "kernels/common/workspace.h"
+#include "kernels/losses/faults.cuh"
 #include "kernels/losses/multibox_distillation_math.h"
-#include "kernels/losses/workspace.h"
 
 namespace tyto::kernels {
 namespace {

@@ -5,7 +5,7 @@
 #include "kernels/common/host_elements.h"
 #include "kernels/common/multiversion.h"
 #include "kernels/losses/multibox_distillation_math.h"
-#include "kernels/losses/workspace.h"
+#include "kernels/common/workspace.h"
 
 namespace tyto::kernels {
 namespace {

@@ -1,8 +1,8 @@
 // What multibox_distillation_loss takes from its workspace, on either device.
 #pragma once
 
+#include "kernels/common/workspace.h"
 #include "kernels/losses/multibox_distillation.h"
-#include "kernels/losses/workspace.h"
 
 namespace tyto::kernels {
 

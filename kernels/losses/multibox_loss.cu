@@ -9,11 +9,11 @@
 
 #include "kernels/common/launch.h"
 #include "kernels/common/reduce.cuh"
-#include "kernels/losses/computed.cuh"
+#include "kernels/common/workspace.h"
+#include "kernels/losses/faults.cuh"
 #include "kernels/losses/feature_rows.h"
 #include "kernels/losses/match_priors_math.h"
 #include "kernels/losses/multibox_loss_math.h"
-#include "kernels/losses/workspace.h"
 
 namespace tyto::kernels {
 namespace {

@@ -6,7 +6,7 @@
 #include "kernels/common/multiversion.h"
 #include "kernels/losses/match_priors_math.h"
 #include "kernels/losses/multibox_loss_math.h"
-#include "kernels/losses/workspace.h"
+#include "kernels/common/workspace.h"
 
 namespace tyto::kernels {
 namespace {

@@ -6,9 +6,9 @@
 // rows of d numbers are written or read eight times on CUDA, the n^2 numbers of pairs six times.
 #pragma once
 
+#include "kernels/common/workspace.h"
 #include "kernels/losses/feature_rows.h"
 #include "kernels/losses/row_products.h"
-#include "kernels/losses/workspace.h"
 
 namespace tyto::kernels {
 

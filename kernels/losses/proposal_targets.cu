@@ -7,12 +7,12 @@
 #include "kernels/losses/proposal_targets.h"
 
 #include "kernels/common/launch.h"
+#include "kernels/common/workspace.h"
 #include "kernels/detection/bitonic_sort.cuh"
 #include "kernels/losses/object_faults.h"
 #include "kernels/losses/proposal_targets_math.h"
 #include "kernels/losses/regions.cuh"
 #include "kernels/losses/sample_order.cuh"
-#include "kernels/losses/workspace.h"
 
 namespace tyto::kernels {
 namespace {

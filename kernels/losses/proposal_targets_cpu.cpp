@@ -4,7 +4,7 @@
 #include "kernels/losses/proposal_targets_math.h"
 #include "kernels/losses/region_overlaps_cpu.h"
 #include "kernels/losses/sample_order_cpu.h"
-#include "kernels/losses/workspace.h"
+#include "kernels/common/workspace.h"
 
 namespace tyto::kernels {
 namespace {

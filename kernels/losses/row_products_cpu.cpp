@@ -5,7 +5,7 @@
 
 #include "kernels/common/blocked_product.h"
 #include "kernels/common/multiversion.h"
-#include "kernels/losses/workspace.h"
+#include "kernels/common/workspace.h"
 
 namespace tyto::kernels {
 namespace {

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "kernels/common/row_reduce.cuh"
-#include "kernels/losses/computed.cuh"
+#include "kernels/losses/faults.cuh"
 
 namespace tyto::kernels {
 

@@ -6,11 +6,11 @@
 // class.
 #include "kernels/losses/symmetric_kl.h"
 
+#include "kernels/common/workspace.h"
 #include "kernels/losses/feature_rows.h"
 #include "kernels/losses/row_losses.h"
 #include "kernels/losses/softmax_row.cuh"
 #include "kernels/losses/symmetric_kl_math.h"
-#include "kernels/losses/workspace.h"
 
 namespace tyto::kernels {
 namespace {

@@ -5,7 +5,7 @@
 #include "kernels/losses/softmax_row.h"
 #include "kernels/losses/symmetric_kl.h"
 #include "kernels/losses/symmetric_kl_math.h"
-#include "kernels/losses/workspace.h"
+#include "kernels/common/workspace.h"
 
 namespace tyto::kernels {
 namespace {

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "kernels/losses/multibox_checks.h"
-#include "kernels/losses/workspace.h"
+#include "kernels/common/workspace.h"
 
 namespace tyto::kernels {
 namespace {

@@ -1,8 +1,8 @@
-// Elements of T in and out of what a loss computes in.
+// Elements of T in and out of what a kernel computes in.
 #pragma once
 
+#include "kernels/common/computed.h"
 #include "kernels/common/elements.cuh"
-#include "kernels/losses/loss.h"
 
 namespace tyto::kernels {
 
@@ -18,16 +18,6 @@ __device__ T rounded_to(Computed<T> v) {
     return v;
   else
     return from_float<T>(v);
-}
-
-// Joins the fault to *found, whose largest stays.
-__device__ inline void report(LossStatus* found, LossFault fault, LossInput input, int64_t row) {
-  atomicMax(found, loss_status(fault, input, row));
-}
-
-template <class C>
-__device__ C not_a_number() {
-  return static_cast<C>(nanf(""));
 }
 
 }  // namespace tyto::kernels
