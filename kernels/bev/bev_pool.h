@@ -43,14 +43,16 @@ struct LiftedMaps {
 
 // out[sample, row, column, level * C + c] = sum over the cell's points of weight * feature, 0 where there are
 // none. It is written whole, once. T: double, float, Half, BFloat16; sums are float (of double double), in a
-// fixed order, so that results do not depend on threads.
+// fixed order, so that results do not depend on threads. A pixel with a NaN among its logits, or with nothing
+// but -infinity, has NaN weights: NaN goes to the cells that its points fall into and to no other. Max takes
+// the first NaN.
 //
 // out       samples images of rows x columns with levels * channels channels: channels last (one block) or
 // first
 //           (blocks of 1); on the CPU blocks of any size
 // winners   [samples, cells, channels], of Max: the point that won, (camera, bin, row, column) as in
 //           BevIndex::cells, or -1; for the gradient. Null: not wanted
-// workspace of these bytes
+// workspace of these bytes; on the CPU it grows with OpenMP's threads
 template <class T>
 void bev_pool_cpu(const LiftedMaps<const T>&, const BevIndex&, const BevPool&, const ChannelBlocks<T>& out,
                   int32_t* winners, void* workspace);
