@@ -50,6 +50,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <tyto_elements.h>
+
 /* Of this header. A program runs with every library of the same major number that is not older. */
 #define TYTO_LOSSES_VERSION_MAJOR 1
 #define TYTO_LOSSES_VERSION_MINOR 0
@@ -75,10 +77,6 @@ enum tyto_losses_code {
   TYTO_LOSSES_LABEL_OUT_OF_RANGE = 17, /* NaN */
   TYTO_LOSSES_NOT_FINITE = 18          /* NaN */
 };
-
-enum tyto_elements { TYTO_DOUBLE = 0, TYTO_FLOAT = 1, TYTO_HALF = 2, TYTO_BFLOAT16 = 3 };
-
-enum tyto_device { TYTO_ON_CPU = 0, TYTO_ON_CUDA = 1 };
 
 /* "features: row 17 holds a value that is not finite" of a status word that was copied from the device; the
  * code of that fault, or TYTO_LOSSES_OK and no text for 0. */

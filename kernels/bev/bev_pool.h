@@ -70,7 +70,11 @@ int64_t bev_pool_workspace(const BevPool&, int64_t samples, int64_t cameras, int
 //
 // gradient   of out, in a layout as out's
 // winners    as bev_pool() left them, of Max
-// gradients  laid out as the inputs are; written whole, padding between pixels left alone
+// gradients  laid out as the inputs are; written whole, padding between pixels left alone. A null pointer of
+//            them is not wanted
+//
+// On CUDA bins are at most kMostBackwardBins, DeviceError otherwise: a block keeps those of its pixels.
+inline constexpr int kMostBackwardBins = 1000;
 template <class T>
 void bev_pool_backward_cpu(const LiftedMaps<const T>&, const BevIndex&, const BevPool&,
                            const ChannelBlocks<const T>& gradient, const int32_t* winners,
