@@ -26,7 +26,7 @@ void check_text(const std::string& text, const char* what) {
 Preprocessing changed_rule(const std::string& rule, const std::map<std::string, std::string>& changes) {
   auto j = nlohmann::ordered_json::parse(rule);
   if (const auto fit = changes.find("fit"); fit != changes.end()) {
-    for (const char* key : {"shorter_side", "longest_side", "multiple_of", "fill"})
+    for (const char* key : {"shorter_side", "longest_side", "multiple_of", "fill", "bottom"})
       j.erase(key);  // of the former fit
     if (fit->second == "shorter-side" || fit->second == "longest-side" || fit->second == "within")
       j.erase("size");

@@ -52,6 +52,11 @@ void resize_within(double shorter, double longest, kernels::ResizeParams& p) {
   p.out_height = scaled(p.in_height);
 }
 
+double covering_scale(const Preprocessing& rule, const kernels::ResizeParams& p) {
+  return std::max(static_cast<double>(rule.height) / p.in_height,
+                  static_cast<double>(rule.width) / p.in_width);
+}
+
 // The resampled size of the axis pair: torchvision's, the letterbox sizes of ultralytics (rounded, half to
 // even), or the network's own.
 void choose_size(const Preprocessing& rule, kernels::ResizeParams& p) {
@@ -62,6 +67,11 @@ void choose_size(const Preprocessing& rule, kernels::ResizeParams& p) {
     const double ratio = std::min(rule.width / width, rule.height / height);
     p.out_width = std::clamp(round_half_even(width * ratio), 1, rule.width);
     p.out_height = std::clamp(round_half_even(height * ratio), 1, rule.height);
+  }
+  if (rule.fit == Fit::BottomCrop) {
+    const double scale = covering_scale(rule, p);
+    p.out_width = clamp_size(width * scale);
+    p.out_height = clamp_size(height * scale);
   }
   if (rule.fit == Fit::CenterCrop) resize_shorter(rule.shorter_side, 0, p);
   if (rule.fit == Fit::ShorterSide) resize_shorter(rule.shorter_side, rule.longest_side, p);
@@ -83,12 +93,20 @@ int padded(const Preprocessing& rule, int size) {
   return (size + unit - 1) / unit * unit;
 }
 
-// Along one axis: a resampled image that is too small is centred, one that is too large cropped, both with
-// torchvision's CenterCrop rounding (padding rounded down, crop to the nearest, half to even).
-void fit_axis(int resampled, int canvas, int& window_begin, int& window_size, int& canvas_begin) {
-  canvas_begin = resampled < canvas ? (canvas - resampled) / 2 : 0;
-  window_begin = resampled > canvas ? round_half_even((resampled - canvas) / 2.0) : 0;
-  window_size = std::min(resampled, canvas);
+// Along one axis: the pixel of the resampled image that the canvas begins at, which may lie outside of it.
+// One that is too small is centred, one that is too large cropped, both with torchvision's CenterCrop
+// rounding (padding rounded down, crop to the nearest, half to even).
+int begin_centred(int resampled, int canvas) {
+  return resampled < canvas ? -((canvas - resampled) / 2) : round_half_even((resampled - canvas) / 2.0);
+}
+
+// At least a pixel of the image is taken.
+void place_axis(int begin, int resampled, int canvas, int& window_begin, int& window_size,
+                int& canvas_begin) {
+  begin = std::clamp(begin, 1 - canvas, resampled - 1);
+  canvas_begin = std::max(0, -begin);
+  window_begin = std::max(0, begin);
+  window_size = std::min(resampled, begin + canvas) - window_begin;
 }
 
 }  // namespace
@@ -112,13 +130,22 @@ ImageFit fit_image(const Preprocessing& rule, int width, int height) {
     p.window_width = p.out_width;
     p.window_height = p.out_height;
   } else {
-    fit_axis(p.out_width, fit.width, p.window_x, p.window_width, fit.left);
-    fit_axis(p.out_height, fit.height, p.window_y, p.window_height, fit.top);
+    int x = begin_centred(p.out_width, fit.width), y = begin_centred(p.out_height, fit.height);
+    if (rule.fit == Fit::BottomCrop) {
+      x = std::max(0, p.out_width - fit.width) / 2;
+      y = static_cast<int>((1 - rule.bottom) * p.out_height) - fit.height;
+    }
+    place_axis(x, p.out_width, fit.width, p.window_x, p.window_width, fit.left);
+    place_axis(y, p.out_height, fit.height, p.window_y, p.window_height, fit.top);
     // Around a letterboxed image stands `fill`; around an image smaller than the crop zero, as in
-    // torchvision.
+    // torchvision and PIL.
     fit.background = static_cast<uint8_t>(rule.fit == Fit::Letterbox ? rule.fill : 0);
   }
-  fit.one_scale = rule.fit == Fit::Within && rule.resampling == Resampling::SkimageBilinear;
+  fit.scale_x = static_cast<double>(p.out_width) / width;
+  fit.scale_y = static_cast<double>(p.out_height) / height;
+  if (rule.fit == Fit::Within && rule.resampling == Resampling::SkimageBilinear) fit.scale_y = fit.scale_x;
+  // That of before the rounding, by which cameras were calibrated in training.
+  if (rule.fit == Fit::BottomCrop) fit.scale_x = fit.scale_y = covering_scale(rule, p);
   return fit;
 }
 
@@ -131,9 +158,8 @@ NetworkSize nominal_size(const Preprocessing& rule) {
 }
 
 Geometry ImageFit::geometry() const {
-  const double scale_x = static_cast<double>(resize.out_width) / resize.in_width;
   return {.scale_x = scale_x,
-          .scale_y = one_scale ? scale_x : static_cast<double>(resize.out_height) / resize.in_height,
+          .scale_y = scale_y,
           .offset_x = static_cast<double>(left - resize.window_x),
           .offset_y = static_cast<double>(top - resize.window_y),
           .width = resize.in_width,

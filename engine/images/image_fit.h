@@ -16,7 +16,7 @@ struct ImageFit {
   int left = 0, top = 0;      // of the window, on the input
   // Around the window: a byte in all three channels; none: 0 after normalisation.
   std::optional<uint8_t> background;
-  bool one_scale = false;  // the width's scale is taken to be the height's too
+  double scale_x = 1, scale_y = 1;  // see Geometry
 
   bool covers() const {  // the window leaves no background
     return resize.window_width == width && resize.window_height == height;

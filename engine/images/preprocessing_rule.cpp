@@ -25,9 +25,10 @@ constexpr Named<Resampling> kResamplings[] = {
     {"pil-bilinear", Resampling::PilBilinear},     {"pil-bicubic", Resampling::PilBicubic},
     {"pil-lanczos", Resampling::PilLanczos},       {"opencv-bilinear", Resampling::CvBilinear},
     {"torch-bilinear", Resampling::TorchBilinear}, {"skimage-bilinear", Resampling::SkimageBilinear}};
-constexpr Named<Fit> kFits[] = {{"stretch", Fit::Stretch},          {"letterbox", Fit::Letterbox},
-                                {"center-crop", Fit::CenterCrop},   {"shorter-side", Fit::ShorterSide},
-                                {"longest-side", Fit::LongestSide}, {"within", Fit::Within}};
+constexpr Named<Fit> kFits[] = {
+    {"stretch", Fit::Stretch},        {"letterbox", Fit::Letterbox},      {"center-crop", Fit::CenterCrop},
+    {"bottom-crop", Fit::BottomCrop}, {"shorter-side", Fit::ShorterSide}, {"longest-side", Fit::LongestSide},
+    {"within", Fit::Within}};
 constexpr Named<ChannelOrder> kOrders[] = {{"RGB", ChannelOrder::RGB}, {"BGR", ChannelOrder::BGR}};
 
 bool has_shorter_side(const Preprocessing& rule) {
@@ -63,6 +64,7 @@ std::string to_json(const Preprocessing& rule) {
   object["resize"] = name_in(kResamplings, rule.resampling);
   object["fit"] = name_in(kFits, rule.fit);
   if (rule.fit == Fit::Letterbox) object["fill"] = rule.fill;
+  if (rule.fit == Fit::BottomCrop) object["bottom"] = rule.bottom;
   if (has_shorter_side(rule)) object["shorter_side"] = rule.shorter_side;
   if (has_longest_side(rule)) object["longest_side"] = rule.longest_side;
   if (is_padded(rule)) object["multiple_of"] = rule.multiple_of;
@@ -103,6 +105,8 @@ void check_rule(const Preprocessing& rule) {
                      name_in(kResamplings, rule.resampling)));
   if (rule.fit == Fit::Letterbox && (rule.fill < 0 || rule.fill > 255))
     fail(fmt::format("\"fill\" is {}, not a byte", rule.fill));
+  if (rule.fit == Fit::BottomCrop && !(rule.bottom >= 0 && rule.bottom < 1))
+    fail(fmt::format("\"bottom\" is {}; it goes from 0 to below 1", rule.bottom));
   bool usable = std::isfinite(rule.scale) && rule.scale != 0;
   for (int c = 0; c < 3; ++c)
     usable &= std::isfinite(rule.mean[c]) && std::isfinite(rule.std[c]) && rule.std[c] != 0;
@@ -121,6 +125,7 @@ Preprocessing preprocessing_from_json(const std::string& text) {
   }
   rule.resampling = keys.get("resize", kResamplings);
   if (rule.fit == Fit::Letterbox) rule.fill = keys.get<int>("fill");
+  if (rule.fit == Fit::BottomCrop) rule.bottom = keys.get<double>("bottom");
   if (has_shorter_side(rule)) rule.shorter_side = keys.get<int>("shorter_side");
   if (rule.fit == Fit::LongestSide || rule.fit == Fit::Within ||
       (rule.fit == Fit::ShorterSide && keys.has("longest_side")))

@@ -17,6 +17,9 @@ enum class Fit : uint8_t {
   Stretch,     // to height x width, aspect ratio not kept
   Letterbox,   // the largest size of the same aspect ratio that fits, centred on `fill`
   CenterCrop,  // torchvision's Resize(shorter_side), then CenterCrop((height, width))
+  // Lift-Splat-Shoot's: scaled to cover height x width, both sides rounded down; of that the middle columns,
+  // and the rows that end `bottom` of its height above its lower edge, black where it has none.
+  BottomCrop,
   // The network's input is as large as the resized image: torchvision's Resize(shorter_side,
   // max_size=longest_side); or the longer side becomes longest_side, and the other follows, rounded down.
   ShorterSide,
@@ -37,7 +40,8 @@ struct Preprocessing {
   // Where the input varies and the resampling gives floats: its sides are multiples of this, the image at the
   // top left, the rest 0 after normalisation. 0: they are the image's.
   int multiple_of = 0;
-  int fill = 0;  // Letterbox only: 0..255, in all three channels
+  int fill = 0;          // Letterbox only: 0..255, in all three channels
+  double bottom = 0.11;  // BottomCrop only: 0 to below 1
   ChannelOrder channels = ChannelOrder::RGB;
   // value = (pixel * scale - mean) / std, in float; mean and std in the network's channel order. A scale of
   // 1.0f / 255 is carried out as pixel / 255, which is what torchvision's ToTensor computes.
@@ -52,10 +56,10 @@ struct Preprocessing {
 //   {"size": [256, 128], "resize": "pil-bicubic", "fit": "stretch", "channels": "RGB", "scale": "1/255",
 //    "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 // "resize": pil-bilinear, pil-bicubic, pil-lanczos, opencv-bilinear, and of floats torch-bilinear,
-// skimage-bilinear; "fit": stretch, letterbox (with "fill"), center-crop (with "shorter_side"), and without
-// "size", with "multiple_of" or not, shorter-side (with "shorter_side", and "longest_side" or not),
-// longest-side (with "longest_side"), within (with both); "scale": "1/255" or a number.
-// from_json(to_json(rule)) == rule.
+// skimage-bilinear; "fit": stretch, letterbox (with "fill"), center-crop (with "shorter_side"), bottom-crop
+// (with "bottom"), and without "size", with "multiple_of" or not, shorter-side (with "shorter_side", and
+// "longest_side" or not), longest-side (with "longest_side"), within (with both); "scale": "1/255" or a
+// number. from_json(to_json(rule)) == rule.
 std::string to_json(const Preprocessing&);
 std::string summary(const Preprocessing&);  // "pil-bicubic, letterbox to 300 x 300"
 // Strict: a missing or unknown key or an impossible value is Error{Format}, which names it.

@@ -100,8 +100,8 @@ std::vector<SelfTestResult> test_preprocessing(Context& context) {
   for (const Resampling resampling :
        {Resampling::PilBilinear, Resampling::PilBicubic, Resampling::PilLanczos, Resampling::CvBilinear,
         Resampling::TorchBilinear, Resampling::SkimageBilinear})
-    for (const Fit fit :
-         {Fit::Stretch, Fit::Letterbox, Fit::CenterCrop, Fit::ShorterSide, Fit::LongestSide, Fit::Within}) {
+    for (const Fit fit : {Fit::Stretch, Fit::Letterbox, Fit::CenterCrop, Fit::BottomCrop, Fit::ShorterSide,
+                          Fit::LongestSide, Fit::Within}) {
       const Preprocessing rule = {.height = 32,
                                   .width = 40,
                                   .resampling = resampling,

@@ -516,6 +516,22 @@ class Images(unittest.TestCase):
             steps = [T.Resize(shorter), T.CenterCrop((height, width)), T.ToTensor(), T.Normalize(MEAN, STD)]
             self.assert_input_equals_torchvision(rule, T.Compose(steps), sizes)
 
+    def test_bottom_cropped_input_equals_pil(self):
+        """Lift-Splat-Shoot's arithmetic (sample_augmentation, img_transform)."""
+        sizes = [(1600, 900), (900, 1600), (1601, 903), (1600, 400), (50, 37), (64, 9), (1, 1), (7, 300)]
+        for bottom, height, width in [(0.11, 128, 352), (0.21, 33, 31), (0.0, 20, 60)]:
+            rule = {"size": [height, width], "resize": "pil-bicubic", "fit": "bottom-crop", "bottom": bottom}
+            rule.update(channels="RGB", scale="1/255", mean=MEAN, std=STD)
+
+            def crop(image, bottom=bottom, height=height, width=width):
+                scale = max(height / image.height, width / image.width)
+                across, down = int(image.width * scale), int(image.height * scale)
+                left, top = int(max(0, across - width) / 2), int((1 - bottom) * down) - height
+                return image.resize((across, down), Image.BICUBIC).crop((left, top, left + width, top + height))
+
+            steps = [crop, T.ToTensor(), T.Normalize(MEAN, STD)]
+            self.assert_input_equals_torchvision(rule, T.Compose(steps), sizes)
+
     def test_input_as_large_as_the_resized_image_equals_torchvision(self):
         sizes = [(64, 48), (48, 64), (30, 30), (29, 31), (300, 70), (31, 7), (7, 31), (1, 1), (337, 341), (1000, 30)]
         for shorter, longest in [(30, None), (30, 50), (41, 42), (30, 34)]:

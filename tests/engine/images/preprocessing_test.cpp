@@ -40,6 +40,9 @@ TEST(PreprocessingRule, ComesBackFromItsJson) {
   Preprocessing crop = kImageNet;
   crop.fit = Fit::CenterCrop;
   crop.shorter_side = 300;
+  Preprocessing bottom = kImageNet;
+  bottom.fit = Fit::BottomCrop;
+  bottom.bottom = 0.21;
   Preprocessing shorter = kImageNet, at_most = kImageNet, longest = kImageNet;
   for (Preprocessing* rule : {&shorter, &at_most, &longest})
     rule->height = rule->width = 224;  // means nothing
@@ -52,7 +55,8 @@ TEST(PreprocessingRule, ComesBackFromItsJson) {
   within.resampling = Resampling::SkimageBilinear;
   padded.resampling = Resampling::TorchBilinear;
   padded.multiple_of = 32;
-  for (const Preprocessing& rule : {kImageNet, letterbox, crop, shorter, at_most, longest, within, padded})
+  for (const Preprocessing& rule :
+       {kImageNet, letterbox, crop, bottom, shorter, at_most, longest, within, padded})
     EXPECT_EQ(preprocessing_from_json(to_json(rule)), rule);
 }
 
@@ -79,6 +83,10 @@ TEST(PreprocessingRule, NamesTheKeyThatIsWrong) {
   EXPECT_THAT(complaint("rotate", 90), HasSubstr("a \"rotate\", which is not a key"));
   EXPECT_THAT(complaint("fill", 3), HasSubstr("a \"fill\", which is not a key"));  // not with stretch
   EXPECT_THAT(complaint("fit", "letterbox"), HasSubstr("no \"fill\""));
+  EXPECT_THAT(complaint("fit", "bottom-crop"), HasSubstr("no \"bottom\""));
+  const Preprocessing bottom = {.fit = Fit::BottomCrop};
+  EXPECT_THAT(tyto::complaint(bottom, "bottom", 1), HasSubstr("\"bottom\" is 1; it goes from 0 to below 1"));
+  EXPECT_THAT(tyto::complaint(bottom, "bottom", -0.1), HasSubstr("\"bottom\" is -0.1"));
   EXPECT_THAT(complaint("std", nullptr), HasSubstr("no \"std\""));
   EXPECT_THAT(complaint("std", {1, 0, 1}), HasSubstr("\"std\""));
   EXPECT_THAT(complaint("mean", {1, 1}), HasSubstr("a \"mean\" that is not a list of 3 numbers"));
@@ -263,6 +271,42 @@ TEST(Preprocessor, GeometryMapsCroppedPixels) {
   EXPECT_EQ(preprocessor.run(image, input), (Geometry{0.5, 0.5, -6, -2, 32, 16, 16, 8}));
   EXPECT_GT(input[2 * 4 + 2], 127);  // original corner (16, 8) is at network (2, 2)
   EXPECT_LT(input[1 * 4 + 1], 128);
+}
+
+// Of Lift-Splat-Shoot's inputs, by the arithmetic of its get_data(): scale, sides, then the crop's corner.
+TEST(ImageFit, BottomCropIsLiftSplatShoots) {
+  const Preprocessing rule = {.height = 128, .width = 352, .fit = Fit::BottomCrop};
+  struct Case {
+    int width, height;  // of the image
+    double scale;       // of both axes, though the sides are rounded down
+    int resized_width, resized_height;
+    int x, y;                      // of the crop
+    int top, left, rows, columns;  // of the window, on the input
+  };
+  const Case cases[] = {
+      {1600, 900, 352 / 1600.0, 352, 198, 0, 48, 0, 0, 128, 352},
+      {1601, 903, 352 / 1601.0, 352, 198, 0, 48, 0, 0, 128, 352},
+      {1600, 400, 128 / 400.0, 512, 128, 80, -15, 15, 0, 113, 352},  // int(0.89 * 128) = 113
+      {800, 450, 352 / 800.0, 352, 198, 0, 48, 0, 0, 128, 352},
+      {352, 1, 128, 45056, 128, 22352, -15, 15, 0, 113, 352},
+  };
+  for (const Case& c : cases) {
+    const ImageFit fit = fit_image(rule, c.width, c.height);
+    EXPECT_EQ(fit.geometry(), (Geometry{c.scale, c.scale, double(-c.x), double(-c.y), c.width, c.height,
+                                        c.resized_width, c.resized_height}))
+        << c.width << " x " << c.height;
+    EXPECT_EQ(fit.top, c.top);
+    EXPECT_EQ(fit.left, c.left);
+    EXPECT_EQ(fit.resize.window_height, c.rows);
+    EXPECT_EQ(fit.resize.window_width, c.columns);
+    EXPECT_EQ(*fit.background, 0);
+  }
+}
+
+TEST(ImageFit, BottomCropTakesAPixelAtLeast) {
+  const ImageFit fit = fit_image({.height = 1, .width = 1, .fit = Fit::BottomCrop, .bottom = 0.99}, 9, 9);
+  EXPECT_EQ(fit.resize.window_height, 1);
+  EXPECT_EQ(fit.top, 0);
 }
 
 TEST(Preprocessor, CropOfAnExtremePanoramaCostsLittle) {

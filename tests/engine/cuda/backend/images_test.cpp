@@ -63,7 +63,7 @@ TEST_P(Images, HaveTheCpusBitsByEveryRule) {
   for (const Resampling resampling :
        {Resampling::PilBilinear, Resampling::PilBicubic, Resampling::PilLanczos, Resampling::CvBilinear,
         Resampling::TorchBilinear, Resampling::SkimageBilinear})
-    for (const Fit fit : {Fit::Stretch, Fit::Letterbox, Fit::CenterCrop})
+    for (const Fit fit : {Fit::Stretch, Fit::Letterbox, Fit::CenterCrop, Fit::BottomCrop})
       for (const ChannelOrder channels : {ChannelOrder::RGB, ChannelOrder::BGR}) {
         const Preprocessing rule = {.height = 16,
                                     .width = 23,
