@@ -90,6 +90,7 @@ Network mobilenet_v2_flat();
 Network vgg();
 Network convnext();
 Network densenet();
+Network efficientnet();
 Network vision_transformer();
 Network ssd300();
 Network ssd300_vgg16();

@@ -11,6 +11,7 @@ std::vector<Network> shipped_networks() {
           vgg(),
           convnext(),
           densenet(),
+          efficientnet(),
           vision_transformer(),
           ssd300(),
           ssd300_vgg16(),

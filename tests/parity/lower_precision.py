@@ -19,7 +19,7 @@ STORE = {"fp16": lambda x: x.half().float(), "bf16": lambda x: x.bfloat16().floa
 PRECISIONS = ("tf32", *STORE)
 CHANGES_NOTHING = (nn.Identity, nn.Dropout, LastLevelMaxPool)
 ROWS = (nn.Linear, nn.GELU, ref.Product, ref.Stored)  # which on the CPU are fp32, whatever their dimensions
-CPU_FUSES = (nn.Hardswish, nn.Hardsigmoid)  # into the convolution before; ReLU and ReLU6 commute with rounding
+CPU_FUSES = (nn.Hardswish, nn.Hardsigmoid, nn.SiLU, nn.Sigmoid)  # into the convolution before; ReLU and ReLU6 commute with rounding
 
 
 def round_to_tf32(x):

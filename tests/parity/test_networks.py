@@ -6,6 +6,7 @@ from unittest import mock
 import numpy as np
 import torch
 
+import reference_efficientnet as efficientnet
 import reference_networks as ref
 from lower_precision import PRECISIONS
 from narrow import narrow
@@ -65,6 +66,13 @@ class Networks(NetworkCase):
 
     def test_densenet121_trunk_with_names_of_old(self):
         self.check(partial(ref.densenet121, classifier=False), legacy=True, rename=ref.densenet_names_of_old)
+
+    def test_efficientnet_b0(self):
+        self.check(efficientnet.EfficientNet, shapes=[(1, 3, 224, 224), (2, 3, 128, 352)])
+
+    def test_efficientnet_b2_trunk(self):
+        """Its padding is that of 260 x 260 pixels, symmetric where B0's is not."""
+        self.check(partial(efficientnet.EfficientNet, "b2", classes=None), legacy=True)
 
     def test_vit_b_16(self):
         """In the suite with 2 of its 12 layers, which are equal."""

@@ -12,6 +12,7 @@ PARITY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "p
 sys.path.insert(0, PARITY)
 import reference_cross_modality as cross_modality  # noqa: E402
 import reference_detectors as detectors  # noqa: E402
+import reference_efficientnet as efficientnet  # noqa: E402
 import reference_networks as networks  # noqa: E402
 import reference_two_stage as two_stage  # noqa: E402
 
@@ -32,6 +33,7 @@ CASES = {
     "vgg 224 224": lambda: networks.vgg("vgg16_bn").state_dict(),
     "convnext 64 64": lambda: networks.convnext_tiny().state_dict(),
     "densenet 64 64": lambda: networks.densenet121().state_dict(),
+    "efficientnet 64 64": lambda: efficientnet.EfficientNet().state_dict(),
     "vision_transformer 224 224": lambda: networks.vision_transformer(1, 224).state_dict(),
     "ssd300 300 300": lambda: detectors.Ssd300(21).state_dict(),
     "ssd300_vgg16 300 300": lambda: torchvision_detector("ssd300_vgg16").state_dict(),
