@@ -92,6 +92,7 @@ void describe(const Network& network, const Weights& weights, const Options& opt
     throw Error(ErrorKind::Usage, fmt::format("--preprocess {}: {}", fmt::join(sizes, " "), e.what()));
   }
   info.task = built.task;
+  info.grid = built.grid;
   info.state = network.state;
   for (const auto& output : built.values) info.outputs.push_back(describe_output(graph, output));
 }

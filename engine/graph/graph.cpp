@@ -89,11 +89,12 @@ Value Graph::apply(const Operator& op, std::vector<Value> inputs, std::vector<We
   return append({.op = op, .inputs = std::move(inputs), .weights = std::move(weights), .name = name});
 }
 
-Value Graph::input(const std::string& name, const Shape& shape, Elements elements, bool counted) {
+Value Graph::input(const std::string& name, const Shape& shape, Elements elements, bool counted,
+                   bool steady) {
   for (const auto& [other, value] : inputs())
     if (other == name || (counted && other == name + kCountSuffix))
       throw Error(ErrorKind::Usage, fmt::format("two inputs of the network are called '{}'", other));
-  return append({.op = Input{shape, elements, counted}, .name = name});
+  return append({.op = Input{shape, elements, counted, steady}, .name = name});
 }
 
 NamedValues Graph::inputs() const {
@@ -256,6 +257,18 @@ Value Graph::roi_align(Value rois, const std::vector<Value>& maps, const RoiAlig
 
 Value Graph::decode_rois(Value offsets, Value rois, Value sizes, const DecodeRois& op) {
   return append({.op = op, .inputs = {offsets, rois, sizes}, .name = "boxes"});
+}
+
+Graph::BevIndexValues Graph::bev_index(const std::string& name, Value intrinsics, Value camera_to_grid,
+                                       Value image_augmentation, const BevIndexing& op) {
+  const Value starts =
+      append({.op = op, .inputs = {intrinsics, camera_to_grid, image_augmentation}, .name = name});
+  return {starts, {starts.node, 1}};
+}
+
+Value Graph::bev_pool(const std::string& name, Value depth, Value features, BevIndexValues index,
+                      const BevPool& op) {
+  return append({.op = op, .inputs = {depth, features, index.cell_starts, index.runs}, .name = name});
 }
 
 Value Graph::flip_horizontal(Value x) {

@@ -32,9 +32,10 @@ inline constexpr const char* kCountSuffix = ".count";
 class Graph {
  public:
   // As the caller gives it: row-major, N samples first. counted: how many of a sample's shape[1] rows hold
-  // something is given, too, as I32 [N] under the name and kCountSuffix. Names are different.
+  // something is given, too, as I32 [N] under the name and kCountSuffix. Names are different. steady: see
+  // InputInfo and engine/graph/prologue.h.
   Value input(const std::string& name, const Shape& shape, Elements elements = Elements::F32,
-              bool counted = false);
+              bool counted = false, bool steady = false);
   // An input of F32 values that layers read as activations: images [N, C, H, W] as a map, others as rows.
   Value image_input(const std::string& name, const Shape& shape) { return to_map(input(name, shape)); }
   Value rows_input(const std::string& name, const Shape& shape) {
@@ -97,6 +98,15 @@ class Graph {
   Value roi_pool(Value rois, const std::vector<Value>& maps, const RoiPool& op);
   Value roi_align(Value rois, const std::vector<Value>& maps, const RoiAlign& op);
   Value decode_rois(Value offsets, Value rois, Value sizes, const DecodeRois& op);
+
+  // Seen from above: which points of the cameras' frustums fall into which cell, and the features there.
+  struct BevIndexValues {
+    Value cell_starts, runs;
+  };
+  BevIndexValues bev_index(const std::string& name, Value intrinsics, Value camera_to_grid,
+                           Value image_augmentation, const BevIndexing& op);
+  Value bev_pool(const std::string& name, Value depth, Value features, BevIndexValues index,
+                 const BevPool& op);
 
   // Features over several views of an image.
   Value flip_horizontal(Value x);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/graph/value.h"
+#include "kernels/bev/bev_pool.h"
 #include "kernels/common/activation.h"
 #include "kernels/detection/class_scores.h"
 #include "kernels/detection/decode_boxes.h"
@@ -40,6 +41,7 @@ struct Input {
   Shape shape;
   Elements elements = Elements::F32;
   bool counted = false;
+  bool steady = false;
 };
 
 // Input: x of any kind and numbers. Output: x in these elements; activations become F32 exactly, F32 is
@@ -291,6 +293,15 @@ struct RescaleBicubic {  // kernels/image/bicubic.h
 // stays.
 struct NormalizedSum {};
 
+// Inputs: intrinsics [S, N, 3, 3], camera_to_grid [S, N, 4, 4] and image_augmentation [S, N, 3, 3] of S
+// samples of N cameras, F32. Results: cell_starts [S, cells + 1] and runs [S, capacity, 2], I32; see
+// kernels/bev/bev_index.h, of whose BevRun a row is the memory.
+using kernels::BevIndexing;
+
+// Inputs: maps depth [S * N, bins, H, W] and features [S * N, C, H, W], a BevIndexing's results. Output: a
+// map [S, levels * C, rows, columns] of the grid.
+using kernels::BevPool;
+
 // The table: operator and its name in messages and reports. It makes the variant, the names, and what each
 // backend and the reference declare; what none of them defines does not compile.
 #define TYTO_OPERATORS(X)                         \
@@ -336,6 +347,8 @@ struct NormalizedSum {};
   X(RoiPool, "roi_pool")                          \
   X(RoiAlign, "roi_align")                        \
   X(DecodeRois, "decode_rois")                    \
+  X(BevIndexing, "bev_index")                     \
+  X(BevPool, "bev_pool")                          \
   X(FlipHorizontal, "flip_horizontal")            \
   X(RescaleBicubic, "rescale_bicubic")            \
   X(NormalizedSum, "normalized_sum")

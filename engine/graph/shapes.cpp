@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/graph/bev_shapes.h"
 #include "engine/graph/detection_shapes.h"
 #include "kernels/image/bicubic.h"
 
@@ -393,6 +394,9 @@ struct Inference : DetectionShapes {
       fail(fmt::format("scale {} does not fit input {}", node.weights[0].shape().str(), in(0).str()));
     return like(in(0));
   }
+
+  std::vector<Result> operator()(const BevIndexing& op) const { return BevShapes{{graph, node}}(op); }
+  Result operator()(const BevPool& op) const { return BevShapes{{graph, node}}(op); }
 
   const Shape& image() const {
     const Shape& x = rows(0, Elements::F32, "images [N, C, H, W]");

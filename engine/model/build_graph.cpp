@@ -13,7 +13,8 @@ namespace {
 bool agree(const InputInfo& file, const InputInfo& network) {
   return file.name == network.name && file.type == network.type && file.is_images() == network.is_images() &&
          file.views == network.views && file.counted == network.counted &&
-         file.sizes_of == network.sizes_of && (file.is_images() || file.sample == network.sample);
+         file.sizes_of == network.sizes_of && file.steady == network.steady &&
+         (file.is_images() || file.sample == network.sample);
 }
 
 void check_inputs(const ModelInfo& info, const std::vector<InputInfo>& wanted) {
@@ -81,6 +82,8 @@ NetworkOutputs append_network(Graph& graph, const Model& model, const Inputs& in
       throw Error(ErrorKind::Format,
                   fmt::format("its task is '{}', but that of this {} is '{}'", name_of(*model.info().task),
                               network.name, name_of(built.task)));
+    if (set.empty() && model.info().grid != built.grid)
+      throw Error(ErrorKind::Format, fmt::format("its grid is not that of this {}", network.name));
     check_outputs(model.info(), graph, built.values);
     check_state(model.info(), network, graph, built.values, inputs);
     return built;

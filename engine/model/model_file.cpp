@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <set>
 
@@ -24,9 +25,15 @@ constexpr int kMaxNesting = 8;
 constexpr int kMaxViews = 1024;                   // images a sample
 constexpr int64_t kMaxSample = int64_t{1} << 31;  // values a sample, of an input that is no image
 constexpr size_t kMaxRank = 8;
+constexpr int kMaxCells = 1 << 16;  // of a grid, along an axis
 
-constexpr Named<Task> kTasks[] = {
-    {"classify", Task::Classify}, {"embed", Task::Embed}, {"detect", Task::Detect}, {"raw", Task::Raw}};
+constexpr Named<Task> kTasks[] = {{"classify", Task::Classify},
+                                  {"embed", Task::Embed},
+                                  {"detect", Task::Detect},
+                                  {"bev", Task::Bev},
+                                  {"raw", Task::Raw}};
+constexpr Named<bool> kRows[] = {{"x", true}, {"y", false}};          // BevGridInfo::rows_are_x
+constexpr Named<bool> kFrames[] = {{"ego", false}, {"lidar", true}};  // BevGridInfo::lidar_frame
 constexpr Named<DType> kInputTypes[] = {{"F32", DType::F32}, {"I32", DType::I32}};
 // Of outputs; what is no type of its own is the plan's.
 constexpr Named<std::optional<DType>> kOutputTypes[] = {
@@ -38,6 +45,7 @@ ordered_json to_json(const InputInfo& input) {
   ordered_json j = {{"type", name_in(kInputTypes, input.type)}, {"shape", input.sample.dims()}};
   if (input.counted) j["counted"] = true;
   if (!input.sizes_of.empty()) j["sizes_of"] = input.sizes_of;
+  if (input.steady) j["steady"] = true;
   return j;
 }
 
@@ -45,6 +53,14 @@ ordered_json to_json(const OutputInfo& output) {
   ordered_json j = {{"type", name_in(kOutputTypes, output.type)}};
   if (!output.count.empty()) j["count"] = output.count;
   return j;
+}
+
+ordered_json to_json(const BevGridInfo& grid) {
+  return {{"lower", grid.lower},
+          {"step", grid.step},
+          {"cells", grid.cells},
+          {"rows", name_in(kRows, grid.rows_are_x)},
+          {"frame", name_in(kFrames, grid.lidar_frame)}};
 }
 
 std::string to_json(const ModelInfo& info) {
@@ -56,6 +72,7 @@ std::string to_json(const ModelInfo& info) {
   j["inputs"] = inputs_json(info);
   j["outputs"] = outputs_json(info);
   if (!info.state.empty()) j["state"] = info.state;
+  if (info.grid) j["grid"] = to_json(*info.grid);
   if (!info.class_names.empty()) j["class_names"] = info.class_names;
   j["source_sha256"] = info.source_sha256;
   j["tensors_sha256"] = info.tensors_sha256;
@@ -95,6 +112,7 @@ InputInfo read_input(const std::string& name, const JsonObject& object, const st
       input.sizes_of = object.get<std::string>("sizes_of");
       if (input != sizes_input(input.sizes_of, name)) object.refuse("sizes_of", "an image's sizes, F32 [4]");
     }
+    if (object.has("steady")) input.steady = object.get<bool>("steady");
     if (counted && input.sample.rank() == 0) object.refuse("shape", "that of rows, which alone are counted");
   }
   object.finish();
@@ -156,12 +174,28 @@ void check_state(const ModelInfo& info, const JsonObject& state) {
   }
 }
 
+BevGridInfo read_grid(const JsonObject& object) {
+  BevGridInfo grid;
+  grid.lower = object.get<std::array<double, 3>>("lower");
+  grid.step = object.get<std::array<double, 3>>("step");
+  grid.cells = object.get<std::array<int, 3>>("cells");
+  grid.rows_are_x = object.get("rows", kRows);
+  grid.lidar_frame = object.get("frame", kFrames);
+  if (std::ranges::any_of(grid.step, [](double step) { return !(step > 0); }))
+    object.refuse("step", "a list of 3 positive numbers");
+  if (std::ranges::any_of(grid.cells, [](int cells) { return cells < 1 || cells > kMaxCells; }))
+    object.refuse("cells", fmt::format("a list of 3 numbers from 1 to {}", kMaxCells));
+  object.finish();
+  return grid;
+}
+
 // Format 1 knew networks of one image.
 void read_format_1(const JsonObject& description, const std::string& origin, ModelInfo& info) {
   info.inputs = {image_input(read_rule(description.at("preprocessing"), origin))};
 }
 
-void read_format_2(const JsonObject& description, const std::string& where, ModelInfo& info) {
+// Format 2 knew neither maps of the ground nor steady inputs.
+void read_later_format(const JsonObject& description, const std::string& where, ModelInfo& info) {
   info.task = description.get("task", kTasks);
   info.inputs = read_inputs(description.object("inputs"), where);
   info.outputs = read_outputs(description.object("outputs"), where);
@@ -169,6 +203,9 @@ void read_format_2(const JsonObject& description, const std::string& where, Mode
     info.state = description.get<std::map<std::string, std::string>>("state");
     check_state(info, description.object("state"));
   }
+  if ((info.task == Task::Bev) != description.has("grid"))
+    description.fail("has a \"grid\" without the task bev, or this task without a grid");
+  if (description.has("grid")) info.grid = read_grid(description.object("grid"));
 }
 
 }  // namespace
@@ -208,7 +245,8 @@ ModelInfo read_model_info(const SafetensorsFile& file) {
                             file.origin(), version, ModelInfo::kFormatVersion));
   info.network = description.get<std::string>("network");
   info.options = description.get<std::map<std::string, std::string>>("options");
-  version == 1 ? read_format_1(description, file.origin(), info) : read_format_2(description, where, info);
+  version == 1 ? read_format_1(description, file.origin(), info)
+               : read_later_format(description, where, info);
   if (description.has("class_names"))
     info.class_names = description.get<std::vector<std::string>>("class_names");
   info.source_sha256 = description.get<std::string>("source_sha256");

@@ -1,19 +1,23 @@
-// Reading and writing the `tyto` key that makes a safetensors file a model file. Format 2, for example:
+// Reading and writing the `tyto` key that makes a safetensors file a model file. Format 3, for example:
 //
-//   {"format": 2, "network": "bev", "task": "raw", "options": {"stride": "1"},
+//   {"format": 3, "network": "bev", "task": "bev", "options": {"stride": "1"},
 //    "inputs": {"cameras": {"images": 6, "preprocessing": {"size": [256, 704], ...}},
-//               "intrinsics": {"type": "F32", "shape": [6, 3, 3]},
+//               "intrinsics": {"type": "F32", "shape": [6, 3, 3], "steady": true},
 //               "sizes": {"type": "F32", "shape": [4], "sizes_of": "front"},
 //               "runs": {"type": "I32", "shape": [1000, 3], "counted": true},
 //               "previous_bev": {"type": "F32", "shape": [80, 128, 128]}},
 //    "outputs": {"map": {"type": "activations"}, "bev": {"type": "F32"},
 //                "boxes": {"type": "F32", "count": "boxes.count"}},
-//    "state": {"previous_bev": "bev"}, "class_names": ["car"], "source_sha256": "...", "tensors_sha256":
-//    "..."}
+//    "state": {"previous_bev": "bev"},
+//    "grid": {"lower": [-50, -50, -10], "step": [0.5, 0.5, 20], "cells": [200, 200, 1], "rows": "x", "frame":
+//             "ego"},
+//    "class_names": ["car"], "source_sha256": "...", "tensors_sha256": "..."}
 //
 // inputs: see InputInfo; "images" are so many a sample, "shape" is a sample's. "state": an input, and the
-// output of the run before that it is. "state" and "class_names" may be absent. Format 1 had one input of one
-// image, "preprocessing" in the place of "inputs", and neither "task" nor "outputs".
+// output of the run before that it is. "grid", of the task bev alone: see BevGridInfo; "rows": x or y,
+// "frame": ego or lidar. "state" and "class_names" may be absent. Format 2 had neither "grid", "steady" nor
+// the task bev. Format 1 had one input of one image, "preprocessing" in the place of "inputs", and neither
+// "task" nor "outputs".
 #pragma once
 
 #include <filesystem>
@@ -32,7 +36,7 @@ namespace tyto {
 // know.
 ModelInfo read_model_info(const SafetensorsFile& file);
 
-// As they stand in a file of format 2.
+// As they stand in a file of this format.
 nlohmann::ordered_json inputs_json(const ModelInfo& info);
 nlohmann::ordered_json outputs_json(const ModelInfo& info);
 

@@ -58,6 +58,12 @@ InputInfo tensor_input(const std::string& name, DType type, const Shape& sample,
   return input;
 }
 
+InputInfo steady_input(const std::string& name, const Shape& sample) {
+  InputInfo input = tensor_input(name, DType::F32, sample);
+  input.steady = true;
+  return input;
+}
+
 InputInfo sizes_input(const std::string& image, const std::string& name) {
   InputInfo input = tensor_input(name, DType::F32, {kernels::kSizesRow});
   input.sizes_of = image;
@@ -110,9 +116,9 @@ Inputs declare_inputs(Graph& graph, const std::vector<InputInfo>& inputs, const 
   check_input_shapes(inputs, shapes);
   Inputs values;
   for (const InputInfo& input : inputs)
-    values.emplace(input.name,
-                   graph.input(input.name, shapes.at(input.name),
-                               input.type == DType::I32 ? Elements::I32 : Elements::F32, input.counted));
+    values.emplace(input.name, graph.input(input.name, shapes.at(input.name),
+                                           input.type == DType::I32 ? Elements::I32 : Elements::F32,
+                                           input.counted, input.steady));
   return values;
 }
 

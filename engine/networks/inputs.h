@@ -18,6 +18,9 @@ InputInfo image_input(const Preprocessing& rule, const std::string& name = "inpu
 // An input of numbers.
 InputInfo tensor_input(const std::string& name, DType type, const Shape& sample, bool counted = false);
 
+// Numbers that are the same from run to run more often than not, F32: calibrations.
+InputInfo steady_input(const std::string& name, const Shape& sample);
+
 // The sizes of the images of `image`, which pipelines fill in: F32 [N, 4], see kernels/detection/boxes.h.
 InputInfo sizes_input(const std::string& image, const std::string& name = "sizes");
 

@@ -3,6 +3,7 @@
 
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,7 @@ struct NetworkOutputs {
   NamedValues values;
   Task task = Task::Raw;
   int64_t classes = 0;  // that it tells apart, a detector's background included; 0: none
+  std::optional<BevGridInfo> grid = std::nullopt;  // of Task::Bev, where its map lies
 };
 
 using Facts = std::map<std::string, std::string>;

@@ -68,7 +68,7 @@ struct BevGridInfo {
 
 // The `tyto` key of a model file.
 struct ModelInfo {
-  static constexpr int kFormatVersion = 2;
+  static constexpr int kFormatVersion = 3;
 
   std::string network;                         // a name of the registry, e.g. "ft_net"
   std::optional<Task> task;                    // none in files of format 1, which did not say

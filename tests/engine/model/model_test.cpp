@@ -67,12 +67,12 @@ TEST(Model, RefusesAFileWithoutADescription) {
 
 TEST(Model, RefusesANewerFormat) {
   const TemporaryFolder folder;
-  for (const int64_t version : {int64_t{3}, (int64_t{1} << 32) + 1}) {
+  for (const int64_t version : {int64_t{4}, (int64_t{1} << 32) + 1}) {
     json newer = good_description();
     newer["format"] = version;
     const auto path = write_described(folder / "new.safetensors", "tyto", newer.dump());
     expect_error([&] { Model{path}; }, ErrorKind::Unsupported,
-                 {"new.safetensors", "format " + std::to_string(version), "up to 2", "newer tyto"});
+                 {"new.safetensors", "format " + std::to_string(version), "up to 3", "newer tyto"});
   }
 }
 
@@ -148,6 +148,40 @@ TEST(Model, AnImageMayHaveItsSizesBesideIt) {
   EXPECT_EQ(inputs_json(model.info())["sizes"]["sizes_of"], "input");
 }
 
+constexpr const char* kGrid =
+    R"({"lower": [-50, -51, -10], "step": [0.5, 0.25, 20], "cells": [20, 30, 1], "rows": "y", "frame": "lidar"})";
+
+TEST(Model, ReadsBackItsGridAndWhichInputsAreSteady) {
+  const TemporaryFolder folder;
+  ModelInfo info = small_resnet_info();
+  info.inputs.push_back(steady_input("intrinsics", {6, 3, 3}));
+  info.task = Task::Bev;
+  info.grid = {{-50, -51, -10}, {0.5, 0.25, 20}, {20, 30, 1}, false, true};
+  const Model model(write_small_resnet(folder / "m", info));
+  EXPECT_EQ(model.info().inputs, info.inputs);
+  EXPECT_EQ(model.info().grid, info.grid);
+  EXPECT_EQ(model.info().task, Task::Bev);
+}
+
+TEST(Model, RefusesAGridThatIsNone) {
+  const TemporaryFolder folder;
+  const std::tuple<const char*, const char*, const char*> cases[] = {
+      {"/lower", "[1, 2]", "3 numbers"},      {"/step", "[1, 0, 1]", "positive"},
+      {"/step", "[1, -1, 1]", "positive"},    {"/cells", "[1, 0, 1]", "from 1 to"},
+      {"/cells", "[1, 1e3, 1]", "3 numbers"}, {"/cells", "[1, 65537, 1]", "from 1 to"},
+      {"/rows", "\"z\"", "x or y"},           {"/frame", "\"world\"", "ego or lidar"},
+      {"/unit", "\"m\"", "\"unit\""}};
+  for (const auto& [at, value, message] : cases) {
+    json bad = good_description();
+    bad["task"] = "bev";
+    bad["grid"] = json::parse(kGrid);
+    bad["grid"][json::json_pointer(at)] = json::parse(value);
+    const auto path = write_described(folder / "bad.safetensors", "tyto", bad.dump());
+    SCOPED_TRACE(std::string(at) + " " + value);
+    expect_error([&] { Model{path}; }, ErrorKind::Format, {"bad.safetensors", message});
+  }
+}
+
 TEST(Model, RefusesInputsOutputsAndStateThatCannotBe) {
   const TemporaryFolder folder;
   const std::tuple<const char*, const char*, const char*> cases[] = {
@@ -173,7 +207,10 @@ TEST(Model, RefusesInputsOutputsAndStateThatCannotBe) {
       {"/outputs/map/shape", "[1]", "\"shape\""},
       {"/state", R"({"before": "map"})", "\"before\""},
       {"/state", R"({"input": "map"})", "\"input\""},
-      {"/task", "\"win\"", "classify, embed, detect or raw"},
+      {"/task", "\"win\"", "classify, embed, detect, bev or raw"},
+      {"/task", "\"bev\"", "\"grid\""},
+      {"/grid", kGrid, "\"grid\""},
+      {"/inputs/a", R"({"type": "F32", "shape": [2], "steady": 1})", "\"steady\""},
       {"/mode", "1", "\"mode\""}};
   for (const auto& [at, value, message] : cases) {
     json bad = good_description();
