@@ -11,10 +11,11 @@ using Homography = std::array<double, 9>;
 
 // Vehicle axes x forward, y left, z up; the ground is z = 0. Without rotation the camera looks along x.
 struct IpmCamera {
-  double focal_x = 1, focal_y = 1;      // pixels
-  double center_x = 0, center_y = 0;    // the principal point, pixels
-  double yaw = 0, pitch = 0, roll = 0;  // radians. The camera turns by yaw about z, then by -pitch about y
-                                        // and by roll about x
+  double focal_x = 1, focal_y = 1;    // pixels
+  double center_x = 0, center_y = 0;  // the principal point, pixels
+  // Radians. The camera turns by yaw about z, then by pitch about y, then by roll about x, axes being the
+  // vehicle's: a positive yaw looks left, a positive pitch down.
+  double yaw = 0, pitch = 0, roll = 0;
   double position[3] = {0, 0, 0};  // metres
 };
 

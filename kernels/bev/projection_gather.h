@@ -60,8 +60,8 @@ struct ProjectionGather {
   ImageBounds bounds = ImageBounds::Open;
   double image_height = 0, image_width = 0;  // pixels of the network's input, padding included where a
                                              // network counts it; where the bounds end
-  double least_depth = 0;  // metres; a point at this depth is not seen
-  double pixel_shift = 0;  // added to u and v: VectorMapNet's 1e-9
+  double least_depth = 0;                    // metres; a point at this depth is not seen
+  double pixel_shift = 0;                    // added to u and v: VectorMapNet's 1e-9
   CellOfPixel cell;
   bool operator==(const ProjectionGather&) const = default;
 };

@@ -17,10 +17,12 @@ struct CubicTaps {
 
 inline constexpr float kCubicA = -0.75f;
 
-TYTO_HOST_DEVICE inline float cubic_near(float x) {  // |x| <= 1
+template <class C>
+TYTO_HOST_DEVICE inline C cubic_near(C x) {  // |x| <= 1
   return ((kCubicA + 2) * x - (kCubicA + 3)) * x * x + 1;
 }
-TYTO_HOST_DEVICE inline float cubic_far(float x) {  // 1 < |x| < 2
+template <class C>
+TYTO_HOST_DEVICE inline C cubic_far(C x) {  // 1 < |x| < 2
   return ((kCubicA * x - 5 * kCubicA) * x + 8 * kCubicA) * x - 4 * kCubicA;
 }
 
