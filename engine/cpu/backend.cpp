@@ -12,6 +12,7 @@
 #include "engine/cpu/instruction_set.h"
 #include "engine/cpu/lowering.h"
 #include "engine/cpu/peaks.h"
+#include "engine/graph/prologue.h"
 #include "engine/runtime/admission.h"
 #include "engine/runtime/shared_arena.h"
 
@@ -20,7 +21,7 @@ namespace {
 
 constexpr double kMiB = 1 << 20;
 
-// Bytes of the outputs of living plans, given back as plans die.
+// Bytes of living plans beside arena and weights: outputs, and what prologues keep, given back as plans die.
 using Tally = std::shared_ptr<int64_t>;
 using Arena = SharedArena<cpu::HostBuffer>;
 
@@ -42,22 +43,22 @@ class CpuExecutable : public Executable {
                 Tally tally)
       : lowered_(std::move(lowered)),
         arena_(arena, lowered_.arena_bytes),
+        kept_(lowered_.kept_bytes),
         stream_(std::move(stream)),
         threads_(threads),
         tally_(std::move(tally)) {
     inputs_.reserve(lowered_.inputs.size());
-    *tally_ += lowered_.report.output_bytes;
+    for (cpu::Placed& p : lowered_.kept) p.at.set_data_handle(kept_.data() + p.offset);
+    *tally_ += own_bytes();
   }
-  ~CpuExecutable() override { *tally_ -= lowered_.report.output_bytes; }
+  ~CpuExecutable() override { *tally_ -= own_bytes(); }
 
   // The work is done when it is collected.
   void submit(std::span<const BoundInput> inputs) override {
-    inputs_.clear();
-    for (const BoundInput& input : inputs) {
+    for (const BoundInput& input : inputs)
       if (!std::holds_alternative<const Tensor*>(input))
         throw Error(ErrorKind::Unsupported, "the CPU takes preprocessed images alone");
-      inputs_.push_back(std::get<const Tensor*>(input));
-    }
+    inputs_.assign(inputs.begin(), inputs.end());
   }
   int in_flight() const override { return 1; }
 
@@ -68,6 +69,7 @@ class CpuExecutable : public Executable {
   std::vector<double> time_steps(std::span<const BoundInput> inputs,
                                  std::map<std::string, Tensor>& outputs) override {
     submit(inputs);
+    forget_prologue();
     std::vector<double> milliseconds;
     milliseconds.reserve(lowered_.steps.size());
     run_steps(outputs, [&](const cpu::Step& step) {
@@ -81,22 +83,33 @@ class CpuExecutable : public Executable {
   }
 
   const PlanReport& report() const override { return lowered_.report; }
+  int64_t prologue_samples() const override { return prologue_samples_; }
+  void forget_prologue() override { lowered_.steady.forget(); }
 
  private:
+  int64_t own_bytes() const { return lowered_.report.output_bytes + lowered_.kept_bytes; }
+
   template <class RunStep>
   void run_steps(std::map<std::string, Tensor>& outputs, const RunStep& run_step) {
     const ThreadCount threads(threads_);
     place();
     for (size_t i = 0; i < inputs_.size(); ++i)
       for (dnnl::memory& m : lowered_.inputs[i])
-        m.set_data_handle(const_cast<std::byte*>(inputs_[i]->data()));
+        m.set_data_handle(const_cast<std::byte*>(std::get<const Tensor*>(inputs_[i])->data()));
     for (auto& [name, m] : lowered_.outputs) m.set_data_handle(outputs.at(name).data());
+    const int64_t changed = lowered_.steady.keep(inputs_);
     try {
-      for (const cpu::Step& step : lowered_.steps) run_step(step);
+      for (const cpu::Step& step : lowered_.steps)
+        if (changed > 0 || !step.report.prologue) run_step(step);
       stream_.wait();
     } catch (const dnnl::error& e) {
+      forget_prologue();
       throw Error(ErrorKind::Device, fmt::format("oneDNN failed: {}", e.message));
+    } catch (...) {
+      forget_prologue();
+      throw;
     }
+    prologue_samples_ += changed;
   }
 
   // Where the arena is now.
@@ -108,11 +121,13 @@ class CpuExecutable : public Executable {
 
   cpu::Lowered lowered_;
   Arena::Share arena_;
+  cpu::HostBuffer kept_;  // by the prologue
+  int64_t prologue_samples_ = 0;
   std::byte* placed_at_ = nullptr;
   dnnl::stream stream_;
   int threads_;
   Tally tally_;
-  std::vector<const Tensor*> inputs_;  // of the run that waits
+  std::vector<BoundInput> inputs_;  // tensors of the run that waits
 };
 
 class CpuBackend : public Backend {
@@ -128,10 +143,12 @@ class CpuBackend : public Backend {
     check_precision(precision);
     const ThreadCount threads(threads_);  // primitives are made for the number of threads that runs them
     packed_.forget_unused();
-    const Admission admission(graph, precision, output_bytes(graph, precision), machine(), room());
-    cpu::Lowering lowering(graph, precision, engine_, packed_, admission, memory_limit_);
+    const Graph ordered = prologue_first(graph);
+    const Admission admission(ordered, precision, output_bytes(graph, precision), machine(), room());
+    cpu::Lowering lowering(ordered, precision, engine_, packed_, admission, memory_limit_);
     cpu::Lowered lowered = lowering.lower();
-    admission.plan(arena_->bytes_with(lowered.arena_bytes) + lowered.report.output_bytes, room());
+    admission.plan(arena_->bytes_with(lowered.arena_bytes) + lowered.report.output_bytes + lowered.kept_bytes,
+                   room());
     return std::make_unique<CpuExecutable>(std::move(lowered), arena_, stream_, threads_, outputs_);
   }
 

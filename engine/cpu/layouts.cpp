@@ -43,6 +43,8 @@ std::optional<kernels::ChannelBlocks<float>> channel_blocks(const memory::desc& 
 
 }  // namespace
 
+bool has_blocks(const memory::desc& layout) { return channel_blocks(layout).has_value(); }
+
 kernels::ChannelBlocks<float> Lowering::blocks(const TensorRef& s) const {
   const auto view = channel_blocks(s.layout);
   if (!view)
@@ -52,7 +54,7 @@ kernels::ChannelBlocks<float> Lowering::blocks(const TensorRef& s) const {
 
 TensorRef Lowering::as_blocks(Value v) {
   const TensorRef& s = stored(v);
-  if (channel_blocks(s.layout)) return s;
+  if (has_blocks(s.layout)) return s;
   return in_layout(v, plain(graph_.shape(v)));
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <limits>
 
+#include "engine/graph/prologue.h"
 #include "engine/runtime/admission.h"
 #include "engine/runtime/step_costs.h"
 
@@ -45,7 +46,9 @@ Lowering::Lowering(const Graph& graph, Precision precision, const dnnl::engine& 
       packed_(packed),
       admission_(admission),
       memory_limit_(memory_limit),
-      values_(graph.nodes().size()) {
+      values_(graph.nodes().size()),
+      prologue_(prologue_of(graph)) {
+  result_.steady = SteadyInputs(graph);
   last_reader_.assign(graph.nodes().size(), -1);
   for (size_t id = 0; id < graph.nodes().size(); ++id)
     for (Value in : graph.nodes()[id].inputs)
@@ -62,14 +65,23 @@ Lowered Lowering::lower() {
     values_[id].resize(node.results.size());
     lower_named(fmt::format("layer '{}' ({} {})", node.name, name_of(node.op), node.shape().str()),
                 [&] { std::visit([&](const auto& op) { lower(op, node, static_cast<int>(id)); }, node.op); });
-    charge(graph_, node, activation_type(precision_), std::span(result_.steps).subspan(made));
+    const auto steps = std::span(result_.steps).subspan(made);
+    charge(graph_, node, activation_type(precision_), steps);
+    if (!prologue_[id]) continue;
+    for (Step& step : steps) step.report.prologue = true;
+    prologue_steps_ = static_cast<int>(result_.steps.size());
   }
   for (size_t i = 0; i < graph_.outputs().size(); ++i)
     lower_named("output '" + graph_.outputs()[i].first + "'", [&] { lower_output(i); });
 
-  std::vector<Lifetime> lives;
-  for (const Buffer& b : buffers_) lives.push_back(b.life);
-  const ArenaPlan plan = plan_arena(lives);
+  std::vector<Lifetime> lives, kept;  // each as long as the buffers; what is in one is empty in the other
+  const int end = static_cast<int>(result_.steps.size());
+  for (const Buffer& b : buffers_) {
+    const bool keeps = is_kept(b);
+    lives.push_back(keeps ? Lifetime{} : b.life);
+    kept.push_back(keeps ? Lifetime{b.life.bytes, 0, end} : Lifetime{});
+  }
+  const ArenaPlan plan = plan_arena(lives), kept_plan = plan_arena(kept);
   size_t workspace = 0;
   for (const memory& m : scratchpads_) workspace = std::max(workspace, m.get_desc().get_size());
 
@@ -77,15 +89,33 @@ Lowered Lowering::lower() {
   report.activation_bytes = plan.total;
   report.activation_bound = plan.bound;
   report.workspace_bytes = static_cast<int64_t>(workspace);
+  report.prologue_bytes = kept_plan.total;
   for (const auto& w : result_.weights) report.weight_bytes += static_cast<int64_t>(w->get_desc().get_size());
   for (const Step& s : result_.steps) report.steps.push_back(s.report);
   report.output_bytes = output_bytes(graph_, precision_);
 
-  for (const auto& [m, buffer] : bound_)
-    result_.placed.push_back({m, plan.offsets[static_cast<size_t>(buffer)]});
+  for (const auto& [m, buffer] : bound_) {
+    const auto at = static_cast<size_t>(buffer);
+    if (is_kept(buffers_[at]))
+      result_.kept.push_back({m, kept_plan.offsets[at]});
+    else
+      result_.placed.push_back({m, plan.offsets[at]});
+  }
   for (const memory& m : scratchpads_) result_.placed.push_back({m, plan.total});
   result_.arena_bytes = plan.total + report.workspace_bytes;
+  result_.kept_bytes = kept_plan.total;
   return std::move(result_);
+}
+
+bool Lowering::is_kept(const Buffer& b) const {
+  if (b.input >= 0 || b.constant) return false;
+  return b.kept || (b.life.first < prologue_steps_ && b.life.last >= prologue_steps_);
+}
+
+const int32_t* Lowering::changed_samples(int id, int64_t samples, std::span<const TensorRef> results) {
+  if (!prologue_[static_cast<size_t>(id)] || samples != result_.steady.samples()) return nullptr;
+  for (const TensorRef& s : results) buffers_[static_cast<size_t>(s.buffer)].kept = true;
+  return result_.steady.changed();
 }
 
 void Lowering::lower(const Input&, const Node& node, int id) {
@@ -141,8 +171,9 @@ TensorRef Lowering::in_layout(Value v, const memory::desc& layout) {
 TensorRef Lowering::reuse_or_copy(Value v, const memory::desc& layout, int id, const TensorRef& source) {
   const TensorRef& own = stored(v);
   const Buffer& buffer = buffers_[static_cast<size_t>(own.buffer)];
-  const bool free =
-      buffer.input < 0 && !buffer.constant && buffer.last_node == id && own.buffer != source.buffer;
+  const bool free = buffer.input < 0 && !buffer.constant && buffer.last_node == id &&
+                    own.buffer != source.buffer &&
+                    (prologue_[static_cast<size_t>(v.node)] == prologue_[static_cast<size_t>(id)]);
   return free && own.layout == layout ? own : copy(v, layout);
 }
 

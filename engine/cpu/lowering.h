@@ -14,6 +14,7 @@
 #include "engine/graph/graph.h"
 #include "engine/runtime/admission.h"
 #include "engine/runtime/arena.h"
+#include "engine/runtime/steady_inputs.h"
 #include "kernels/common/channel_blocks.h"
 #include "kernels/detection/rois.h"
 #include "kernels/norm/norm.h"
@@ -37,7 +38,7 @@ struct Step {
 using Arguments = std::vector<std::pair<int, memory>>;  // by DNNL_ARG_...
 std::function<void(dnnl::stream&)> execution(const dnnl::primitive& primitive, Arguments arguments);
 
-// Where a memory that steps use stands in the arena.
+// Where a memory that steps use stands, in the arena or among what is kept.
 struct Placed {
   memory at;
   int64_t offset = 0;
@@ -51,7 +52,10 @@ struct Lowered {
   std::vector<std::pair<std::string, memory>> outputs;
   std::vector<std::shared_ptr<const memory>> weights;
   std::vector<Placed> placed;
-  int64_t arena_bytes = 0;  // values and scratch
+  int64_t arena_bytes = 0;   // values and scratch
+  std::vector<Placed> kept;  // what the prologue, the first of the steps, leaves to later runs
+  int64_t kept_bytes = 0;
+  SteadyInputs steady;  // whose changed() steps read
   PlanReport report;
 };
 
@@ -107,7 +111,7 @@ using RoiKernel =
 
 class Lowering {
  public:
-  // memory_limit: of the backend, in bytes; 0: none.
+  // graph: as prologue_first() orders it. memory_limit: of the backend, in bytes; 0: none.
   Lowering(const Graph& graph, Precision precision, const dnnl::engine& engine, PackedWeights& packed,
            const Admission& admission, int64_t memory_limit);
 
@@ -139,6 +143,7 @@ class Lowering {
   memory::desc plain(const Result& rows) const;      // how rows are kept
   memory::desc any_layout(const Result& map) const;  // of memory_type(map.elements)
   memory::desc described(const Shape& shape, memory::data_type type, memory::format_tag tag) const;
+  memory::desc read_by_convolutions(const Shape& map) const;  // a layout of ChannelBlocks, of F32
   // The same kind of layout for images of another size; the layout is one of ChannelBlocks.
   memory::desc with_area(const memory::desc& layout, int64_t height, int64_t width) const;
   // What layers read and write, maps of activations in bf16. Rows are kept in F32, and so are maps that our
@@ -193,7 +198,13 @@ class Lowering {
     int last_node = -1;  // the last node that reads a value in it
     int input = -1;      // the caller's memory: which of the graph's inputs
     memory constant;     // a weight's memory, or null
+    bool kept = false;   // whatever reads it
   };
+  // Whether a buffer outlives the run: the prologue writes it, and later steps read it.
+  bool is_kept(const Buffer& buffer) const;
+  // For steps of the prologue with a result a sample, which may leave those alone that are as they were; null
+  // where a node is not of the prologue or has other samples. What such a step writes is kept.
+  const int32_t* changed_samples(int id, int64_t samples, std::span<const TensorRef> results);
 
   const Graph& graph_;
   Precision precision_;
@@ -205,10 +216,14 @@ class Lowering {
   std::vector<int> last_reader_;                // per node; beyond the last node where it is an output
   std::vector<std::vector<TensorRef>> values_;  // by node and result
   std::vector<Buffer> buffers_;
+  std::vector<bool> prologue_;  // by node
+  int prologue_steps_ = 0;      // so far
   std::vector<std::pair<memory, int>> bound_;
   std::vector<memory> scratchpads_;
   Lowered result_;
 };
+
+bool has_blocks(const memory::desc& layout);  // it is one of ChannelBlocks
 
 // The same layout for another number of images.
 memory::desc with_images(memory::desc layout, int64_t images);

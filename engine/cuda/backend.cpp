@@ -8,6 +8,7 @@
 #include "engine/cuda/devices.h"
 #include "engine/cuda/executable.h"
 #include "engine/cuda/peaks.h"
+#include "engine/graph/prologue.h"
 #include "engine/runtime/admission.h"
 #include "kernels/common/device_error.h"
 #include "kernels/layout/convert.h"
@@ -38,11 +39,12 @@ class CudaBackend : public Backend {
   std::unique_ptr<Executable> compile(const Graph& graph, Precision precision) override {
     const cuda::DeviceScope scope(device_->info.index);
     device_->weights.forget_unused();
-    const int64_t staging = cuda::CudaExecutable::staging_bytes(graph, precision);
-    const Admission admission(graph, precision, staging, memory().total, room());
-    cuda::Lowering lowering(graph, precision, *device_->libraries, device_->weights, admission);
+    const Graph ordered = prologue_first(graph);
+    const int64_t staging = cuda::CudaExecutable::staging_bytes(ordered, precision);
+    const Admission admission(ordered, precision, staging, memory().total, room());
+    cuda::Lowering lowering(ordered, precision, *device_->libraries, device_->weights, admission);
     cuda::Lowered lowered = lowering.lower();
-    admission.plan(device_->arena->bytes_with(lowered.arena_bytes) + staging, room());
+    admission.plan(device_->arena->bytes_with(lowered.arena_bytes) + staging + lowered.kept_bytes, room());
     device_->compute.wait();  // the arena may move
     return std::make_unique<cuda::CudaExecutable>(std::move(lowered), device_);
   }

@@ -27,6 +27,11 @@ void copy_on_device(void* to, const void* from, int64_t bytes, cudaStream_t stre
         "copy on the GPU");
 }
 
+// Of SteadyInputs::changed().
+int64_t changed_bytes(const SteadyInputs& steady) {
+  return steady.samples() * static_cast<int64_t>(sizeof(int32_t));
+}
+
 // Where the next input begins in a slot's memory.
 int64_t aligned(int64_t bytes) { return (bytes + 255) / 256 * 256; }
 
@@ -42,6 +47,13 @@ CudaExecutable::CudaExecutable(Lowered lowered, std::shared_ptr<Device> device)
     input_offsets_.push_back(inputs_bytes);
     inputs_bytes += aligned(bytes_of(s));
   }
+  changed_offset_ = inputs_bytes;
+  inputs_bytes += changed_bytes(lowered_.steady);
+  kept_ = DeviceBuffer(lowered_.kept_bytes);
+  lowered_.addresses->kept = kept_.data();
+  const std::span<const Step> steps = lowered_.steps;
+  prologue_.steps = steps.first(lowered_.prologue_steps);
+  main_.steps = steps.subspan(lowered_.prologue_steps);
   for (Slot& slot : slots_) {
     slot.host_inputs = PinnedBuffer(inputs_bytes);
     slot.host_outputs = PinnedBuffer(outputs_bytes_);
@@ -49,7 +61,7 @@ CudaExecutable::CudaExecutable(Lowered lowered, std::shared_ptr<Device> device)
     slot.outputs = DeviceBuffer(outputs_bytes_);
     slot.images.resize(lowered_.inputs.size());
   }
-  held_bytes_ = kSlots * (inputs_bytes + outputs_bytes_);
+  held_bytes_ = kSlots * (inputs_bytes + outputs_bytes_) + kept_.bytes();
   device_->plan_bytes += held_bytes_;
 }
 
@@ -65,6 +77,7 @@ int64_t CudaExecutable::staging_bytes(const Graph& graph, Precision precision) {
   for (const auto& [name, value] : graph.inputs())
     bytes += aligned(graph.shape(value).elements() *
                      size_of(dtype_of(graph.result(value).elements, activation_type(precision))));
+  bytes += changed_bytes(SteadyInputs(graph));
   return kSlots * bytes;
 }
 
@@ -74,7 +87,25 @@ void CudaExecutable::submit(std::span<const BoundInput> inputs) {
   // The batch that was here before has been collected: its inputs were taken and its outputs are on the host.
   for (size_t i = 0; i < inputs.size(); ++i)
     std::visit([&](const auto& input) { upload(slot, i, input); }, inputs[i]);
-  finish(slot);
+  const int64_t changed = lowered_.steady.keep(inputs);
+  slot.changed = changed > 0;
+  try {
+    if (slot.changed) upload_changed(slot);
+    finish(slot);
+  } catch (...) {
+    forget_prologue();
+    throw;
+  }
+  prologue_samples_ += changed;
+}
+
+void CudaExecutable::upload_changed(Slot& slot) {
+  const auto bytes = static_cast<size_t>(bytes_of(lowered_.changed));
+  std::byte* const host = slot.host_inputs.data() + changed_offset_;
+  std::memcpy(host, lowered_.steady.changed(), bytes);
+  check(cudaMemcpyAsync(slot.inputs.data() + changed_offset_, host, bytes, cudaMemcpyHostToDevice,
+                        device_->upload),
+        "copy a batch to the GPU");
 }
 
 void CudaExecutable::upload(Slot& slot, size_t input, const Tensor* tensor) {
@@ -114,7 +145,8 @@ void CudaExecutable::finish(Slot& slot) {
 void CudaExecutable::place() {
   if (arena_.data() == lowered_.addresses->arena) return;
   lowered_.addresses->place(arena_.data());
-  graph_ = CapturedGraph();  // whose steps go where the arena was
+  for (Part* part : {&prologue_, &main_})
+    part->graph = CapturedGraph();  // whose steps go where the arena was
 }
 
 void CudaExecutable::copy_inputs(const Slot& slot) {
@@ -128,17 +160,12 @@ void CudaExecutable::compute(Slot& slot) {
   const cudaStream_t stream = device_->compute;
   const Addresses& memory = *lowered_.addresses;
   copy_inputs(slot);
-  if (timed_) {
-    run_timed_steps();
-  } else if (graph_) {
-    graph_.launch(stream);
-  } else if (!warm_ || device_->synchronous) {
-    run_steps();  // the libraries and the driver load what they need at the first call
-  } else {
-    graph_ = CapturedGraph::capture(stream, [&] { run_steps(); });
-    graph_.launch(stream);
+  if (slot.changed) {
+    copy_on_device(memory.at(lowered_.changed), slot.inputs.data() + changed_offset_,
+                   bytes_of(lowered_.changed), stream);
+    run(prologue_);
   }
-  warm_ = true;
+  run(main_);
   std::byte* to = slot.outputs.data();
   const auto hand_out = [&](const TensorRef& s) {
     copy_on_device(to, memory.at(s), bytes_of(s), stream);
@@ -148,9 +175,24 @@ void CudaExecutable::compute(Slot& slot) {
   if (lowered_.overflow.buffer >= 0) hand_out(lowered_.overflow);
 }
 
-void CudaExecutable::run_steps() {
+void CudaExecutable::run(Part& part) {
   const cudaStream_t stream = device_->compute;
-  for (const Step& step : lowered_.steps) run_step(step, stream);
+  if (part.steps.empty()) return;
+  if (timed_) {
+    run_timed_steps(part);
+  } else if (part.graph) {
+    part.graph.launch(stream);
+  } else if (!part.warm || device_->synchronous) {
+    run_steps(part);
+  } else {
+    part.graph = CapturedGraph::capture(stream, [&] { run_steps(part); });
+    part.graph.launch(stream);
+  }
+  part.warm = true;
+}
+
+void CudaExecutable::run_steps(const Part& part) {
+  for (const Step& step : part.steps) run_step(step, device_->compute);
 }
 
 void CudaExecutable::run_step(const Step& step, cudaStream_t stream) {
@@ -160,12 +202,13 @@ void CudaExecutable::run_step(const Step& step, cudaStream_t stream) {
   });
 }
 
-void CudaExecutable::run_timed_steps() {
+void CudaExecutable::run_timed_steps(const Part& part) {
   const cudaStream_t stream = device_->compute;
-  marks_.front().record(stream);
-  for (size_t i = 0; i < lowered_.steps.size(); ++i) {
-    run_step(lowered_.steps[i], stream);
-    marks_[i + 1].record(stream);
+  auto mark = marks_.begin() + (part.steps.data() - lowered_.steps.data());
+  mark->record(stream);
+  for (const Step& step : part.steps) {
+    run_step(step, stream);
+    (++mark)->record(stream);
   }
 }
 
@@ -179,6 +222,7 @@ std::vector<double> CudaExecutable::time_steps(std::span<const BoundInput> input
       ~Timed() { on_ = false; }
       bool& on_;
     } timed(timed_);
+    forget_prologue();
     submit(inputs);
   }
   collect(outputs);
@@ -191,6 +235,12 @@ std::vector<double> CudaExecutable::time_steps(std::span<const BoundInput> input
 void CudaExecutable::run_watched(Slot& slot) {
   const cudaStream_t stream = device_->compute;
   copy_inputs(slot);
+  if (lowered_.steady.samples() > 0) {  // what the prologue left may be of a later batch by now
+    check(cudaMemsetAsync(lowered_.addresses->at(lowered_.changed), 1,
+                          static_cast<size_t>(bytes_of(lowered_.changed)), stream),
+          "mark all samples");
+    forget_prologue();
+  }
   uint32_t* const counter = lowered_.addresses->at<uint32_t>(lowered_.overflow);
   const auto count = [&] {
     uint32_t value = 0;
@@ -220,6 +270,7 @@ void CudaExecutable::collect(std::map<std::string, Tensor>& outputs) {
   try {
     slot.downloaded.wait();
   } catch (const Error& error) {
+    forget_prologue();
     throw Error(
         error.kind(),
         fmt::format("{}{}", error.what(),

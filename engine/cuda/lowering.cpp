@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <utility>
 
+#include "engine/graph/prologue.h"
 #include "engine/runtime/step_costs.h"
 #include "kernels/elementwise/epilogue.h"
 #include "kernels/elementwise/not_finite.h"
@@ -36,21 +38,50 @@ Lowering::Lowering(const Graph& graph, Precision precision, Libraries& libraries
       weights_(weights),
       admission_(admission),
       values_(graph.nodes().size()),
-      addresses_(std::make_shared<Addresses>()) {}
+      prologue_(prologue_of(graph)),
+      addresses_(std::make_shared<Addresses>()) {
+  result_.steady = SteadyInputs(graph);
+}
+
+void Lowering::begin_steps() {
+  if (precision_ != Precision::Fp16) return;
+  result_.overflow = persistent(sizeof(uint32_t));
+  add_step({"overflow", "zero", "cuda", "rows", {1}}, std::array{result_.overflow},
+           [m = addresses_, counter = result_.overflow](cudaStream_t s) {
+             check(cudaMemsetAsync(m->at(counter), 0, sizeof(uint32_t), s), "clear a counter");
+           });
+}
+
+bool Lowering::is_kept(size_t buffer) const {
+  const Lifetime& life = buffers_[buffer];
+  const auto end = static_cast<int>(result_.prologue_steps);
+  return kept_[buffer] || (of_prologue_[buffer] && life.last >= end);
+}
+
+std::optional<TensorRef> Lowering::changed_samples(int id, int64_t samples,
+                                                   std::span<const TensorRef> results) {
+  if (!prologue_[static_cast<size_t>(id)] || samples != result_.steady.samples()) return std::nullopt;
+  for (const TensorRef& s : results) kept_[static_cast<size_t>(s.buffer)] = true;
+  return result_.changed;
+}
 
 Lowered Lowering::lower() {
-  if (precision_ == Precision::Fp16) {
-    result_.overflow = persistent(sizeof(uint32_t));
-    add_step({"overflow", "zero", "cuda", "rows", {1}}, std::array{result_.overflow},
-             [m = addresses_, counter = result_.overflow](cudaStream_t s) {
-               check(cudaMemsetAsync(m->at(counter), 0, sizeof(uint32_t), s), "clear a counter");
-             });
+  if (result_.steady.samples() > 0) {
+    result_.changed = new_tensor({{result_.steady.samples()}, Elements::I32, Kind::Rows});
+    kept_.back() = true;
   }
+  bool begun = false;
   for (size_t id = 0; id < graph_.nodes().size(); ++id) {
     const Node& node = graph_.nodes()[id];
-    const size_t made = result_.steps.size();
     layer_ = node.name;
     values_[id].resize(node.results.size());
+    in_prologue_ = prologue_[id];
+    const bool given = std::holds_alternative<Input>(node.op) || std::holds_alternative<Constant>(node.op);
+    if (!begun && !given && !in_prologue_) {
+      begin_steps();
+      begun = true;
+    }
+    const size_t made = result_.steps.size();
     try {
       std::visit([&](const auto& op) { lower(op, node, static_cast<int>(id)); }, node.op);
     } catch (const Error& error) {
@@ -59,22 +90,36 @@ Lowered Lowering::lower() {
       throw Error(error.kind(), fmt::format("layer '{}' ({} {}): {}", node.name, name_of(node.op),
                                             node.shape().str(), error.what()));
     }
-    charge(graph_, node, type_, std::span(result_.steps).subspan(made));
+    const auto steps = std::span(result_.steps).subspan(made);
+    charge(graph_, node, type_, steps);
+    if (!in_prologue_) continue;
+    for (Step& step : steps) step.report.prologue = true;
+    result_.prologue_steps = result_.steps.size();
   }
+  in_prologue_ = false;
+  if (!begun) begin_steps();
   for (size_t i = 0; i < graph_.outputs().size(); ++i) lower_output(i);
 
   const int end = static_cast<int>(result_.steps.size());
   for (Lifetime& life : buffers_) life.last = std::min(life.last, end);
-  const ArenaPlan plan = plan_arena(buffers_);
+  std::vector<Lifetime> kept(buffers_.size());  // what is in one is empty in the other
+  for (size_t i = 0; i < buffers_.size(); ++i) {
+    addresses_->is_kept.push_back(is_kept(i));
+    if (addresses_->is_kept[i]) kept[i] = {std::exchange(buffers_[i].bytes, 0), 0, end};
+  }
+  const ArenaPlan plan = plan_arena(buffers_), kept_plan = plan_arena(kept);
   PlanReport& report = result_.report;
   report.activation_bytes = plan.total;
   report.activation_bound = plan.bound;
   report.workspace_bytes = workspace_;
+  report.prologue_bytes = result_.kept_bytes = kept_plan.total;
   for (const auto& w : result_.weights) report.weight_bytes += w->bytes();
   for (const Step& s : result_.steps) report.steps.push_back(s.report);
   report.output_bytes = output_bytes(graph_, precision_);
 
   addresses_->offsets = plan.offsets;
+  for (size_t i = 0; i < kept.size(); ++i)
+    if (addresses_->is_kept[i]) addresses_->offsets[i] = kept_plan.offsets[i];
   addresses_->workspace_offset = aligned(report.activation_bytes);
   result_.arena_bytes = addresses_->workspace_offset + report.workspace_bytes;
   result_.addresses = addresses_;
@@ -97,6 +142,8 @@ TensorRef Lowering::new_buffer(const TensorRef& of) {
   life.bytes = bytes_of(s);
   life.first = life.last = static_cast<int>(result_.steps.size());
   buffers_.push_back(life);
+  of_prologue_.push_back(in_prologue_);
+  kept_.push_back(false);
   s.buffer = static_cast<int>(buffers_.size()) - 1;
   s.weight = nullptr;
   return s;
@@ -130,7 +177,7 @@ TensorRef Lowering::persistent(int64_t bytes) {
 }
 
 void Lowering::watch(const TensorRef& s, const std::string& name) {
-  if (s.type != DType::F16) return;
+  if (s.type != DType::F16 || in_prologue_) return;  // whose results others read and hand on
   add_step({name, "watch for overflow", "tyto", "any", s.shape}, std::array{s, result_.overflow},
            [s, m = addresses_, counter = result_.overflow,
             n = bytes_of(s) / size_of(s.type)](cudaStream_t stream) {

@@ -19,6 +19,7 @@
 #include "engine/graph/graph.h"
 #include "engine/runtime/admission.h"
 #include "engine/runtime/arena.h"
+#include "engine/runtime/steady_inputs.h"
 #include "kernels/common/nhwc.h"
 #include "kernels/common/strided_box.h"
 #include "kernels/elementwise/broadcast.h"
@@ -44,7 +45,8 @@ class Addresses {
   template <class T = void>
   T* at(const TensorRef& s) const {
     if (s.weight) return reinterpret_cast<T*>(s.weight->data());
-    return reinterpret_cast<T*>(arena + offsets[static_cast<size_t>(s.buffer)]);
+    const auto buffer = static_cast<size_t>(s.buffer);
+    return reinterpret_cast<T*>((is_kept[buffer] ? kept : arena) + offsets[buffer]);
   }
   // A map; rows as images of one pixel, whose channels are their last dimension.
   template <class T>
@@ -61,7 +63,9 @@ class Addresses {
 
   std::byte* arena = nullptr;
   std::byte* workspace = nullptr;
+  std::byte* kept = nullptr;  // stays where it is
   std::vector<int64_t> offsets;
+  std::vector<bool> is_kept;  // by buffer: it stands there and not in the arena
   int64_t workspace_offset = 0;
 };
 
@@ -80,12 +84,17 @@ struct Lowered {
   std::vector<std::pair<std::string, TensorRef>> outputs;  // rows; live until the next run
   std::shared_ptr<Addresses> addresses;                    // shared by the steps
   std::vector<DeviceWeights::Buffer> weights;
-  int64_t arena_bytes = 0;  // values and scratch; addresses are to be told where it is before the steps run
+  int64_t arena_bytes = 0;    // values and scratch; addresses are to be told where it is before the steps run
+  size_t prologue_steps = 0;  // the first of the steps
+  int64_t kept_bytes = 0;     // that they leave to later runs
+  SteadyInputs steady;
+  TensorRef changed;  // I32 [steady.samples()], kept: steady.changed() of the run; where there is a prologue
   PlanReport report;
 };
 
 class Lowering {
  public:
+  // graph: as prologue_first() orders it.
   Lowering(const Graph& graph, Precision precision, Libraries& libraries, DeviceWeights& weights,
            const Admission& admission);
 
@@ -121,6 +130,12 @@ class Lowering {
   TensorRef new_buffer(const TensorRef& of);  // as large as what is to stand in it
   TensorRef scratch(int64_t bytes);
   TensorRef persistent(int64_t bytes);  // from the first step to the next run
+  bool is_kept(size_t buffer) const;  // it outlives the run: the prologue writes it, and later steps read it
+  // For steps of the prologue with a result a sample, which may leave those alone that are as they were:
+  // where it stands which are not. None where a node is not of the prologue or has other samples. What such a
+  // step writes is kept.
+  std::optional<TensorRef> changed_samples(int id, int64_t samples, std::span<const TensorRef> results);
+  void begin_steps();  // of every run, behind the prologue's
   // Counts values of s that are not finite, where fp16 made them. ReLU and pooling hand NaN and infinity on,
   // so that an overflow anywhere shows in what leaves the network.
   void watch(const TensorRef& s, const std::string& name);
@@ -174,6 +189,9 @@ class Lowering {
   std::string layer_;                           // being lowered
   std::vector<std::vector<TensorRef>> values_;  // by node and result
   std::vector<Lifetime> buffers_;
+  std::vector<bool> prologue_;            // by node
+  std::vector<bool> of_prologue_, kept_;  // by buffer: a node of it made it; whatever reads it
+  bool in_prologue_ = false;              // what is being lowered
   int64_t workspace_ = 0;
   std::shared_ptr<Addresses> addresses_;
   Lowered result_;

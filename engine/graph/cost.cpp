@@ -113,6 +113,17 @@ double flop_of(const Graph& graph, const Node& node) {
           [&](const RoiAlign& op) {
             return results * 8 * std::max(1, op.sampling_ratio) * std::max(1, op.sampling_ratio);
           },
+          // A product with the linear part and a sum with the offset for each point, and its cell's index.
+          [&](const BevIndexing& op) {
+            const double points = static_cast<double>(in(0)[0] * in(0)[1] * op.frustum.points());
+            return points * (2 * 9 + 3 + 2 * 3);
+          },
+          // A product and a sum for each channel of each point that falls into the grid: of all of them,
+          // which alone is known. The softmax: maximum, difference, exponential, sum and division.
+          [&](const BevPool& op) {
+            const double depths = count(in(0)), channels = static_cast<double>(in(1)[1]);
+            return depths * (2 * channels + (op.logits ? 5 : 0));
+          },
           [](const FlipHorizontal&) { return 0.0; },
           // Four products and sums along each of four rows, and along the column of their sums.
           [&](const RescaleBicubic&) { return results * 2 * 4 * (4 + 1); },

@@ -47,7 +47,13 @@ class Executable {
 
   virtual const PlanReport& report() const = 0;
 
-  // submit() and collect() with nothing else waiting, and how many milliseconds each step of the report took.
+  // See Plan. The prologue's results are kept from run to run; forget_prologue() has the next run compute
+  // them for all samples.
+  virtual int64_t prologue_samples() const = 0;
+  virtual void forget_prologue() = 0;
+
+  // submit() and collect() with nothing else waiting, the prologue included, and how many milliseconds each
+  // step of the report took.
   virtual std::vector<double> time_steps(std::span<const BoundInput> inputs,
                                          std::map<std::string, Tensor>& outputs) = 0;
 };

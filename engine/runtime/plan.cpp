@@ -160,9 +160,16 @@ PlanProfile Plan::profile(const std::map<std::string, Tensor>& inputs, int repea
   };
   const size_t steps = report().steps.size();
   std::vector<std::vector<double>> step_ms(steps);
-  std::vector<double> outside_ms, run_ms;
+  std::vector<double> outside_ms, run_ms, changed_run_ms;
+  const bool has_prologue =
+      std::ranges::any_of(report().steps, [](const PlanReport::Step& step) { return step.prologue; });
   for (int i = -kWarmUps * in_flight(); i < repeats; ++i) {  // with several GPUs runs go round them
     const double run = timed([&] { this->run(inputs); });
+    if (has_prologue) {
+      executable_->forget_prologue();
+      const double changed = timed([&] { this->run(inputs); });
+      if (i >= 0) changed_run_ms.push_back(changed);
+    }
     std::vector<double> each;
     double outside = timed([&] { each = executable_->time_steps(bound_->inputs, outputs_); });
     if (i < 0) continue;
@@ -177,6 +184,7 @@ PlanProfile Plan::profile(const std::map<std::string, Tensor>& inputs, int repea
   for (std::vector<double>& times : step_ms) profile.step_ms.push_back(median(times));
   profile.outside_ms = median(outside_ms);
   profile.run_ms = median(run_ms);
+  if (has_prologue) profile.changed_run_ms = median(changed_run_ms);
   return profile;
 }
 
@@ -231,6 +239,8 @@ const Shape& Plan::output_shape(const std::string& name) const {
     throw Error(ErrorKind::Usage, fmt::format("the plan computes no output '{}'", name));
   return it->second.shape();
 }
+
+int64_t Plan::prologue_samples() const { return executable_->prologue_samples(); }
 
 const PlanReport& Plan::report() const { return executable_->report(); }
 

@@ -23,6 +23,15 @@ class RoundRobinExecutable : public Executable {
   int in_flight() const override { return static_cast<int>(each_.size()) * each_.front()->in_flight(); }
   const PlanReport& report() const override { return each_.front()->report(); }
 
+  int64_t prologue_samples() const override {
+    int64_t samples = 0;
+    for (const auto& executable : each_) samples += executable->prologue_samples();
+    return samples;
+  }
+  void forget_prologue() override {
+    for (const auto& executable : each_) executable->forget_prologue();
+  }
+
   std::vector<double> time_steps(std::span<const BoundInput> inputs,
                                  std::map<std::string, Tensor>& outputs) override {
     return each_.front()->time_steps(inputs, outputs);

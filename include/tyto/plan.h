@@ -42,6 +42,7 @@ struct PlanReport {
     // algorithm gets by with fewer), and each value and weight once.
     double flop = 0;
     int64_t bytes_read = 0, bytes_written = 0;
+    bool prologue = false;  // runs only when a steady input (see InputInfo) is not that of the run before
   };
   std::vector<Step> steps;
   int64_t activation_bytes = 0;  // the arena
@@ -49,13 +50,17 @@ struct PlanReport {
   int64_t workspace_bytes = 0;   // scratch memory of the libraries
   int64_t output_bytes = 0;      // the outputs of a run
   int64_t weight_bytes = 0;      // packed
+  int64_t prologue_bytes = 0;    // results of the prologue's steps, which stay from run to run
 };
 
 // How long a plan's steps take, for `tyto run --profile`: medians over several runs.
 struct PlanProfile {
-  std::vector<double> step_ms;  // of PlanReport::steps, in their order
+  std::vector<double> step_ms;  // of PlanReport::steps, in their order; the prologue's of all samples
   double outside_ms = 0;  // of such a run, outside of its steps: copies to and from a GPU, launches, waits
-  double run_ms = 0;      // of a run whose steps are not timed; a GPU's is one captured graph
+  double run_ms = 0;      // of a run whose steps are not timed, and whose steady inputs are those of the run
+                          // before; a GPU's is one captured graph
+  double changed_run_ms =
+      0;  // of one whose steady inputs differ in every sample; 0 where there is no prologue
 };
 
 // One of a plan's inputs or outputs: row-major, N samples first. Inputs are F32, which no precision rounds,
@@ -99,6 +104,10 @@ class Plan {
   int waiting() const { return waiting_; }  // submitted and not collected
 
   const PlanReport& report() const;
+
+  // Samples for which the prologue's steps ran, in all runs: those of which a steady input differed from the
+  // run before on the same device.
+  int64_t prologue_samples() const;
 
   // Runs so many times with each step timed by itself (a GPU's by events, outside of its captured graph) and
   // as often without, in turns. Of several GPUs the first is timed. Error{Usage} where repeats < 1 or inputs
