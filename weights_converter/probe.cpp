@@ -82,8 +82,10 @@ Probed probe(const Network& network, const std::map<std::string, std::string>& o
   for (const std::string& n : names) {
     if (seen.used.count(n))
       r.used.push_back(n);
+    else if (expected(seen, n))
+      r.ignored.push_back(n);
     else if (stopped.empty())
-      (expected(seen, n) ? r.ignored : r.unused).push_back(n);
+      r.unused.push_back(n);
   }
   return r;
 }

@@ -7,6 +7,7 @@
 #include "apps/commands/plan_reports.h"
 #include "apps/console.h"
 #include "apps/reid/features_summary.h"
+#include "engine/model/build_graph.h"
 #include "engine/model/model_file.h"
 #include "files/json.h"
 #include "tyto/plan.h"
@@ -109,8 +110,9 @@ int inspect_safetensors(const Flags& flags, const SafetensorsFile& file) {
 int inspect_plan(const Flags& flags) {
   const Model model(flags.file);
   Context context(context_options(flags.engine));
-  const Plan plan(model, context, model.input_shapes(flags.batch),
-                  {precision_from(flags.engine.precision), {}, key_values(flags.set)});
+  const auto set = key_values(flags.set);
+  const Plan plan(model, context, input_shapes(inputs_of(model, set), flags.batch),
+                  {precision_from(flags.engine.precision), {}, set});
   const PlanReport& r = plan.report();
   if (flags.json) {
     ordered_json steps = ordered_json::array();

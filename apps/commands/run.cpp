@@ -14,6 +14,7 @@
 #include "apps/commands/key_values.h"
 #include "apps/commands/plan_reports.h"
 #include "apps/console.h"
+#include "engine/model/build_graph.h"
 #include "engine/networks/inputs.h"
 #include "files/json.h"
 #include "files/safetensors.h"
@@ -52,10 +53,10 @@ Tensor filled(const Shape& shape, int64_t value) {
 }
 
 // Numbers are noise, indices 0, tables full, images whole.
-Tensors noise_inputs(const Model& model, int batch) {
-  const InputShapes shapes = model.input_shapes(batch);
+Tensors noise_inputs(const std::vector<InputInfo>& infos, int batch) {
+  const InputShapes shapes = input_shapes(infos, batch);
   Tensors inputs;
-  for (const InputInfo& input : model.info().inputs) {
+  for (const InputInfo& input : infos) {
     const Shape& shape = shapes.at(input.name);
     if (!input.sizes_of.empty()) {
       const Shape& image = shapes.at(input.sizes_of);
@@ -153,13 +154,14 @@ int run(const Flags& flags) {
   const Model model(flags.model);
   model.verify();
   const Precision precision = precision_from(flags.engine.precision);
-  const std::vector<InputInfo>& infos = model.info().inputs;
+  const auto set = key_values(flags.set);
+  const std::vector<InputInfo> infos = inputs_of(model, set);
   const Tensors inputs =
-      flags.input.empty() ? noise_inputs(model, flags.batch) : read_inputs(flags.input, infos);
+      flags.input.empty() ? noise_inputs(infos, flags.batch) : read_inputs(flags.input, infos);
   Context context(context_options(flags.engine));
   Peaks peaks;
   if (flags.profile) peaks = context.measure_peaks(precision);  // while the device's memory is free
-  Plan plan(model, context, shapes_of(inputs), {precision, flags.outputs, key_values(flags.set)});
+  Plan plan(model, context, shapes_of(inputs), {precision, flags.outputs, set});
 
   std::optional<ProfileReport> profile;
   const int repeat = flags.profile && flags.repeat == 0 ? kProfiledRuns : flags.repeat;

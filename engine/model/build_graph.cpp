@@ -63,7 +63,7 @@ auto of_file(const Model& model, const std::map<std::string, std::string>& set, 
     given.insert(info.options.begin(), info.options.end());
     const Options options(network, given);
     const Weights weights(tensors_of(model));
-    check_inputs(info, network.inputs(weights, options));
+    check_inputs(info, network.inputs(weights, Options(network, info.options)));
     return build(network, weights, options);
   } catch (const Error& e) {
     const std::string origin = model.path().string(), what = e.what();
@@ -73,6 +73,20 @@ auto of_file(const Model& model, const std::map<std::string, std::string>& set, 
 }
 
 }  // namespace
+
+std::vector<InputInfo> inputs_of(const Model& model, const std::map<std::string, std::string>& set) {
+  if (set.empty()) return model.info().inputs;
+  return of_file(model, set, [&](const Network& network, const Weights& weights, const Options& options) {
+    std::vector<InputInfo> inputs = network.inputs(weights, options);
+    for (InputInfo& input : inputs)  // whose rule is the file's
+      if (input.is_images()) {
+        const auto it = std::ranges::find(model.info().inputs, input.name, &InputInfo::name);
+        input.preprocessing = it->preprocessing;
+        input.sample = it->sample;
+      }
+    return inputs;
+  });
+}
 
 NetworkOutputs append_network(Graph& graph, const Model& model, const Inputs& inputs,
                               const std::map<std::string, std::string>& set) {
@@ -94,7 +108,7 @@ Graph build_graph(const Model& model, const InputShapes& inputs,
                   const std::map<std::string, std::string>& set) {
   Graph graph;
   const NetworkOutputs built =
-      append_network(graph, model, declare_inputs(graph, model.info().inputs, inputs), set);
+      append_network(graph, model, declare_inputs(graph, inputs_of(model, set), inputs), set);
   for (const auto& [name, value] : built.values) graph.output(name, value);
   return graph;
 }

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "engine/graph/graph.h"
 #include "engine/networks/network.h"
@@ -13,6 +14,9 @@ namespace tyto {
 // A network that cannot be built, or is not what the model file says of it, is the file's fault, options and
 // all, so the sentence names the file. set: the network's options in place of the file's; Error{Usage} where
 // they may be to blame.
+
+// What the network takes with these options: an option may decide how many images a sample has.
+std::vector<InputInfo> inputs_of(const Model& model, const std::map<std::string, std::string>& set);
 
 // The network and no more: inputs declared, outputs named. inputs: as of Model::input_shapes(); Error{Usage}
 // and Error{Shape} as of check_input_shapes().

@@ -106,6 +106,7 @@ Network agw();
 Network ddag();
 Network hetero_center_triplet();
 Network dpan();
+Network lift_splat_shoot();
 
 // torchvision's classification rule (shorter side 256, centre crop 224) and its ImageNet statistics, and the
 // one input of networks that take it.

@@ -24,7 +24,8 @@ std::vector<Network> shipped_networks() {
           agw(),
           ddag(),
           hetero_center_triplet(),
-          dpan()};
+          dpan(),
+          lift_splat_shoot()};
 }
 
 }  // namespace tyto

@@ -158,10 +158,10 @@ std::string first_wrong_layer(const Graph& graph, Backend& judge, Backend& backe
 }
 
 // Of one sample; where an image may have any size, a small one.
-InputShapes shapes_for_test(const Model& model) {
+InputShapes shapes_for_test(const std::vector<InputInfo>& inputs) {
   constexpr int64_t kSmaller = 4;
-  InputShapes shapes = model.input_shapes(1);
-  for (const InputInfo& input : model.info().inputs) {
+  InputShapes shapes = input_shapes(inputs, 1);
+  for (const InputInfo& input : inputs) {
     if (!input.is_images() || !varies(preprocessing_from_json(input.preprocessing))) continue;
     Shape& shape = shapes.at(input.name);
     for (size_t axis : {2, 3}) shape[axis] = std::max<int64_t>(1, shape[axis] / kSmaller);
@@ -190,7 +190,7 @@ std::vector<SelfTestResult> self_test(const Model& model, Context& context, Prec
   // A score that rounds to the other side of a threshold moves every row behind it, so what is counted is not
   // compared; such operators have cases of their own above.
   std::vector<std::string> outputs;
-  Graph graph = build_graph(model, shapes_for_test(model), set);
+  Graph graph = build_graph(model, shapes_for_test(inputs_of(model, set)), set);
   for (const auto& [name, value] : graph.outputs())
     if (!graph.result(value).count && graph.result(value).elements != Elements::I32) outputs.push_back(name);
   graph = drop_dead(graph, outputs);
