@@ -160,7 +160,7 @@ int run(const Flags& flags, const ResumableOptions& declared) {
 
   Features features;
   features.provenance = provenance(flags, model, any);
-  if (!inputs.shard.empty()) features.shard = shard_of(inputs);
+  if (!inputs.shard.empty()) features.shard = shard_from(inputs.shard);
   for (const ImageFolder& f : folders) features.sets.emplace(f.set, collect(f, journal, any.matrices()));
   write_output(flags, features);
   report_skipped(flags.output + ".skipped.txt", skipped, images, "images");

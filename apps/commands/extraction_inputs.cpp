@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cstdio>
 #include <utility>
 
 #include "tyto/error.h"
@@ -82,16 +81,6 @@ NameRule name_rule(const ExtractionInputs& inputs) {
                                      : NameRule::pattern(inputs.name_pattern);
 }
 
-Shard shard_of(const ExtractionInputs& inputs) {
-  if (inputs.shard.empty()) return {};
-  char rest = 0;
-  long long index = 0, count = 1;
-  if (std::sscanf(inputs.shard.c_str(), "%lld/%lld%c", &index, &count, &rest) != 2 || count < 1 ||
-      index < 0 || index >= count)
-    refuse(fmt::format("--shard {} is not of the form i/n with 0 <= i < n", inputs.shard));
-  return {index, count};
-}
-
 std::optional<ModalityRule> modality_rule(const ExtractionInputs& inputs, const Model& model) {
   const auto refuse_model = [&](const char* why) {
     refuse(fmt::format("{} ({}) {}", model.path().string(), model.info().network, why));
@@ -115,7 +104,7 @@ std::optional<ModalityRule> modality_rule(const ExtractionInputs& inputs, const 
 
 std::vector<ImageFolder> list_folders(const ExtractionInputs& inputs,
                                       const std::optional<ModalityRule>& modalities, SkippedInputs& skipped) {
-  const Shard shard = shard_of(inputs);
+  const Shard shard = shard_from(inputs.shard);
   std::vector<ImageFolder> folders;
   if (inputs.split) {
     folders = list_regdb(inputs.root, *inputs.split, shard, skipped);

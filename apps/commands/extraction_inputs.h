@@ -29,7 +29,6 @@ void check(const ExtractionInputs& inputs);
 
 // All of these expect inputs that passed check().
 NameRule name_rule(const ExtractionInputs& inputs);
-Shard shard_of(const ExtractionInputs& inputs);
 
 // Nothing for a network that treats all images alike. Error{Usage} if it does not and nothing tells
 // modalities, or if it does and something tells them.

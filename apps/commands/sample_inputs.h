@@ -11,10 +11,10 @@
 namespace tyto::apps {
 
 struct SampleInputs {
-  std::string samples;                              // --samples FILE
-  std::string nuscenes, version = "v1.0-trainval";  // --nuscenes DIR --version
-  std::string scenes;                               // --scenes, see read_nuscenes()
-  std::vector<std::string> cameras;                 // --cameras; empty: all, of nuScenes LSS's six
+  std::string samples;               // --samples FILE
+  std::string nuscenes, version;     // --nuscenes DIR --version; empty: v1.0-trainval
+  std::string scenes;                // --scenes, see read_nuscenes()
+  std::vector<std::string> cameras;  // --cameras; empty: all, of nuScenes LSS's six
 };
 
 // --samples, --nuscenes, --version, --scenes and --cameras. The inputs must outlive the options.

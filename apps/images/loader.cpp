@@ -28,11 +28,15 @@ void append_row(Batch& batch, const Tensor& row, int64_t rows) {
   std::ranges::copy(values, batch.input.as<float>().subspan(batch.indices.size() * values.size()).begin());
 }
 
-const LoaderOptions& checked(const LoaderOptions& options) {
-  if (options.batch < 1 || options.threads < 1)
-    throw Error(ErrorKind::Usage,
-                fmt::format("batches of {} images decoded by {} threads: both must be at least 1",
-                            options.batch, options.threads));
+const LoaderOptions& checked(const LoaderOptions& options, const Preprocessing& rule) {
+  if (options.batch < 1 || options.threads < 1 || options.views < 1)
+    throw Error(
+        ErrorKind::Usage,
+        fmt::format("batches of {} samples of {} images decoded by {} threads: all must be at least 1",
+                    options.batch, options.views, options.threads));
+  if (options.views > 1 && varies(rule))
+    throw Error(ErrorKind::Unsupported,
+                "samples of several images are of one size, and this rule has it vary");
   return options;
 }
 
@@ -41,12 +45,12 @@ const LoaderOptions& checked(const LoaderOptions& options) {
 ImageLoader::ImageLoader(ImageSource& source, const Preprocessing& rule, const LoaderOptions& options)
     : source_(source),
       rule_(rule),
-      options_(checked(options)),
+      options_(checked(options, rule)),
       sizes_vary_(varies(rule)),
       groups_(options.batch, options.reorder_window),
       end_(std::numeric_limits<int64_t>::max()) {
   const int64_t expected = source_.expected().value_or(end_);
-  const int64_t slots = std::min(2 * options_.batch + options_.threads, std::max<int64_t>(expected, 1));
+  const int64_t slots = std::min(2 * rows() + options_.threads, std::max<int64_t>(expected, 1));
   if (row_values() > 0) decoded_ = Tensor(DType::F32, {slots, 3, rule_.height, rule_.width});
   slots_.resize(static_cast<size_t>(slots));
   cv::setNumThreads(0);  // images are decoded side by side; none of them needs threads of its own
@@ -152,27 +156,37 @@ std::optional<Batch> ImageLoader::next() { return sizes_vary_ ? next_of_one_size
 std::optional<Batch> ImageLoader::next_in_order() {
   if (over_) return std::nullopt;
   Batch batch{.input = empty_input()};
-  const std::span<float> rows = batch.input.as<float>();
-  const size_t size = row_values();
-  while (static_cast<int64_t>(batch.indices.size()) < options_.batch) {
+  while (!over_ && static_cast<int64_t>(batch.indices.size()) < rows()) take_sample(batch);
+  if (batch.indices.empty() && batch.skipped.empty()) return std::nullopt;
+  std::ranges::fill(batch.input.as<float>().subspan(batch.indices.size() * row_values()), 0.0f);
+  batch.all_before = taken_;
+  return batch;
+}
+
+// All of its images are taken, even behind one that cannot be read: the next sample begins after them.
+void ImageLoader::take_sample(Batch& batch) {
+  const size_t first = batch.indices.size(), size = row_values();
+  bool whole = true;
+  for (int64_t view = 0; view < options_.views; ++view) {
     const int64_t index = taken_;
-    Slot slot = take(index, rows.subspan(batch.indices.size() * size, size));
+    const size_t row = first + static_cast<size_t>(view);
+    Slot slot = take(index, batch.input.as<float>().subspan(row * size, size));
     if (slot.failed) std::rethrow_exception(slot.failed);
     over_ = slot.past_the_end;
-    if (over_) break;
-    if (slot.done_before) continue;
-    if (!slot.skipped.empty()) {
-      batch.skipped.push_back({index, slot.skipped});
-      continue;
+    if (over_) {
+      whole = false;
+      break;
     }
+    if (!slot.skipped.empty() && whole) batch.skipped.push_back({index, slot.skipped});
+    whole &= slot.skipped.empty() && !slot.done_before;
     batch.indices.push_back(index);
     if (options_.preprocess) batch.geometries.push_back(slot.geometry);
     batch.images.push_back(std::move(slot.image));
   }
-  if (batch.indices.empty() && batch.skipped.empty()) return std::nullopt;
-  std::ranges::fill(rows.subspan(batch.indices.size() * size), 0.0f);
-  batch.all_before = taken_;
-  return batch;
+  if (whole) return;
+  batch.indices.resize(first);
+  batch.images.resize(first);
+  if (options_.preprocess) batch.geometries.resize(first);
 }
 
 std::optional<Batch> ImageLoader::next_of_one_size() {
@@ -234,14 +248,14 @@ bool ImageLoader::gather(const std::vector<int64_t>& indices, Batch& batch) {
 
 Tensor ImageLoader::empty_input() {
   if (!options_.preprocess) return {};
-  if (recycled_.empty()) return Tensor(DType::F32, {options_.batch, 3, rule_.height, rule_.width});
+  if (recycled_.empty()) return Tensor(DType::F32, {rows(), 3, rule_.height, rule_.width});
   Tensor tensor = std::move(recycled_.back());
   recycled_.pop_back();
   return tensor;
 }
 
 void ImageLoader::recycle(Batch batch) {
-  if (row_values() > 0 && batch.input.shape() == Shape{options_.batch, 3, rule_.height, rule_.width})
+  if (row_values() > 0 && batch.input.shape() == Shape{rows(), 3, rule_.height, rule_.width})
     recycled_.push_back(std::move(batch.input));
 }
 

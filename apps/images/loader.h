@@ -40,6 +40,9 @@ inline constexpr int64_t kReorderWindow = int64_t{512} << 20;  // bytes of image
 
 struct LoaderOptions {
   int64_t batch = 32;
+  // Images of a sample, which stand one after another in the source and of which each has a row. Where one of
+  // them cannot be read, all are left out; it is the only one of them in Batch::skipped.
+  int64_t views = 1;
   int threads = 1;           // that decode and preprocess
   bool preprocess = true;    // else the decoded images are given, for a device that preprocesses
   bool keep_images = false;  // give the decoded images, too
@@ -48,18 +51,19 @@ struct LoaderOptions {
 
 // Every readable image once that no run before has done. What stands in a batch depends on the source alone.
 //
-// Where the network's input is of one size, in the order of the source and without gaps: rows = batch, of
-// which the last batch may fill a part. Where the rule has the size vary, a batch is of images of one network
-// size, `batch` of them or one: an image waits for others of its size until more than reorder_window bytes of
-// images have come since, itself included; then it and those that wait with it are given one by one, as all
-// that wait are at the end. What counts is what is held: the network's input and, where they are kept, the
-// pixels.
+// Where the network's input is of one size, in the order of the source and without gaps: rows = batch x
+// views, of which the last batch may fill a part. Where the rule has the size vary, a batch is of images of
+// one network size, `batch` of them or one: an image waits for others of its size until more than
+// reorder_window bytes of images have come since, itself included; then it and those that wait with it are
+// given one by one, as all that wait are at the end. What counts is what is held: the network's input and,
+// where they are kept, the pixels.
 //
 // Besides what waits, at most two batches and one image a thread are held ahead, fewer if they are large.
 // next() is for one thread.
 class ImageLoader {
  public:
-  // Starts decoding. Error{Usage} for a batch or a thread count below 1, Error{Memory}.
+  // Starts decoding. Error{Usage} for a batch, a thread count or views below 1, and for several views where
+  // sizes vary; Error{Memory}.
   // The source must outlive the loader.
   ImageLoader(ImageSource& source, const Preprocessing& rule, const LoaderOptions& options);
   ImageLoader(const ImageLoader&) = delete;
@@ -94,11 +98,13 @@ class ImageLoader {
   Slot loaded(int64_t index, Preprocessor& preprocessor);
   Slot take(int64_t index, std::span<float> row = {});
   std::optional<Batch> next_in_order();
+  void take_sample(Batch& batch);  // into its next rows
   std::optional<Batch> next_of_one_size();
   void take_one(std::vector<Skipped>& skipped);  // into its group
   bool gather(const std::vector<int64_t>& indices, Batch& batch);
   NetworkSize size_of(int64_t index, int width, int height) const;
   std::span<float> pixels(int64_t index);
+  int64_t rows() const { return options_.batch * options_.views; }  // of a batch, where sizes do not vary
   size_t row_values() const;  // 0 where nothing is preprocessed, or sizes vary
   Tensor empty_input();
 

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 #include <matio.h>
 #include <unistd.h>
-#include <zip.h>
 
 #include <limits>
 #include <memory>
 #include <utility>
 
+#include "apps/npz.h"
 #include "files/named.h"
 #include "tyto/error.h"
 
@@ -30,63 +30,19 @@ std::string array_name(SetKind kind, const Features& features, size_t matrix) {
   throw Error(ErrorKind::File, fmt::format("{}: cannot write: {}", path.string(), why));
 }
 
-// --- npz: a zip file of stored .npy files ---
-
-// https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0
-std::string npy(const char* type, const std::string& shape, const void* data, size_t bytes) {
-  constexpr size_t kAlignment = 64, kPreamble = 10;
-  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", type, shape);
-  const size_t unpadded = kPreamble + header.size() + 1;
-  header.append((unpadded + kAlignment - 1) / kAlignment * kAlignment - unpadded, ' ');
-  header += '\n';
-
-  std::string out("\x93NUMPY\x01\x00", 8);
-  out += static_cast<char>(header.size() & 0xFF);
-  out += static_cast<char>(header.size() >> 8);
-  out += header;
-  out.append(static_cast<const char*>(data), bytes);
-  return out;
-}
-
-std::string npy(const std::vector<int64_t>& values) {
-  return npy("<i8", fmt::format("{},", values.size()), values.data(), values.size() * sizeof(int64_t));
-}
-
-void write_npz(const std::filesystem::path& path, const Features& features) {
-  std::vector<std::pair<std::string, std::string>> entries;  // libzip reads them when the archive is closed
+void export_npz(const std::filesystem::path& path, const Features& features) {
+  std::vector<std::pair<std::string, Tensor>> arrays;
+  const auto numbers = [](const std::vector<int64_t>& values) {
+    return Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values);
+  };
   for (const auto& [kind, set] : features.sets) {
     const std::string prefix = prefix_of(kind);
-    for (size_t i = 0; i < set.features.size(); ++i) {
-      const Tensor& matrix = set.features[i];
-      entries.emplace_back(array_name(kind, features, i) + ".npy",
-                           npy("<f4", fmt::format("{}, {}", matrix.dim(0), matrix.dim(1)), matrix.data(),
-                               static_cast<size_t>(matrix.bytes())));
-    }
-    entries.emplace_back(prefix + "_label.npy", npy(set.ids));
-    entries.emplace_back(prefix + "_cam.npy", npy(set.cameras));
+    for (size_t i = 0; i < set.features.size(); ++i)
+      arrays.emplace_back(array_name(kind, features, i), set.features[i]);
+    arrays.emplace_back(prefix + "_label", numbers(set.ids));
+    arrays.emplace_back(prefix + "_cam", numbers(set.cameras));
   }
-  int code = 0;
-  std::unique_ptr<zip_t, decltype(&zip_discard)> archive(
-      zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code), zip_discard);
-  if (!archive) {
-    zip_error_t error;
-    zip_error_init_with_code(&error, code);
-    const std::string why = zip_error_strerror(&error);
-    zip_error_fini(&error);
-    fail(path, why);
-  }
-  constexpr zip_uint16_t kDosTime = 0, kDosDate = (1 << 5) | 1;  // 1980-01-01: equal bytes whenever written
-  for (const auto& [name, bytes] : entries) {
-    zip_source_t* source = zip_source_buffer(archive.get(), bytes.data(), bytes.size(), 0);
-    const zip_int64_t index =
-        source ? zip_file_add(archive.get(), name.c_str(), source, ZIP_FL_ENC_UTF_8) : -1;
-    if (index < 0 ||
-        zip_set_file_compression(archive.get(), static_cast<zip_uint64_t>(index), ZIP_CM_STORE, 0) != 0 ||
-        zip_file_set_dostime(archive.get(), static_cast<zip_uint64_t>(index), kDosTime, kDosDate, 0) != 0)
-      fail(path, zip_strerror(archive.get()));
-  }
-  if (zip_close(archive.get()) != 0) fail(path, zip_strerror(archive.get()));
-  (void)archive.release();  // closed; nothing is left to discard
+  write_npz(path, arrays);
 }
 
 // --- MAT v5 ---
@@ -144,7 +100,7 @@ std::vector<float> column_major(const Tensor& matrix) {
   return to;
 }
 
-void write_mat(const std::filesystem::path& path, const Features& features) {
+void export_mat(const std::filesystem::path& path, const Features& features) {
   for (const auto& [kind, set] : features.sets)
     for (size_t i = 0; i < set.features.size(); ++i)
       if (set.features[i].bytes() > std::numeric_limits<int32_t>::max())
@@ -177,9 +133,9 @@ ExportFormat export_format(const std::string& name) {
 
 void export_features(const Features& features, ExportFormat format, const std::filesystem::path& path) {
   if (format == ExportFormat::Npz) {
-    write_npz(path, features);
+    export_npz(path, features);
   } else {
-    write_mat(path, features);
+    export_mat(path, features);
   }
 }
 

@@ -10,7 +10,7 @@
 #include <limits>
 #include <span>
 
-#include "apps/reid/stable_hash.h"
+#include "apps/stable_hash.h"
 #include "files/file.h"
 
 namespace tyto::apps {

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/shard.h"
 #include "tyto/tensor.h"
 
 namespace tyto::apps {
@@ -55,11 +56,6 @@ struct Provenance {
 // What differs between two makings, "models 4ab2 and 91c0", or nothing. A plain folder's unknown identities
 // mix with those of any dataset.
 std::string difference(const Provenance& a, const Provenance& b);
-
-struct Shard {
-  int64_t index = 0, count = 1;  // `--shard index/count`, 0 <= index < count
-  bool operator==(const Shard&) const = default;
-};
 
 struct Features {
   Provenance provenance;

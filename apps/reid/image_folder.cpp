@@ -8,7 +8,6 @@
 #include <string_view>
 
 #include "apps/images/list.h"
-#include "apps/reid/stable_hash.h"
 #include "files/file.h"
 #include "files/utf8.h"
 #include "files/whole_number.h"
@@ -20,10 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxListBytes = 64 << 20;
-
-bool is_of(const Shard& shard, const std::string& name) {
-  return stable_hash(name) % static_cast<uint64_t>(shard.count) == static_cast<uint64_t>(shard.index);
-}
 
 void add(ImageFolder& folder, const fs::path& file, const std::string& name, const ImageLabel& label) {
   if (is_video_name(file))
@@ -42,7 +37,7 @@ void add_all(ImageFolder& folder, const fs::path& place, const NameRule& rule, c
   for (const fs::path& file : list_images_and_videos(place)) {
     const std::string name =
         file.lexically_relative(folder.root.empty() ? "." : folder.root).generic_string();
-    if (!is_of(shard, name)) continue;
+    if (!shard.has(name)) continue;
     try {
       add(folder, file, name, rule.label(name, folder.root));
     } catch (const Error& e) {
@@ -96,7 +91,7 @@ ImageFolder listed(SetKind set, const fs::path& root, const fs::path& list, int6
       bad(line, "is not a path, a space and a label that is a whole number");
     const std::string name(line.substr(0, space));
     if (!seen.insert(name).second) bad(line, "names an image a second time");
-    if (!is_of(shard, name)) continue;
+    if (!shard.has(name)) continue;
     try {
       add(folder, root / name, name, {*label, camera});
     } catch (const Error& e) {
