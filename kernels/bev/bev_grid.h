@@ -35,21 +35,21 @@ template <class C>
 TYTO_HOST_DEVICE inline int index_along(C p, C lower, C step, int cells, CellRounding rounding) {
   const C at = (p - lower) / step;
   const C least = rounding == CellRounding::Truncate ? C(-1) : C(0);
-  const bool inside = (rounding == CellRounding::Truncate ? at > least : at >= least) && at < C(cells);
+  const bool inside = ((at > least) | (at == C(0))) & (at < C(cells));  // without a branch
   return inside ? static_cast<int>(at) : -1;
 }
 
 // (row * columns + column) * levels + level of a point, or -1. C: in what it is computed, float or double.
 template <class C>
 TYTO_HOST_DEVICE inline int cell_of(const BevGrid& grid, const C (&p)[3]) {
-  int at[3];
-  for (int axis = 0; axis < 3; ++axis) {
-    at[axis] = index_along(p[axis], C(grid.lower[axis]), C(grid.step[axis]), grid.cells[axis], grid.rounding);
-    if (at[axis] < 0) return -1;
-  }
-  const int row = grid.axes == GridAxes::XY ? at[0] : at[1],
-            column = grid.axes == GridAxes::XY ? at[1] : at[0];
-  return (row * grid.columns() + column) * grid.levels() + at[2];
+  // Neither loops nor early returns, so that the CPU does many points side by side.
+  const CellRounding r = grid.rounding;
+  const int x = index_along(p[0], C(grid.lower[0]), C(grid.step[0]), grid.cells[0], r);
+  const int y = index_along(p[1], C(grid.lower[1]), C(grid.step[1]), grid.cells[1], r);
+  const int z = index_along(p[2], C(grid.lower[2]), C(grid.step[2]), grid.cells[2], r);
+  const bool is_xy = grid.axes == GridAxes::XY;
+  const int cell = ((is_xy ? x : y) * grid.columns() + (is_xy ? y : x)) * grid.levels() + z;
+  return (x | y | z) >= 0 ? cell : -1;
 }
 
 }  // namespace tyto::kernels

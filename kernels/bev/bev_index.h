@@ -20,10 +20,10 @@ struct BevIndexing {
   bool operator==(const BevIndexing&) const = default;
 };
 
-struct BevRun {
-  int32_t column = 0;      // (camera * bins + bin) * width + the feature map's column
-  uint16_t first_row = 0;  // of the feature map
-  uint16_t rows = 0;       // at least 1
+struct alignas(8) BevRun {  // moved whole
+  int32_t column = 0;       // (camera * bins + bin) * width + the feature map's column
+  uint16_t first_row = 0;   // of the feature map
+  uint16_t rows = 0;        // at least 1
 
   bool operator==(const BevRun&) const = default;
 };
@@ -33,8 +33,8 @@ template <class Int, class Run>
 struct BevIndexOf {
   Int* cell_starts = nullptr;  // [samples, cells + 1]: cell i has the runs cell_starts[i] .. cell_starts[i +
                                // 1]; the last is how many there are
-  Run* runs = nullptr;  // [samples, bev_run_capacity()]: by cell, within it by (column, first_row) rising;
-                        // those behind the last mean nothing
+  Run* runs = nullptr;   // [samples, bev_run_capacity()]: by cell, within it by (column, first_row) rising;
+                         // those behind the last mean nothing
   Int* cells = nullptr;  // [samples, cameras, bins, height, width]: each point's cell, -1 outside the grid:
                          // for gradients. Null: not wanted
 };

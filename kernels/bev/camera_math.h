@@ -37,9 +37,9 @@ struct Unprojection {
 
   TYTO_HOST_DEVICE void point(C u, C v, C depth, C (&out)[3]) const {
     const C x = u * depth, y = v * depth;
-    for (int axis = 0; axis < 3; ++axis)
-      out[axis] =
-          linear[3 * axis] * x + linear[3 * axis + 1] * y + linear[3 * axis + 2] * depth + offset[axis];
+    out[0] = linear[0] * x + linear[1] * y + linear[2] * depth + offset[0];
+    out[1] = linear[3] * x + linear[4] * y + linear[5] * depth + offset[1];
+    out[2] = linear[6] * x + linear[7] * y + linear[8] * depth + offset[2];
   }
 };
 
