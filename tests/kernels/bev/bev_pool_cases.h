@@ -204,16 +204,15 @@ template <class Run>
 void takes_every_layout(const Run& run) {
   for (const DepthBins bins : {DepthBins::First, DepthBins::Last})
     for (const Layout layout : {Layout::ChannelsLast, Layout::ChannelsFirst})
-      for (const int levels : {1, 3})
-        for (const int64_t padding : {0, 3, 8}) {
-          Case c = random_case(frustum_of(5, 9, 7), grid_of(9, 17, levels), 2, 2, 16);
-          c.bins = bins;
-          c.layout = layout;
-          c.depth_padding = bins == DepthBins::Last ? padding : 0;
-          c.feature_padding = padding;
-          c.offset = padding == 3;
-          checked_in_all_types(run, c);
-        }
+      for (const int64_t padding : {0, 3, 8}) {
+        Case c = random_case(frustum_of(5, 9, 7), grid_of(9, 17, padding == 3 ? 1 : 3), 2, 2, 16);
+        c.bins = bins;
+        c.layout = layout;
+        c.depth_padding = bins == DepthBins::Last ? padding : 0;
+        c.feature_padding = padding;
+        c.offset = padding == 3;
+        checked_in_all_types(run, c);
+      }
 }
 
 // Of more bins and rows than lanes, and of one.

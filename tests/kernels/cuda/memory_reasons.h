@@ -26,6 +26,10 @@ inline constexpr auto kMemoryReasons = std::to_array<MemoryReason>({
      "n^2 measures"},
     {"triplet_totals_kernel", "as anchor_totals_kernel"},
     {"multibox_value_kernel", "as anchor_totals_kernel"},
+    {"bev_pool_kernel",
+     "lanes read the logits of a run's rows, a map's width apart; L1 keeps their sectors for the next bins, "
+     "whose runs "
+     "lie in cells beside"},
     {"take_rows_kernel", "lanes count keys in the bins on which the digits of losses fall"},
     {"merge_tiles_kernel",
      "each thread bisects the other tiles' sorted keys, and neighbours part on the way"},
