@@ -11,6 +11,7 @@
 #include "kernels/bev/bev_index.h"
 #include "kernels/bev/camera_math.h"
 #include "kernels/common/block_scan.cuh"
+#include "kernels/common/elements.cuh"
 #include "kernels/common/launch.h"
 #include "kernels/common/radix_sort.cuh"
 #include "kernels/common/workspace.h"
@@ -68,9 +69,11 @@ __global__ void __launch_bounds__(kColumns)
                          Unprojection<C>* __restrict__ cameras) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kColumns + threadIdx.x;
   if (i >= in.samples * in.cameras || !is_wanted(changed, i / in.cameras)) return;
-  cameras[i] =
+  const Unprojection<C> m =
       unprojection_of<M, C>(in.intrinsics + 9 * i, in.camera_to_grid + 16 * i,
                             in.image_augmentation != nullptr ? in.image_augmentation + 9 * i : nullptr);
+  for (int k = 0; k < 9; ++k) cameras[i].linear[k] = m.linear[k];
+  for (int k = 0; k < 3; ++k) cameras[i].offset[k] = m.offset[k];
 }
 
 // Stages the run number r of a column at r * columns + column.
@@ -104,7 +107,8 @@ __global__ void __launch_bounds__(kColumns)
       if (before >= 0) {
         const int64_t at = sample * s.capacity + static_cast<int64_t>(count++) * s.columns + column;
         staged.keys[at] = static_cast<uint32_t>(before);
-        staged.values[at] = {column, static_cast<uint16_t>(first_row), static_cast<uint16_t>(y - first_row)};
+        const BevRun run = {column, static_cast<uint16_t>(first_row), static_cast<uint16_t>(y - first_row)};
+        copy_pack(run, staged.values[at]);
       }
       first_row = y;
       before = cell;
@@ -145,7 +149,7 @@ __global__ void __launch_bounds__(kColumns)
     const int64_t first = sample * s.capacity;
     const int64_t from = first + static_cast<int64_t>(i - first_of[of]) * s.columns + block * kColumns + of;
     listed.keys[first + before + i] = staged.keys[from];
-    listed.values[first + before + i] = staged.values[from];
+    copy_pack(staged.values[from], listed.values[first + before + i]);
   }
   if (is_last) run_counts[sample] = before + runs.total;
 }

@@ -16,6 +16,7 @@
 
 #include "kernels/common/block_scan.cuh"
 #include "kernels/common/cuda.h"
+#include "kernels/common/elements.cuh"
 #include "kernels/common/launch.h"
 #include "kernels/common/reduce.cuh"
 #include "kernels/common/stream.h"
@@ -25,7 +26,7 @@ namespace tyto::kernels {
 template <class Value>
 struct KeyedLists {
   uint32_t* keys;  // [lists, capacity]
-  Value* values;   // [lists, capacity]
+  Value* values;   // [lists, capacity], each moved whole
 };
 
 namespace radix {
@@ -121,7 +122,7 @@ __global__ void __launch_bounds__(kBlock)
     if (i >= count) continue;
     const int64_t place = list * capacity + of_warp[digit.of(key[round])] + rank[round];
     to.keys[place] = key[round];
-    to.values[place] = from.values[list * capacity + i];
+    copy_pack(from.values[list * capacity + i], to.values[place]);
   }
 }
 

@@ -30,6 +30,12 @@ inline constexpr auto kMemoryReasons = std::to_array<MemoryReason>({
      "lanes read the logits of a run's rows, a map's width apart; L1 keeps their sectors for the next bins, "
      "whose runs "
      "lie in cells beside"},
+    {"fuse_matrices_kernel", "as anchor_totals_kernel; a thread a camera beside thousands of points"},
+    {"list_runs_kernel",
+     "a column's runs were staged a row of columns apart, which writes them side by side"},
+    {"find_cells_kernel", "as merge_tiles_kernel"},
+    {"count_digits_kernel", "lanes count keys in the bins on which their digits fall"},
+    {"place_entries_kernel", "as count_digits_kernel; an entry's place is what its digit says"},
     {"take_rows_kernel", "lanes count keys in the bins on which the digits of losses fall"},
     {"merge_tiles_kernel",
      "each thread bisects the other tiles' sorted keys, and neighbours part on the way"},
