@@ -1,5 +1,5 @@
-// What a cell's runs are summed from on the CPU: both maps packed so that a run, which is vertical, lies in
-// one piece of either.
+// What a tile of cells takes from one column of a camera's pixels, on the CPU. Bins of the column that fall
+// into the tile read the same features.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,23 @@
 
 namespace tyto::kernels {
 
+struct BevTileRun {
+  int32_t column;  // camera * width + the feature map's column
+  int32_t bin;     // camera * bins + bin
+  int32_t cell;    // of the tile
+  uint16_t first_row, rows;
+};
+
 // C: float or double.
 template <class C>
-struct PackedMaps {
-  const C* weights = nullptr;   // [cameras, width, bins, height]
-  const C* features = nullptr;  // [cameras, width, height, channels]
-  int64_t channels = 0;         // a multiple of kBevChannels; those behind the map's are 0
-  int32_t bins = 0, height = 0, width = 0;
-  double per_bin = 0, per_column = 0;  // 1 / bins, 1 / width
+struct BevTileColumn {
+  const C* weights = nullptr;   // [height, weight_stride]: of a pixel's bins
+  const C* features = nullptr;  // [height, channels], aligned to 64 bytes
+  int64_t weight_stride = 0;
+  int64_t channels = 0;   // a multiple of kBevChannels
+  int32_t first_bin = 0;  // camera * bins
+  const BevTileRun* runs = nullptr;
+  int64_t count = 0;  // of runs
 };
 
 inline constexpr int64_t kBevChannels = 16;
@@ -24,10 +33,15 @@ inline constexpr int64_t kBevChannels = 16;
 template <class C>
 struct BevPoolLevel {
   const char* name;
-  // to[channels] = factor * the sum over the runs' points of weight * feature.
-  void (*sum)(const PackedMaps<C>&, const BevRun* runs, int64_t count, C factor, C* to);
-  // to[channels] = the largest, or the first NaN; winners[channels]: the point that it is of.
-  void (*largest)(const PackedMaps<C>&, const BevRun* runs, int64_t count, C* to, int32_t* winners);
+  // Of a pixel's bins, aligned to 64 bytes, in place. width: a multiple of kBevChannels; those behind the
+  // last bin hold -infinity. A NaN, and nothing but -infinity, make all NaN. Null of double.
+  void (*softmax)(C* bins, int64_t width);
+  // Adds each run's weight * feature to its cell. cells: [cells, channels], aligned to 64 bytes.
+  void (*sum)(const BevTileColumn<C>&, C* cells);
+  // Takes the larger of them and what the cell has, or the first NaN, or of equal ones the first.
+  // orders   [count]: of each run's first point among the sample's points; the run's others follow it
+  // winners  [cells, channels]: the orders of those taken, -1 before any
+  void (*largest)(const BevTileColumn<C>&, const int32_t* orders, C* cells, int32_t* winners);
 };
 
 // The levels that this CPU has, the best last; returns how many.

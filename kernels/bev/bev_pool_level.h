@@ -11,65 +11,92 @@ constexpr int kVectors = TYTO_VECTORS;
 template <class C>
 struct Of {
   static constexpr int64_t kLanes = TYTO_BYTES / sizeof(C);
-  typedef C Vector __attribute__((vector_size(TYTO_BYTES), may_alias));  // packed rows are aligned
-  typedef C AnyVector __attribute__((vector_size(TYTO_BYTES), aligned(alignof(C)), may_alias));
+  typedef C Vector __attribute__((vector_size(TYTO_BYTES), may_alias));
 };
 
 template <class C>
-struct Run {
-  const C* weights;
-  const C* features;
-  int64_t rows;
-  int32_t first_point;  // in BevIndex::cells; rows lie `width` apart
-};
-
-// Quotients by a product: n / d is at least 1 / 2d away from the next integer for n + 1/2.
+const C* weights_of(const BevTileColumn<C>& column, const BevTileRun& run) {
+  return column.weights + run.first_row * column.weight_stride + run.bin - column.first_bin;
+}
 template <class C>
-[[gnu::always_inline]] inline Run<C> find(const PackedMaps<C>& m, const BevRun& run) {
-  const auto depth = static_cast<int32_t>((run.column + 0.5) * m.per_column);  // camera * bins + bin
-  const auto camera = static_cast<int32_t>((depth + 0.5) * m.per_bin);
-  const int32_t column = run.column - depth * m.width, bin = depth - camera * m.bins;
-  const int64_t panel = int64_t{camera} * m.width + column;
-  return {m.weights + (panel * m.bins + bin) * m.height + run.first_row,
-          m.features + (panel * m.height + run.first_row) * m.channels, run.rows,
-          (depth * m.height + run.first_row) * m.width + column};
+const C* features_of(const BevTileColumn<C>& column, const BevTileRun& run) {
+  return column.features + run.first_row * column.channels;
 }
 
-// Vectors x Chains registers of sums; rows of a run take chains in turn, for a sum waits for the one before.
+using Floats = Of<float>::Vector;
+typedef int32_t Ints __attribute__((vector_size(TYTO_BYTES)));
+
+// e^x of x <= 0, as exponential() has it; 0 below -87.
+[[gnu::always_inline]] inline Floats power(Floats x) {
+  constexpr float kLow = -87.0f, kLog2E = 1.44269504f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
+  constexpr float kToNearest = 12582912.0f;  // 1.5 * 2^23: a sum with it has no bits behind the point
+  const Floats shifted = x * kLog2E + kToNearest, n = shifted - kToNearest;
+  const Floats r = (x - n * kLn2High) - n * kLn2Low;
+  Floats p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  constexpr int kExponentBias = 127, kMantissaBits = 23;
+  const Ints exponent = (reinterpret_cast<Ints>(shifted) + kExponentBias) << kMantissaBits;
+  return x < kLow ? Floats{} : p * reinterpret_cast<Floats>(exponent);
+}
+
+void softmax_of_floats(float* bins, int64_t width) {
+  constexpr int64_t kLanes = Of<float>::kLanes;
+  Floats* v = reinterpret_cast<Floats*>(bins);
+  const int64_t vectors = width / kLanes;
+  Floats largest = v[0], sum = {};
+  for (int64_t k = 1; k < vectors; ++k) largest = v[k] > largest ? v[k] : largest;
+  float most = largest[0], total = 0;
+  for (int64_t l = 1; l < kLanes; ++l) most = largest[l] > most ? largest[l] : most;
+  for (int64_t k = 0; k < vectors; ++k) sum += v[k] = power(v[k] - most);
+  for (int64_t l = 0; l < kLanes; ++l) total += sum[l];
+  const float by = 1 / total;
+  for (int64_t k = 0; k < vectors; ++k) v[k] *= by;
+}
+
+// Vectors x Chains registers of sums, of the channels from `first` on. Rows of a run take chains in turn, for
+// a sum waits for the one before.
 template <class C, int Vectors, int Chains>
-void sum_channels(const PackedMaps<C>& m, const BevRun* runs, int64_t count, int64_t first, C factor, C* to) {
+void sum_channels(const BevTileColumn<C>& column, int64_t first, C* cells) {
   using Vector = typename Of<C>::Vector;
-  constexpr int64_t kLanes = Of<C>::kLanes;
-  Vector sum[Chains][Vectors] = {};
-  for (int64_t r = 0; r < count; ++r) {
-    const Run<C> run = find(m, runs[r]);
-    const C* feature = run.features + first;
+  for (int64_t r = 0; r < column.count; ++r) {
+    const BevTileRun& run = column.runs[r];
+    const C *weight = weights_of(column, run), *feature = features_of(column, run) + first;
+    Vector* to = reinterpret_cast<Vector*>(cells + run.cell * column.channels + first);
+    Vector sum[Chains][Vectors] = {};
+#pragma GCC unroll 16
+    for (int v = 0; v < Vectors; ++v) sum[0][v] = to[v];
     int64_t i = 0;
     for (; i + Chains <= run.rows; i += Chains)
 #pragma GCC unroll 4
-      for (int chain = 0; chain < Chains; ++chain, feature += m.channels) {
-        const C weight = run.weights[i + chain];
+      for (int chain = 0; chain < Chains; ++chain) {
 #pragma GCC unroll 16
         for (int v = 0; v < Vectors; ++v)
-          sum[chain][v] += weight * reinterpret_cast<const Vector*>(feature)[v];
+          sum[chain][v] += *weight * reinterpret_cast<const Vector*>(feature)[v];
+        weight += column.weight_stride;
+        feature += column.channels;
       }
-    for (; i < run.rows; ++i, feature += m.channels) {
-      const C weight = run.weights[i];
+    for (; i < run.rows; ++i) {
 #pragma GCC unroll 16
-      for (int v = 0; v < Vectors; ++v) sum[0][v] += weight * reinterpret_cast<const Vector*>(feature)[v];
+      for (int v = 0; v < Vectors; ++v) sum[0][v] += *weight * reinterpret_cast<const Vector*>(feature)[v];
+      weight += column.weight_stride;
+      feature += column.channels;
     }
-  }
 #pragma GCC unroll 16
-  for (int v = 0; v < Vectors; ++v) {
-    Vector all = sum[0][v];
+    for (int v = 0; v < Vectors; ++v) {
+      Vector all = sum[0][v];
 #pragma GCC unroll 4
-    for (int chain = 1; chain < Chains; ++chain) all += sum[chain][v];
-    *reinterpret_cast<typename Of<C>::AnyVector*>(to + first + v * kLanes) = factor * all;
+      for (int chain = 1; chain < Chains; ++chain) all += sum[chain][v];
+      to[v] = all;
+    }
   }
 }
 
 template <class C>
-using Sum = void (*)(const PackedMaps<C>&, const BevRun*, int64_t, int64_t, C, C*);
+using Sum = void (*)(const BevTileColumn<C>&, int64_t, C*);
 
 template <class C>
 struct Sums {
@@ -87,37 +114,33 @@ template <class C>
 constexpr Sums<C> kSums;
 
 template <class C>
-void sum_runs(const PackedMaps<C>& m, const BevRun* runs, int64_t count, C factor, C* to) {
+void sum_column(const BevTileColumn<C>& column, C* cells) {
   constexpr int64_t kLanes = Of<C>::kLanes;
-  const int64_t vectors = m.channels / kLanes, passes = (vectors + kVectors - 1) / kVectors;
+  const int64_t vectors = column.channels / kLanes, passes = (vectors + kVectors - 1) / kVectors;
   for (int64_t pass = 0; pass < passes; ++pass) {  // as equal as they can be
     const int64_t first = vectors * pass / passes, end = vectors * (pass + 1) / passes;
-    kSums<C>.of[end - first - 1](m, runs, count, first * kLanes, factor, to);
+    kSums<C>.of[end - first - 1](column, first * kLanes, cells);
   }
 }
 
 template <class C>
-void largest_of_runs(const PackedMaps<C>& m, const BevRun* runs, int64_t count, C* to, int32_t* winners) {
-  for (int64_t first = 0; first < m.channels; first += kBevChannels) {
-    C best[kBevChannels];
-    int32_t won[kBevChannels];
-    for (int64_t l = 0; l < kBevChannels; ++l) won[l] = -1;
-    for (int64_t r = 0; r < count; ++r) {
-      const Run<C> run = find(m, runs[r]);
-      for (int64_t i = 0; i < run.rows; ++i) {
-        const C* feature = run.features + i * m.channels + first;
-        const int32_t point = run.first_point + static_cast<int32_t>(i) * m.width;
-        for (int64_t l = 0; l < kBevChannels; ++l) {
-          const C v = run.weights[i] * feature[l];
-          const bool wins = won[l] < 0 || v > best[l] || (v != v && best[l] == best[l]);
-          best[l] = wins ? v : best[l];
-          won[l] = wins ? point : won[l];
-        }
+void largest_of_column(const BevTileColumn<C>& column, const int32_t* orders, C* cells, int32_t* winners) {
+  for (int64_t r = 0; r < column.count; ++r) {
+    const BevTileRun& run = column.runs[r];
+    C* best = cells + run.cell * column.channels;
+    int32_t* won = winners + run.cell * column.channels;
+    for (int32_t i = 0; i < run.rows; ++i) {
+      const C weight = weights_of(column, run)[i * column.weight_stride];
+      const C* feature = features_of(column, run) + i * column.channels;
+      const int32_t order = orders[r] + i;
+      for (int64_t c = 0; c < column.channels; ++c) {
+        const C v = weight * feature[c];
+        const bool nan = v != v, had_nan = best[c] != best[c];
+        const bool larger = v > best[c] || (nan && !had_nan), equal = v == best[c] || (nan && had_nan);
+        const bool wins = won[c] < 0 || larger || (equal && order < won[c]);
+        best[c] = wins ? v : best[c];
+        won[c] = wins ? order : won[c];
       }
-    }
-    for (int64_t l = 0; l < kBevChannels; ++l) {
-      to[first + l] = best[l];
-      winners[first + l] = won[l];
     }
   }
 }
@@ -126,7 +149,9 @@ void largest_of_runs(const PackedMaps<C>& m, const BevRun* runs, int64_t count, 
 
 extern const BevPoolLevel<float> kBevPoolFloat;
 extern const BevPoolLevel<double> kBevPoolDouble;
-const BevPoolLevel<float> kBevPoolFloat = {TYTO_NAME, sum_runs<float>, largest_of_runs<float>};
-const BevPoolLevel<double> kBevPoolDouble = {TYTO_NAME, sum_runs<double>, largest_of_runs<double>};
+const BevPoolLevel<float> kBevPoolFloat = {TYTO_NAME, softmax_of_floats, sum_column<float>,
+                                           largest_of_column<float>};
+const BevPoolLevel<double> kBevPoolDouble = {TYTO_NAME, nullptr, sum_column<double>,
+                                             largest_of_column<double>};
 
 }  // namespace tyto::kernels::TYTO_LEVEL

@@ -79,54 +79,81 @@ TEST(BevPool, OfTheRigEqualsTheReference) {
 }
 
 template <class C>
-void compare_levels() {
-  Case c = small_case(208);  // more vectors than any level has registers for
-  c.pool.logits = false;
-  const auto index = bev_reference::index_of(c.cells, c.pool.frustum, c.pool.grid, 2, 2);
-  const auto want = bev_reference::pooled<C>(c.maps, c.pool, c.cells);
-  // By columns, of the first sample.
-  const Frustum& f = c.pool.frustum;
-  const int64_t pixels = 2 * f.height * f.width;
-  constexpr int64_t kAligned = 64 / sizeof(C);
-  std::vector<C> weights, memory(static_cast<size_t>(pixels * c.maps.channels + kAligned));
-  C* features = memory.data() + kAligned - reinterpret_cast<uintptr_t>(memory.data()) / sizeof(C) % kAligned;
-  C* to = features;
-  for (int64_t i = 0; i < pixels; ++i) {
-    const int64_t row = i % f.height, column = i / f.height % f.width, image = i / f.height / f.width;
-    const int64_t pixel = (image * f.height + row) * f.width + column;
-    for (int64_t channel = 0; channel < c.maps.channels; ++channel)
-      *to++ = static_cast<C>(c.maps.features[static_cast<size_t>(pixel * c.maps.channels + channel)]);
-  }
-  for (int64_t i = 0; i < 2 * f.points(); ++i) {
-    const int64_t row = i % f.height, bin = i / f.height % f.bins, column = i / f.height / f.bins % f.width,
-                  image = i / f.height / f.bins / f.width;
-    weights.push_back(static_cast<C>(
-        c.maps.depth[static_cast<size_t>(((image * f.height + row) * f.width + column) * f.bins + bin)]));
-  }
-  const PackedMaps<C> maps = {weights.data(), features, c.maps.channels, f.bins,
-                              f.height,       f.width,  1.0 / f.bins,    1.0 / f.width};
-  BevPoolLevel<C> levels[3];
-  const int count = bev_pool_levels(levels);
-  ASSERT_GE(count, 1);
-  alignas(64) C got[208];
-  for (int level = 0; level < count; ++level) {
-    SCOPED_TRACE(levels[level].name);
-    for (int64_t cell = 0; cell < c.pool.grid.size(); ++cell) {
-      const int64_t first = index.cell_starts[static_cast<size_t>(cell)];
-      levels[level].sum(maps, &index.runs[static_cast<size_t>(first)],
-                        index.cell_starts[static_cast<size_t>(cell + 1)] - first, C(1), got);
-      for (int64_t channel = 0; channel < 208; ++channel) {
-        const auto at = static_cast<size_t>(cell * 208 + channel);
-        // Inputs are rounded to C here.
-        ASSERT_NEAR(got[channel], want.out[at], 2 * want.error[at]) << cell << " " << channel;
-      }
-    }
-  }
+C* aligned(std::vector<C>& memory, int64_t size) {
+  memory.resize(static_cast<size_t>(size) + 64 / sizeof(C));
+  const auto past = reinterpret_cast<uintptr_t>(memory.data()) % 64;
+  return memory.data() + (64 - past) / sizeof(C);
 }
 
-TEST(BevPool, EveryLevelOfInstructionsEqualsTheReference) {
-  compare_levels<float>();
-  compare_levels<double>();
+// One column of pixels, and runs of it that go to two cells in turn.
+template <class C>
+void compare_sums(const BevPoolLevel<C>& level, int64_t channels) {
+  SCOPED_TRACE(::testing::Message() << level.name << ", " << channels << " channels");
+  constexpr int64_t kHeight = 9, kStride = 16;
+  constexpr double kUnit = std::is_same_v<C, double> ? 0x1p-53 : 0x1p-24;
+  std::vector<C> weights(kHeight * kStride), of_features, of_cells;
+  C *features = aligned(of_features, kHeight * channels), *cells = aligned(of_cells, 2 * channels);
+  std::mt19937 random(1);
+  std::normal_distribution<double> normal;
+  for (C& v : weights) v = static_cast<C>(normal(random));
+  for (int64_t i = 0; i < kHeight * channels; ++i) features[i] = static_cast<C>(normal(random));
+  std::fill_n(cells, 2 * channels, C(1));
+  std::vector<BevTileRun> runs;
+  for (int32_t bin = 0; bin < 7; ++bin)
+    for (uint16_t first = 0; first < kHeight; first = static_cast<uint16_t>(first + bin + 1))
+      runs.push_back({0, 70 + bin, static_cast<int32_t>(runs.size() % 2), first,
+                      static_cast<uint16_t>(std::min<int>(bin + 1, kHeight - first))});
+  level.sum({weights.data(), features, kStride, channels, 70, runs.data(), static_cast<int64_t>(runs.size())},
+            cells);
+  for (int32_t cell = 0; cell < 2; ++cell)
+    for (int64_t c = 0; c < channels; ++c) {
+      double sum = 1, magnitude = 1, points = 0;
+      for (const BevTileRun& run : runs)
+        for (int64_t row = run.first_row; run.cell == cell && row < run.first_row + run.rows;
+             ++row, ++points) {
+          const double v = double{weights[static_cast<size_t>(row * kStride + run.bin - 70)]} *
+                           double{features[row * channels + c]};
+          sum += v;
+          magnitude += std::abs(v);
+        }
+      ASSERT_NEAR(cells[cell * channels + c], sum, 1.01 * (points + 2) * kUnit * magnitude)
+          << cell << " " << c;
+    }
+}
+
+TEST(BevPool, EveryLevelOfInstructionsSums) {
+  BevPoolLevel<float> floats[3];
+  BevPoolLevel<double> doubles[3];
+  const int count = bev_pool_levels(floats);
+  ASSERT_GE(count, 1);
+  ASSERT_EQ(bev_pool_levels(doubles), count);
+  for (int level = 0; level < count; ++level)
+    for (const int64_t channels : {16, 48, 64, 80, 96, 208}) {  // the last fits no level's registers
+      compare_sums(floats[level], channels);
+      compare_sums(doubles[level], channels);
+    }
+}
+
+TEST(BevPool, EveryLevelOfInstructionsTakesTheSoftmax) {
+  BevPoolLevel<float> levels[3];
+  const int count = bev_pool_levels(levels);
+  for (int level = 0; level < count; ++level) {
+    SCOPED_TRACE(levels[level].name);
+    std::vector<float> memory;
+    float* bins = aligned(memory, 48);
+    double given[48], sum = 0;
+    for (int k = 0; k < 48; ++k) {
+      given[k] = k < 41 ? -0.37 * (k * 29 % 41) - (k == 3 ? 200 : 0) : -kInfinity;
+      bins[k] = static_cast<float>(given[k]);
+      given[k] = bins[k];
+      sum += std::exp(given[k]);  // the largest is 0
+    }
+    levels[level].softmax(bins, 48);
+    for (int k = 0; k < 48; ++k) {
+      const double e = std::exp(given[k]) / sum, roundings = 11 + 48 - 4.5 * std::max(given[k], -20.0);
+      EXPECT_NEAR(bins[k], e, roundings * 0x1p-24 * e + 0x1p-125) << k;
+    }
+  }
 }
 
 }  // namespace
