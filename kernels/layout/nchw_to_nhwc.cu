@@ -3,7 +3,7 @@
 // An image's 3 or 4 planes become 4 channels a pixel by one thread, which reads the planes beside its
 // neighbours and writes the pixel at once. More channels are transposed through tiles of shared memory. Both
 // sides are coalesced; bound by memory.
-#include "kernels/common/elements.cuh"
+#include "kernels/common/computed.cuh"
 #include "kernels/common/launch.h"
 #include "kernels/layout/nchw_to_nhwc.h"
 #include "kernels/layout/tile.cuh"
@@ -31,7 +31,8 @@ template <class From, class To>
 __global__ void __launch_bounds__(kTile* kTileRows)
     nchw_to_nhwc_kernel(const From* __restrict__ planes, int channels, int out_channels, int area,
                         To* __restrict__ out) {
-  TYTO_SHARED_ARRAY(float, tile, kTileWords);
+  using C = Computed<From>;
+  TYTO_SHARED_ARRAY(C, tile, kTileWords);
   const TilePosition position = position_of_tile(out_channels, area);
   const int column = threadIdx.x, pixel = position.pixel + column;
 #pragma unroll
@@ -39,7 +40,7 @@ __global__ void __launch_bounds__(kTile* kTileRows)
     const int c = position.channel + row;
     if (pixel < area)
       tile[row * (kTile + 1) + column] =
-          c < channels ? as_float(planes[(position.image * channels + c) * area + pixel]) : 0.0f;
+          c < channels ? computed(planes[(position.image * channels + c) * area + pixel]) : C(0);
   }
   __syncthreads();
   const int c = position.channel + column;
@@ -47,7 +48,7 @@ __global__ void __launch_bounds__(kTile* kTileRows)
   for (int row = threadIdx.y; row < kTile; row += kTileRows) {
     const int p = position.pixel + row;
     if (c < out_channels && p < area)
-      out[(position.image * area + p) * out_channels + c] = from_float<To>(tile[column * (kTile + 1) + row]);
+      out[(position.image * area + p) * out_channels + c] = rounded_to<To>(tile[column * (kTile + 1) + row]);
   }
 }
 
@@ -57,16 +58,17 @@ template <class From, class To>
 void nchw_to_nhwc(const From* planes, int64_t channels, Nhwc<To> out, Stream stream) {
   if (checked_int(out.elements(), "an image batch") == 0) return;
   const int n = static_cast<int>(out.n), area = static_cast<int>(out.height * out.width);
-  if (out.channels == kFew && packable<kFew>(out.channels, out.data))
-    launch<interleave_kernel<From, To>>(
-        {.grid = blocks_for(out.pixels(), kBlock), .block = kBlock, .stream = stream}, planes,
-        static_cast<int>(channels), n, area, out.data);
-  else
-    launch<nchw_to_nhwc_kernel<From, To>>(cover_tiles(n, out.channels, area, stream), planes,
-                                          static_cast<int>(channels), static_cast<int>(out.channels), area,
-                                          out.data);
+  if constexpr (!std::is_same_v<To, double>)
+    if (out.channels == kFew && packable<kFew>(out.channels, out.data))
+      return launch<interleave_kernel<From, To>>(
+          {.grid = blocks_for(out.pixels(), kBlock), .block = kBlock, .stream = stream}, planes,
+          static_cast<int>(channels), n, area, out.data);
+  launch<nchw_to_nhwc_kernel<From, To>>(cover_tiles(n, out.channels, area, stream), planes,
+                                        static_cast<int>(channels), static_cast<int>(out.channels), area,
+                                        out.data);
 }
 
+template void nchw_to_nhwc<double, double>(const double*, int64_t, Nhwc<double>, Stream);
 template void nchw_to_nhwc<float, float>(const float*, int64_t, Nhwc<float>, Stream);
 template void nchw_to_nhwc<float, Half>(const float*, int64_t, Nhwc<Half>, Stream);
 template void nchw_to_nhwc<float, BFloat16>(const float*, int64_t, Nhwc<BFloat16>, Stream);

@@ -7,7 +7,8 @@
 
 namespace tyto::kernels {
 
-// Exists for To in float, Half and BFloat16, with From = To or float, rounded to nearest even.
+// Exists for To in float, Half and BFloat16, with From = To or float, rounded to nearest even, and for double
+// from double.
 // planes  [out.n, channels, out.height, out.width]
 // out     out.channels >= channels; those from `channels` on become 0 (cuDNN likes an image's 3 channels
 // padded to 4) out.elements() < 2^31, else DeviceError.

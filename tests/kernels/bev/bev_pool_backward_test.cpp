@@ -9,6 +9,8 @@ namespace {
 struct OnCpu {
   int64_t block = 0;  // of the gradient; 0: as the case says
 
+  static Frustum small_frustum() { return frustum_of(5, 17, 7); }
+
   template <class T>
   Gradients of(const Problem& p) const {
     const Case& c = p.c;
@@ -58,11 +60,11 @@ TEST(BevPoolBackward, ASampleDoesNotDependOnOthers) { a_sample_does_not_depend_o
 // Also where the last block is not full.
 TEST(BevPoolBackward, ReadsTheBlocksOfOneDnn) {
   for (const int64_t block : {8, 16})
-    for (const int64_t channels : {16, 20}) agrees_in_all_types(OnCpu{block}, small_case(channels));
+    for (const int64_t channels : {16, 20}) agrees_in_all_types(OnCpu{block}, small_case(OnCpu{}, channels));
 }
 
 TEST(BevPoolBackward, HasTheSameBitsOnAnyNumberOfThreads) {
-  const Problem p = problem_of<float>(small_case(24));
+  const Problem p = problem_of<float>(small_case(OnCpu{}, 24));
   const int threads = omp_get_max_threads();
   omp_set_num_threads(1);
   const Gradients one = OnCpu{}.of<float>(p);
