@@ -121,6 +121,7 @@ int inspect_plan(const Flags& flags) {
                                   {"activation_bytes", r.activation_bytes},
                                   {"activation_bound", r.activation_bound},
                                   {"workspace_bytes", r.workspace_bytes},
+                                  {"prologue_bytes", r.prologue_bytes},
                                   {"weight_bytes", r.weight_bytes}}));
     return kDone;
   }
@@ -130,6 +131,11 @@ int inspect_plan(const Flags& flags) {
     const auto& s = r.steps[i];
     fmt::print("{:4} {:36} {:22} {:26} {:10} {}\n", i, s.name, s.operation, s.algorithm, s.layout,
                s.shape.str());
+    if (s.prologue && (i + 1 == r.steps.size() || !r.steps[i + 1].prologue))
+      fmt::print(
+          "     so far the prologue, which runs when calibrations (steady inputs) change; its results "
+          "take {:.1f} MiB\n",
+          static_cast<double>(r.prologue_bytes) / kMiB);
   }
   fmt::print(
       "activations {:.1f} MiB ({:.2f}x the least possible), workspace {:.1f} MiB, weights {:.1f} MiB\n",

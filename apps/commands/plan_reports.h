@@ -10,8 +10,8 @@ namespace tyto::apps {
 
 nlohmann::ordered_json step_json(const PlanReport::Step& step);
 
-// A profile beside the plan and the device that it is of. A share is of the whole run; with `outside_share`
-// they sum to 1.
+// A profile beside the plan and the device that it is of. A share is of the whole run, which is
+// one without the prologue; with `outside_share` they sum to 1.
 struct ProfileReport {
   const PlanReport& plan;
   PlanProfile profile;
@@ -21,6 +21,7 @@ struct ProfileReport {
   std::string table() const;
 
  private:
+  double steps_ms(bool prologue) const;
   double total_ms() const;
 };
 

@@ -368,7 +368,8 @@ std::vector<OperatorCase> operator_cases() {
        }},
       {"rows permuted, joined, cut and repeated", {2, 5, 12}, 1, 1, {{"token", {1, 1, 12}}}, rows_moved},
   };
-  for (OperatorCase& detects : detection_cases()) cases.push_back(std::move(detects));
+  for (auto* more : {detection_cases, bev_cases})
+    for (OperatorCase& c : more()) cases.push_back(std::move(c));
   return cases;
 }
 

@@ -29,5 +29,6 @@ std::map<std::string, Tensor> noise_for(const Graph& graph);
 
 std::vector<OperatorCase> operator_cases();   // all
 std::vector<OperatorCase> detection_cases();  // of them, those of detectors' heads
+std::vector<OperatorCase> bev_cases();        // and those of maps seen from above
 
 }  // namespace tyto

@@ -11,6 +11,7 @@
 #include "support/compare.h"
 #include "support/small_resnet.h"
 #include "support/small_ssd.h"
+#include "support/steady_graph.h"
 
 namespace {
 
@@ -103,6 +104,22 @@ TEST(Allocation, ARunOfADetectorMakesNone) {
     cpu.run(in);
     EXPECT_EQ(allocations_of([&] { cpu.run(in); }), 0) << threads << " threads";
   }
+}
+
+TEST(Allocation, ARunWithAPrologueMakesNoneWhateverChanges) {
+  const Graph graph = camera_graph(true);
+  OnCpu cpu(graph, 2);
+  Tensors inputs = camera_inputs(1);
+  std::vector<BoundInput> bound;
+  for (const auto& [name, value] : graph.inputs()) bound.emplace_back(&inputs.at(name));
+  const auto run = [&] {
+    cpu.executable->submit(bound);
+    cpu.executable->collect(cpu.outputs);
+  };
+  run();
+  EXPECT_EQ(allocations_of(run), 0);
+  change_pose(inputs, 1);
+  EXPECT_EQ(allocations_of(run), 0);
 }
 
 }  // namespace
