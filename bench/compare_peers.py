@@ -11,7 +11,8 @@ from turns import HERE, Peer, Tyto, save_input
 TITLES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "pytorch": "PyTorch", "openvino-bf16": "OpenVINO bf16"}
 PACKAGES = {"onnxruntime": ["onnxruntime"], "openvino": ["openvino"], "pytorch": ["torch", "torchvision"]}
 TURN_MS, LEAST_RUNS = 3000, 3  # slow networks have fewer runs a turn
-NETWORKS = ("simple_faster_rcnn", "ssd300_vgg16", "resnet50", "agw", "dpan", "mobilenet_v2", "ssdlite320_mobilenet_v3_large")
+NETWORKS = ("simple_faster_rcnn", "ssd300_vgg16", "resnet50", "agw", "dpan", "mobilenet_v2", "ssdlite320_mobilenet_v3_large",
+            "lift_splat_shoot")
 
 
 class Table:
@@ -111,7 +112,7 @@ def main():
             subprocess.run([options.tyto, "-q", "convert", f"{folder}/{network}.pth", "-o", f"{folder}/{network}.safetensors"],
                            check=True, capture_output=True)
             for batch in facts["batches"]:
-                save_input(folder, network, batch, facts["size"])
+                save_input(folder, network, batch, facts)
                 print(table.row(folder, network, batch, facts), flush=True)
     versions = ", ".join(f"{name} {version}" for name, version in table.versions.items())
     print(f"\ntyto {info['tyto']} with oneDNN {info['oneDNN']}{', ' if versions else ''}{versions}; {info['instruction set']}, "

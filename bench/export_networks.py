@@ -17,7 +17,7 @@ for name in names:
     model = NETWORKS[name].build().eval()
     torch.save(model.state_dict(), f"{folder}/{name}.pth")
     for batch in NETWORKS[name].batches:
-        x = torch.randn(batch, 3, *NETWORKS[name].size)
-        torch.onnx.export(model, x, f"{folder}/{name}_{batch}.onnx", input_names=["input"], opset_version=13)
+        x = torch.randn(batch * NETWORKS[name].views, 3, *NETWORKS[name].size)
+        torch.onnx.export(model, x, f"{folder}/{name}_{batch}.onnx", input_names=["input"], opset_version=NETWORKS[name].opset)
 with open(f"{folder}/networks.json", "w") as f:
-    json.dump({name: {key: getattr(NETWORKS[name], key) for key in ("size", "outputs", "batches")} for name in names}, f)
+    json.dump({name: {key: getattr(NETWORKS[name], key) for key in ("size", "outputs", "batches", "views", "input", "beside")} for name in names}, f)

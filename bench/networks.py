@@ -8,6 +8,7 @@ import torchvision
 from torch import nn
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/parity"))
+import reference_bev as bev
 import reference_cross_modality as cross_modality
 
 
@@ -54,6 +55,26 @@ class FasterRcnn(nn.Module):
         return self.rpn.loc(hidden), self.rpn.score(hidden), self.head.cls_loc(head), self.head.score(head)
 
 
+class LiftSplatShoot(bev.LiftSplatShoot):
+    """With the cells of its points given, which tyto keeps, too, while a calibration stays: nuScenes' rig. What is lifted is
+    scattered, since ONNX and PyTorch's graphs know that."""
+
+    def __init__(self, samples):
+        super().__init__()
+        self.rig = bev.rigs(6, (128, 352), (0.0,) * samples)
+        self.register_buffer("given", super().cells().reshape(-1, 1), persistent=False)
+
+    def splat(self, depth, features):
+        samples, (rows, columns, _) = len(self.rig["intrinsics"]), self.nx.tolist()
+        lifted = (depth[..., None] * features.permute(0, 2, 3, 1)[:, None]).flatten(0, 3)
+        grid = torch.zeros((samples * rows * columns + 1, lifted.shape[1]))
+        grid = grid.scatter_add(0, self.given.expand(-1, lifted.shape[1]), lifted)
+        return grid[:-1].view(samples, rows, columns, -1).permute(0, 3, 1, 2)
+
+    def forward(self, images):
+        return super().forward(images)["map"]
+
+
 def headless_resnet50():
     model = torchvision.models.resnet50(weights=None)
     model.fc = nn.Identity()
@@ -80,6 +101,10 @@ class Network:
     size: tuple  # height, width
     outputs: str  # tyto's names for what the module returns
     batches: tuple = (1, 8)
+    views: int = 1  # images a sample
+    input: str = "input"  # tyto's name for them
+    beside: dict = dataclasses.field(default_factory=dict)  # and for what else it takes: a sample's matrices
+    opset: int = 13
 
 
 NETWORKS = {
@@ -92,6 +117,8 @@ NETWORKS = {
     "vit_b_16": Network(lambda: torchvision.models.vit_b_16(weights=None), (224, 224), "logits"),
     "convnext_tiny": Network(lambda: torchvision.models.convnext_tiny(weights=None), (224, 224), "logits"),
     "densenet121": Network(lambda: torchvision.models.densenet121(weights=None), (224, 224), "logits"),
+    "lift_splat_shoot": Network(lambda: LiftSplatShoot(1), (128, 352), "map", (1,), 6, "images",
+                                {name: matrices[0].tolist() for name, matrices in bev.rigs(6, (128, 352)).items()}, 16),
     "ssdlite320_mobilenet_v3_large": Network(lambda: detector("ssdlite320_mobilenet_v3_large"), (320, 320), "locations,logits"),
 }
 

@@ -52,6 +52,8 @@ def pytorch(job):
 
     modes = {"eager": lambda: (model, x),
              "channels last": lambda: (model_last, last),
+             "torch.compile": lambda: (torch.compile(model), x),
+             "torch.compile, channels last": lambda: (torch.compile(model_last), last),
              "TorchScript": lambda: (frozen(model, x), x),
              "TorchScript, channels last": lambda: (frozen(model_last, last), last)}
     ready = {}

@@ -10,10 +10,14 @@ import numpy as np
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def save_input(folder, network, batch, size):
-    x = np.random.default_rng(0).standard_normal((batch, 3, *size), dtype=np.float32)
+def save_input(folder, network, batch, about):
+    """about: the network's entry in networks.json."""
+    size = about["size"]
+    x = np.random.default_rng(0).standard_normal((batch * about["views"], 3, *size), dtype=np.float32)
     np.save(f"{folder}/{network}_{batch}.npy", x)
-    tensors = {"input": x}
+    tensors = {about["input"]: x}
+    for name, sample in about["beside"].items():
+        tensors[name] = np.stack([np.float32(sample)] * batch)
     if "rcnn" in network:  # which takes its images' sizes
         tensors["sizes"] = np.tile(np.float32((*size, *size)), (batch, 1))
     header, end = {}, 0

@@ -58,20 +58,13 @@ struct MadeInputs {
   std::map<std::string, Tensor> matrices;
 };
 
-// Whether it was another.
 template <size_t kSize>
-bool write(std::map<std::string, Tensor>& matrices, const char* name, size_t at,
+void write(std::map<std::string, Tensor>& matrices, const char* name, size_t at,
            const std::array<double, kSize>& matrix) {
   const auto it = matrices.find(name);
-  if (it == matrices.end()) return false;  // the network does not take it
+  if (it == matrices.end()) return;  // the network does not take it
   float* value = it->second.as<float>().data() + at * kSize;
-  bool changed = false;
-  for (const double v : matrix) {
-    const float rounded = static_cast<float>(v);
-    changed |= *value != rounded;
-    *value++ = rounded;
-  }
-  return changed;
+  for (const double v : matrix) *value++ = static_cast<float>(v);
 }
 
 struct BevGraph {
@@ -173,19 +166,16 @@ struct BevSegmenter::Impl {
                   fmt::format("{} batches wait already; collect one before the next", plan.waiting()));
   }
 
-  // One sample's calibration, of images that went into the network's input so; whether it was another.
-  bool fill_sample(size_t sample, const Rig& rig, std::span<const Geometry> geometries) {
+  // One sample's calibration, of images that went into the network's input so.
+  void fill_sample(size_t sample, const Rig& rig, std::span<const Geometry> geometries) {
     const Matrix4 to_frame = built.grid.lidar_frame ? inverse_pose(rig.lidar_to_ego) : kIdentity4;
-    bool changed = false;
     for (size_t i = 0; i < rig.cameras.size(); ++i) {
       const Camera& camera = rig.cameras[i];
       const size_t at = sample * rig.cameras.size() + i;
-      changed |= write(matrices, kIntrinsics, at, camera.intrinsics);
-      changed |= write(matrices, kCameraToEgo, at, multiply(to_frame, camera.camera_to_ego));
-      changed |=
-          write(matrices, kImageAugmentation, at, multiply(matrix_of(geometries[i]), camera.augmentation));
+      write(matrices, kIntrinsics, at, camera.intrinsics);
+      write(matrices, kCameraToEgo, at, multiply(to_frame, camera.camera_to_ego));
+      write(matrices, kImageAugmentation, at, multiply(matrix_of(geometries[i]), camera.augmentation));
     }
-    return changed;
   }
 
   // Rows of samples that are not there stay what they were, so that nothing is computed for them again; at
@@ -195,8 +185,7 @@ struct BevSegmenter::Impl {
     const size_t filled = was_filled ? rigs.size() : static_cast<size_t>(batch);
     for (size_t i = 0; i < filled; ++i) {
       const size_t sample = std::min(i, rigs.size() - 1);
-      const bool changed = fill_sample(i, rigs[sample], geometries.subspan(sample * count, count));
-      if (i < rigs.size()) calibrations.built += changed || !was_filled;
+      fill_sample(i, rigs[sample], geometries.subspan(sample * count, count));
     }
     MadeInputs& mine = made[next];
     RunInputs bound = {{image_name, images}};
@@ -207,7 +196,7 @@ struct BevSegmenter::Impl {
     }
     tyto::submit(plan, bound);
     was_filled = true;
-    calibrations.samples += static_cast<int64_t>(rigs.size());
+    submitted += static_cast<int64_t>(rigs.size());
     next = (next + 1) % made.size();
   }
 
@@ -233,7 +222,7 @@ struct BevSegmenter::Impl {
   bool was_filled = false;                 // they are of one
   std::vector<MadeInputs> made;            // of the batches in flight
   size_t next = 0;                         // of them, for the next batch
-  Calibrations calibrations;
+  int64_t submitted = 0;                   // samples
 };
 
 BevSegmenter::BevSegmenter(const Model& model, Context& context, const BevOptions& options)
@@ -269,7 +258,10 @@ void BevSegmenter::submit(const Tensor& images, std::span<const Geometry> geomet
 const std::map<std::string, Tensor>& BevSegmenter::collect() { return impl_->plan.collect(); }
 
 int BevSegmenter::in_flight() const { return impl_->plan.in_flight(); }
-BevSegmenter::Calibrations BevSegmenter::calibrations() const { return impl_->calibrations; }
+BevSegmenter::Calibrations BevSegmenter::calibrations() const {
+  // A first batch that is not full has rows of no sample built, too.
+  return {impl_->submitted, std::min(impl_->submitted, impl_->plan.prologue_samples())};
+}
 bool BevSegmenter::preprocesses() const { return impl_->backend.preprocesses(); }
 
 }  // namespace tyto

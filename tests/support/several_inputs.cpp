@@ -1,6 +1,8 @@
-// The registry of tests of whole programs: the networks that ship, and one that takes inputs of every kind. A
-// program that links this has these networks() in place of the engine's.
+// The registry of tests of whole programs: the networks that ship, one that takes inputs of every kind, and
+// one that hands out what it is given of a rig. A program that links this has these networks() in place of
+// the engine's.
 #include "engine/networks/network.h"
+#include "engine/networks/rig_inputs.h"
 
 namespace tyto {
 namespace {
@@ -34,12 +36,44 @@ Network several_inputs() {
           {{"before", "lifted"}}};
 }
 
+// Its map is a row a sample: the matrices, then the images of 8 x 16. Its grid is in the lidar's frame.
+std::vector<InputInfo> rig_echo_inputs(const Weights&, const Options& options) {
+  Preprocessing rule;
+  rule.height = 8;
+  rule.width = 16;
+  rule.fit = Fit::BottomCrop;
+  rule.scale = 1;
+  std::vector<InputInfo> inputs = rig_inputs(options.integer("cameras", 1, 8));
+  inputs.push_back(image_input(rule, "photos", options.integer("cameras", 1, 8)));
+  return inputs;
+}
+
+NetworkOutputs build_rig_echo(Graph& g, const Weights& w, const Options&, const Inputs& in) {
+  w("unused", {1});
+  const int64_t samples = g.shape(in.at(kIntrinsics))[0];
+  std::vector<Value> rows;
+  for (const char* name : {kIntrinsics, kCameraToEgo, kImageAugmentation, "photos"})
+    rows.push_back(g.reshape(in.at(name), {samples, -1}));
+  NetworkOutputs outputs = {{{"map", g.concat(rows, 1)}}, Task::Bev};
+  outputs.grid = BevGridInfo{.step = {1, 1, 1}, .cells = {1, 1, 1}, .lidar_frame = true};
+  return outputs;
+}
+
+Network rig_echo() {
+  return {"rig_echo",
+          "what it is given of a rig",
+          {{"cameras", "2", "of a sample"}},
+          rig_echo_inputs,
+          build_rig_echo};
+}
+
 }  // namespace
 
 const std::vector<Network>& networks() {
   static const std::vector<Network> all = [] {
     std::vector<Network> shipped = shipped_networks();
     shipped.push_back(several_inputs());
+    shipped.push_back(rig_echo());
     return shipped;
   }();
   return all;
