@@ -17,6 +17,7 @@ using Run = std::function<int()>;  // returns an exit code; a tyto::Error become
 
 void add_convert(CLI::App& app, Run& run);
 void add_inspect(CLI::App& app, Run& run);
+void add_bev(CLI::App& app, Run& run);
 void add_detect(CLI::App& app, Run& run);
 void add_extract(CLI::App& app, Run& run);
 void add_evaluate(CLI::App& app, Run& run);

@@ -29,7 +29,7 @@ void Journal::fail() const {
 
 void Journal::refuse_to_replace(const std::filesystem::path& path) {
   throw Error(ErrorKind::Usage,
-              fmt::format("{} holds images of a run that was stopped; --resume goes on with it, or delete it",
+              fmt::format("{} holds results of a run that was stopped; --resume goes on with it, or delete it",
                           path.string()));
 }
 

@@ -84,6 +84,7 @@ int run(int argc, char** argv) {
   add_inspect(app, command);
   add_detect(app, command);
   add_extract(app, command);
+  add_bev(app, command);
   add_rank(app, command);
   add_evaluate(app, command);
   add_merge(app, command);

@@ -10,6 +10,19 @@
 #include "tyto/error.h"
 
 namespace tyto::apps {
+namespace {
+
+void write_encoded(const std::filesystem::path& path, const cv::Mat& picture, const char* format,
+                   const std::vector<int>& options) {
+  std::vector<uint8_t> bytes;
+  if (!cv::imencode(format, picture, bytes, options))
+    throw Error(ErrorKind::File, fmt::format("{}: OpenCV cannot write {}", path.string(), format));
+  AtomicFile file(path);
+  file.write(bytes.data(), bytes.size());
+  file.commit();
+}
+
+}  // namespace
 
 cv::Mat to_bgr(const Image& image) {
   const cv::Mat rgb(image.height, image.width, CV_8UC3, const_cast<uint8_t*>(image.rgb.data()));
@@ -29,12 +42,11 @@ void write_jpeg(const std::filesystem::path& path, const cv::Mat& bgr, int quali
         0, cv::INTER_AREA);
     return write_jpeg(path, smaller, quality);
   }
-  std::vector<uint8_t> bytes;
-  if (!cv::imencode(".jpg", bgr, bytes, {cv::IMWRITE_JPEG_QUALITY, quality}))
-    throw Error(ErrorKind::File, fmt::format("{}: OpenCV cannot write JPEG", path.string()));
-  AtomicFile file(path);
-  file.write(bytes.data(), bytes.size());
-  file.commit();
+  write_encoded(path, bgr, ".jpg", {cv::IMWRITE_JPEG_QUALITY, quality});
+}
+
+void write_png(const std::filesystem::path& path, const cv::Mat& picture) {
+  write_encoded(path, picture, ".png", {});
 }
 
 }  // namespace tyto::apps

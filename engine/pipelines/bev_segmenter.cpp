@@ -232,6 +232,7 @@ BevSegmenter::BevSegmenter(BevSegmenter&&) noexcept = default;
 
 int64_t BevSegmenter::cameras() const { return impl_->cameras; }
 const BevGridInfo& BevSegmenter::grid() const { return impl_->built.grid; }
+int64_t BevSegmenter::classes() const { return impl_->plan.output_shape(kOutput)[1]; }
 
 void BevSegmenter::submit(std::span<const Image> images, std::span<const Rig> rigs) {
   impl_->check(images.size(), rigs);

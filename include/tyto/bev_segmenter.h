@@ -64,6 +64,7 @@ class BevSegmenter {
 
   int64_t cameras() const;  // that a sample has
   const BevGridInfo& grid() const;
+  int64_t classes() const;  // of the output `map` [batch, classes, rows, columns]
 
   // At most `batch` samples: images[i * cameras() ...] and rigs[i] of each. The images may go when the call
   // returns. Error{Shape} for others.
