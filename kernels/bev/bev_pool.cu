@@ -332,7 +332,7 @@ __device__ void hand_out(const Pool<T>& p, const Lanes& lanes, const PoolMemory<
 
 // A block a tile of pixels, a level and at most 32 packs of channels, and a sample.
 template <class T, int kPacked, bool kMax>
-__global__ void __launch_bounds__(kBlock, 4)
+__global__ void __launch_bounds__(kBlock, kMax ? 3 : 4)
     bev_pool_kernel(Pool<T> p, int packs, int chunks, int64_t pixels) {
   using C = Computed<T>;
   TYTO_SHARED_DYNAMIC(unsigned char, shared);
@@ -376,11 +376,10 @@ __global__ void __launch_bounds__(kBlock, 4)
     __syncthreads();
     if (warp == i % kWarps) {
       int all = memory.points[0];
-      for (int w = 1; w < kWarps; ++w) {
-        all += memory.points[w];
-      }
+      for (int w = 1; w < kWarps; ++w) all += memory.points[w];
       Held<T, kPacked, kMax> sum;
       if (lanes.group == 0)
+#pragma unroll 1
         for (int w = 0; w < kWarps; ++w)
 #pragma unroll
           for (int k = 0; k < kPacked; ++k) {
