@@ -16,6 +16,7 @@ Cases all_cases() {
   add_attention_cases(cases);
   add_losses_cases(cases);
   add_multibox_cases(cases);
+  add_bev_index_cases(cases);
   return cases;
 }
 
