@@ -4,6 +4,7 @@
 
 #include "kernels/bev/bev_pool_cases.h"
 #include "kernels/bev/bev_pool_cells.h"
+#include "kernels/bev/bev_pool_split.h"
 
 namespace tyto::kernels::bev_pooling {
 namespace {
@@ -152,6 +153,38 @@ TEST(BevPool, EveryLevelOfInstructionsTakesTheSoftmax) {
     for (int k = 0; k < 48; ++k) {
       const double e = std::exp(given[k]) / sum, roundings = 11 + 48 - 4.5 * std::max(given[k], -20.0);
       EXPECT_NEAR(bins[k], e, roundings * 0x1p-24 * e + 0x1p-125) << k;
+    }
+  }
+}
+
+// The pieces that a group of lanes of bev_pool.cu takes, one after the other, from the cells of its block.
+int longest_chain(const bev_reference::Index& index, int64_t cells, int64_t channels) {
+  const int groups = groups_of_block(lanes_of_group(static_cast<int>(channels)));
+  int longest = 0;
+  for (int64_t cell = 0; cell < cells; cell += kPoolCells) {
+    const int end = index.cell_starts[static_cast<size_t>(std::min(cell + kPoolCells, cells))];
+    int chain = 0;
+    for (int first = index.cell_starts[static_cast<size_t>(cell)]; first < end; first += kPoolThreads) {
+      int pieces = 0;
+      for (int run = first; run < std::min(first + kPoolThreads, end); ++run)
+        pieces += pieces_of_run(index.runs[static_cast<size_t>(run)].rows);
+      chain += pieces_of_group(pieces, groups);
+    }
+    longest = std::max(longest, chain);
+  }
+  return longest;
+}
+
+TEST(BevPool, ChainsOfLoadsAreShortInEveryCase) {
+  for (int i = 1; i <= 8; ++i) {
+    const std::string name = "B" + std::to_string(i);
+    const bev_rig::BevCase c = bev_rig::bev_case(name);
+    const auto index = bev_reference::index_of(bev_reference::cells_of(c), c.frustum, c.grid, 1, 6);
+    const int chain = longest_chain(index, c.grid.size(), c.channels);
+    RecordProperty(name, chain);
+    EXPECT_LE(chain, 64) << name;
+    if (name == "B7") {
+      EXPECT_EQ(chain, 43);  // as bev_pool.cu says
     }
   }
 }

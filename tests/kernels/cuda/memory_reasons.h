@@ -26,10 +26,6 @@ inline constexpr auto kMemoryReasons = std::to_array<MemoryReason>({
      "n^2 measures"},
     {"triplet_totals_kernel", "as anchor_totals_kernel"},
     {"multibox_value_kernel", "as anchor_totals_kernel"},
-    {"bev_pool_kernel",
-     "lanes read the logits of a run's rows, a map's width apart; L1 keeps their sectors for the next bins, "
-     "whose runs "
-     "lie in cells beside"},
     {"fuse_matrices_kernel", "as anchor_totals_kernel; a thread a camera beside thousands of points"},
     {"list_runs_kernel",
      "a column's runs were staged a row of columns apart, which writes them side by side"},
