@@ -292,6 +292,73 @@ def upsample_bilinear(a):
     return in_both_layouts(a["x"], lambda x: F.interpolate(x, size=a["y"].shape[2:], mode="bilinear")), a["y"]
 
 
+def seen(a):
+    """The map's pixel of every point in every camera, u and v [6, points], and its depth."""
+    points = torch.cat([a["points"].T, torch.ones(1, len(a["points"]))])
+    u, v, depth = (a["projections"] @ points).unbind(1)
+    return u / depth, v / depth, depth
+
+
+@case("projection_gather/fast_bev_200x200x4")
+def fast_bev(a):  # as its backproject_inplace does it; channels last: the same on rows
+    planes, rows = a["maps"].permute(0, 3, 1, 2).contiguous(), a["maps"]
+    height, width = rows.shape[1:3]
+
+    def cells():
+        u, v, depth = seen(a)
+        x, y = (u / 4).round().long(), (v / 4).round().long()
+        return x, y, (x >= 0) & (y >= 0) & (x < width) & (y < height) & (depth > 0)
+
+    def first():
+        x, y, valid = cells()
+        volume = torch.zeros(planes.shape[1], x.shape[1])
+        for k in range(len(planes)):
+            volume[:, valid[k]] = planes[k, :, y[k, valid[k]], x[k, valid[k]]]
+        return volume.T
+
+    def last():
+        x, y, valid = cells()
+        volume = torch.zeros(x.shape[1], rows.shape[3])
+        for k in range(len(rows)):
+            volume[valid[k]] = rows[k, y[k, valid[k]], x[k, valid[k]]]
+        return volume
+    return {"": first, "channels last": last}, a["rows"]
+
+
+@case("projection_gather/vector_map_net_4x200x100")
+def vector_map_net(a):
+    def run(x):
+        u, v, depth = seen(a)
+        at = (torch.stack([u, v], -1) + 1e-9) / torch.tensor([352.0, 128.0])
+        at = (at - 0.5) * 2
+        mask = (depth > 1e-9) & (at.abs() < 1).all(-1)
+        found = F.grid_sample(x, at[:, :, None], align_corners=False)[..., 0]  # [6, channels, points]
+        mean = (found.nan_to_num() * mask[:, None]).sum(0) / mask.sum(0).clamp(min=1)
+        return mean.T
+    return in_both_layouts(a["maps"].permute(0, 3, 1, 2).contiguous(), run), a["rows"]
+
+
+@case("grid_sample/bilinear_64x128x128")
+def grid_sample_bilinear(a):
+    return in_both_layouts(a["x"], lambda x: F.grid_sample(x, a["grid"], align_corners=True)), a["y"]
+
+
+@case("grid_sample/bicubic_64x128x128")
+def grid_sample_bicubic(a):
+    return in_both_layouts(a["x"], lambda x: F.grid_sample(x, a["grid"], "bicubic", align_corners=True)), a["y"]
+
+
+@case("homography_warp/64x128x128")
+def homography_warp(a):
+    place = F.affine_grid(torch.eye(3)[None, :2], list(a["y"].shape), align_corners=True)
+    place = torch.cat([place, torch.ones_like(place[..., :1])], -1)
+
+    def run(x):
+        to = place @ a["homography"].transpose(1, 2)[:, None]
+        return F.grid_sample(x, to[..., :2] / to[..., 2:], align_corners=True)
+    return in_both_layouts(a["x"], run), a["y"]
+
+
 @case("pad/zeros_64x150x150")
 def pad(a):
     return in_both_layouts(a["x"], lambda x: F.pad(x, (1, 1, 1, 1))), a["y"]

@@ -12,6 +12,7 @@ Cases all_cases() {
   add_layout_cases(cases);
   add_norm_cases(cases);
   add_pooling_cases(cases);
+  add_projection_cases(cases);
   add_retrieval_cases(cases);
   add_attention_cases(cases);
   add_losses_cases(cases);

@@ -79,6 +79,7 @@ void add_multibox_cases(Cases&);
 void add_nms_cases(Cases&);
 void add_norm_cases(Cases&);
 void add_pooling_cases(Cases&);
+void add_projection_cases(Cases&);
 void add_retrieval_cases(Cases&);
 void add_roi_cases(Cases&);
 void add_two_stage_cases(Cases&);

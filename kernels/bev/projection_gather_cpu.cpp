@@ -102,8 +102,8 @@ void projection_gather_cpu(const CameraMatrices<M>& cameras, const CameraMaps<co
       }
       const bool mean = gather.reduction == GatherReduction::Mean && seen[i] != 0;
       const C share = mean ? C(1) / static_cast<C>(std::popcount(seen[i])) : C(1);
-      sum_cells(maps.data, CellSum<T>{list.offset, list.weight, list.count, share}, maps.channels,
-                host_address(out.data, row * out.row_stride));
+      const CellSum<T> sum = {list.offset, list.weight, list.count, share};
+      sum_cells(maps.data, &sum, 1, maps.channels, host_address(out.data, row * out.row_stride));
     }
   }
 }

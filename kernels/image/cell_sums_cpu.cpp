@@ -22,18 +22,22 @@ template <int kLanes, class T>
 }
 
 template <class T>
-[[gnu::always_inline]] inline void sum_channels(const T* map, const CellSum<T>& cells, int64_t channels,
-                                                T* to) {
-  int64_t first = sum_lanes<32>(map, cells, 0, channels, to);
-  first = sum_lanes<8>(map, cells, first, channels, to);
-  sum_lanes<1>(map, cells, first, channels, to);
+[[gnu::always_inline]] inline void sum_pixels(const T* map, const CellSum<T>* pixels, int64_t count,
+                                              int64_t channels, T* to) {
+  for (int64_t p = 0; p < count; ++p, to = host_address(to, channels)) {
+    int64_t first = sum_lanes<32>(map, pixels[p], 0, channels, to);
+    first = sum_lanes<16>(map, pixels[p], first, channels, to);
+    first = sum_lanes<8>(map, pixels[p], first, channels, to);
+    sum_lanes<1>(map, pixels[p], first, channels, to);
+  }
 }
 
 }  // namespace
 
-#define TYTO_OF(T)                                                                                   \
-  TYTO_MULTIVERSION void sum_cells(const T* map, const CellSum<T>& cells, int64_t channels, T* to) { \
-    sum_channels(map, cells, channels, to);                                                          \
+#define TYTO_OF(T)                                                                                          \
+  TYTO_MULTIVERSION void sum_cells(const T* map, const CellSum<T>* pixels, int64_t count, int64_t channels, \
+                                   T* to) {                                                                 \
+    sum_pixels(map, pixels, count, channels, to);                                                           \
   }
 TYTO_OF(double)
 TYTO_OF(float)

@@ -30,7 +30,7 @@ struct CellList {
   }
 };
 
-// to[c] = (the sum over the cells of weight * map[offset + c]) * share, for c < channels.
+// A pixel of the result: the sum over its cells of weight * map[offset + channel], times `share`.
 template <class T>
 struct CellSum {
   const int64_t* offset;
@@ -38,10 +38,11 @@ struct CellSum {
   int count;
   Computed<T> share;
 };
-void sum_cells(const double* map, const CellSum<double>&, int64_t channels, double* to);
-void sum_cells(const float* map, const CellSum<float>&, int64_t channels, float* to);
-void sum_cells(const Half* map, const CellSum<Half>&, int64_t channels, Half* to);
-void sum_cells(const BFloat16* map, const CellSum<BFloat16>&, int64_t channels, BFloat16* to);
+// `count` pixels, each with so many channels side by side, one behind the other from `to` on.
+void sum_cells(const double* map, const CellSum<double>*, int64_t count, int64_t channels, double* to);
+void sum_cells(const float* map, const CellSum<float>*, int64_t count, int64_t channels, float* to);
+void sum_cells(const Half* map, const CellSum<Half>*, int64_t count, int64_t channels, Half* to);
+void sum_cells(const BFloat16* map, const CellSum<BFloat16>*, int64_t count, int64_t channels, BFloat16* to);
 
 // Every pixel of y from the `cells` x `cells` cells of x that locate(image, row, column, rows, columns)
 // finds; 0 where it returns false. x and y are blocked alike.
@@ -56,18 +57,17 @@ void sample_blocks_cpu(const ChannelBlocks<const T>& x, int cells, const Channel
     const int64_t begin = w % strips * kAtOnce, row = w / strips % y.height, image = w / strips / y.height;
     const int64_t pixels = std::min(kAtOnce, y.width - begin);
     CellList<C, 16> lists[kAtOnce];
+    CellSum<T> sums[kAtOnce];
     for (int64_t p = 0; p < pixels; ++p) {
       AxisCells<C> rows, columns;
       if (locate(image, row, begin + p, rows, columns))
         lists[p].add(rows, columns, cells, x.width, x.block, 0, C(1));
+      sums[p] = {lists[p].offset, lists[p].weight, lists[p].count, C(1)};
     }
-    for (int64_t block = 0; block < y.blocks(); ++block) {
-      const T* plane = host_address(x.data, image * x.image_stride + block * x.block_stride);
-      for (int64_t p = 0; p < pixels; ++p)
-        sum_cells(plane, CellSum<T>{lists[p].offset, lists[p].weight, lists[p].count, C(1)}, y.block,
-                  host_address(y.data, image * y.image_stride + block * y.block_stride +
-                                           (row * y.width + begin + p) * y.block));
-    }
+    for (int64_t block = 0; block < y.blocks(); ++block)
+      sum_cells(host_address(x.data, image * x.image_stride + block * x.block_stride), sums, pixels, y.block,
+                host_address(y.data, image * y.image_stride + block * y.block_stride +
+                                         (row * y.width + begin) * y.block));
   }
 }
 
