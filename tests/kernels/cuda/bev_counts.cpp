@@ -69,8 +69,8 @@ TEST(BevCounts, OfASparseGrid) {
 
 // Runs say in 8 bytes what points say in many times four.
 TEST(BevCounts, OfADenseGridAreBelowThoseOfPoints) {
-  EXPECT_LT(bytes_of_front_camera<__half>("B8", 32, 0), 1);
-  EXPECT_LT(bytes_of_front_camera<__half>("B3", 32, 1), 1);
+  EXPECT_LT(bytes_of_front_camera<__half>("B8", 64, 0), 1);
+  EXPECT_LT(bytes_of_front_camera<__half>("B3", 64, 1), 1);
 }
 
 }  // namespace
