@@ -72,7 +72,7 @@ Arguments::Arguments(int32_t elements, int32_t device, bool built_with_cuda, boo
 
 void Arguments::reals_alone() const {
   if (element_bytes_ != real_bytes_)
-    refuse("elements is TYTO_HALF or TYTO_BFLOAT16, but boxes are kept in TYTO_DOUBLE or TYTO_FLOAT alone");
+    refuse("elements is TYTO_HALF or TYTO_BFLOAT16, but this function takes TYTO_DOUBLE or TYTO_FLOAT alone");
 }
 
 void Arguments::size(const char* name, int64_t value, int64_t least) const {
@@ -135,7 +135,7 @@ void check_desc_size(size_t given, size_t ours) {
            "; the defaults function sets it");
   if (given > ours)
     refuse("desc.size is " + std::to_string(given) + " and this library knows " + std::to_string(ours) +
-           "; the program was built with a newer tyto_losses.h");
+           "; the program was built with a newer header");
 }
 
 void check_workspace(const void* workspace, size_t bytes, int64_t needed) {

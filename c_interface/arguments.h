@@ -8,7 +8,7 @@
 #include <limits>
 #include <string>
 
-#include <tyto_losses.h>
+#include <tyto_losses.h>  // the codes of every library
 
 #include "kernels/common/device_error.h"
 #include "kernels/losses/loss_status.h"

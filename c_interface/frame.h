@@ -1,7 +1,7 @@
-// What is around every loss's C function: the descriptor is read and checked, elements and device choose the
-// kernel, the status word and exceptions become a code with its text.
+// What is around every C function: the descriptor is read and checked, elements and device choose the kernel,
+// the status word, where there is one, and exceptions become a code with its text.
 //
-// A loss is a struct with
+// A function is a struct with
 //   Desc, kName                             its descriptor, its function's name
 //   Desc defaults()                         all but `size`
 //   void check(const Desc&, Arguments&)     says every size, option and array, in the descriptor's order
@@ -117,11 +117,13 @@ int call(const typename Loss::Desc* given, void* workspace, size_t workspace_byt
     check_workspace(workspace, workspace_bytes, workspace_of<Loss>(desc));
     kernels::LossStatus found = 0;
     const bool cuda = desc.device == TYTO_ON_CUDA;
+    Call about{cuda, workspace, static_cast<kernels::Stream>(stream), &found};
     // On the device uint64_t is another name of the same bits.
-    const Call about{cuda, workspace, static_cast<kernels::Stream>(stream),
-                     cuda ? reinterpret_cast<kernels::LossStatus*>(desc.status) : &found};
+    if constexpr (requires { desc.status; })
+      if (cuda) about.status = reinterpret_cast<kernels::LossStatus*>(desc.status);
     with_elements_of<Loss>(desc, [&]<class T> { Loss::template run<T>(desc, about); });
-    if (!cuda && desc.status != nullptr) *desc.status = std::max<uint64_t>(*desc.status, found);
+    if constexpr (requires { desc.status; })
+      if (!cuda && desc.status != nullptr) *desc.status = std::max<uint64_t>(*desc.status, found);
     return found;
   });
 }

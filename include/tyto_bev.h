@@ -116,11 +116,11 @@ typedef struct tyto_bev_index_desc {
                                      row; behind the last they mean nothing */
   int32_t* cells;                 /* [samples, cameras, bins, height, width]  a point's cell, -1 outside: for
                                      gradients; null: not wanted */
+  int32_t grid[3];                /* 200, 200, 1  cells along x, y, z; their product is below 2^31 */
   int32_t in_float;               /* 0; 1: geometry is computed in float, of matrices of TYTO_FLOAT */
   int32_t image_height, image_width; /* 128, 352  of the network's input */
   int32_t axes;                      /* enum tyto_bev_axes: TYTO_BEV_AXES_XY */
   int32_t rounding;                  /* enum tyto_bev_rounding: TYTO_BEV_TRUNCATE */
-  int32_t grid[3];                   /* 200, 200, 1  cells along x, y, z; their product is below 2^31 */
   double first_depth, depth_step;    /* 4, 1  metres, positive */
   double lower[3];                   /* -50, -50, -10  metres, of the first cells' faces: x, y, z */
   double step[3];                    /* 0.5, 0.5, 20  a cell's sides, positive */
@@ -129,6 +129,8 @@ void tyto_bev_index_defaults(tyto_bev_index_desc* desc, size_t size);
 int tyto_bev_index_workspace(const tyto_bev_index_desc* desc, size_t* bytes, char* error, size_t error_size);
 int tyto_bev_index(const tyto_bev_index_desc* desc, void* workspace, size_t workspace_bytes, void* stream,
                    char* error, size_t error_size);
+
+/* On CUDA runs are aligned to 8 bytes. */
 
 enum tyto_bev_reduction {
   TYTO_BEV_SUM = 0,

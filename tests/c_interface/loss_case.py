@@ -4,7 +4,7 @@ import unittest
 import numpy as np
 import torch
 
-from losses_by_ctypes import call
+from by_ctypes import call
 
 # numpy's dtype, the enum's name, how far from float64: roundings of the inputs do not count, which the reference shares. Of float,
 # 3e-5 of the largest element: circle's gamma of 32 and ArcFace's 64 multiply 2^-24 before an exponential. Of halves the last bit

@@ -1,7 +1,7 @@
-// A sound call of every function of tyto_losses.h, small, with its arrays.
+// A sound call of every function of a C header, small, with its arrays.
 #pragma once
 
-#include <tyto_losses.h>
+#include <tyto_elements.h>
 
 #include <cstring>
 #include <functional>
@@ -31,7 +31,7 @@ struct Sample {
   int32_t elements = TYTO_DOUBLE;
   std::shared_ptr<void> desc;
   size_t desc_size = 0;
-  size_t options = 0;  // where they begin, behind `status`
+  size_t options = 0;  // where they begin: behind them nothing says how large an array is
   int32_t* device = nullptr;
   std::vector<std::pair<std::string, int64_t*>> sizes;
   std::vector<SampleArray> arrays;
@@ -45,7 +45,7 @@ struct Sample {
   }
 };
 
-// Of those elements; without the targets of boxes for halves, which they do not take.
+// Of those elements; without what does not take halves for them. A header's tests bring their own.
 std::vector<Sample> samples(int32_t elements);
 
 struct Answer {
@@ -54,6 +54,14 @@ struct Answer {
 };
 
 // Calls with a workspace of the size that it asks for.
-Answer call_on_cpu(const Sample&);
+inline Answer call_on_cpu(const Sample& sample) {
+  char error[256] = "untouched";
+  size_t bytes = 0;
+  int code = sample.workspace(sample.desc.get(), &bytes, error, sizeof error);
+  if (code != 0) return {code, error};
+  std::vector<unsigned char> workspace(bytes);
+  code = sample.call(sample.desc.get(), workspace.data(), bytes, nullptr, error, sizeof error);
+  return {code, error};
+}
 
 }  // namespace tyto

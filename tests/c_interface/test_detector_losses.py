@@ -11,7 +11,7 @@ from torchvision.models.detection.ssd import SSD
 from torchvision.ops import box_iou
 
 from loss_case import KINDS, LossCase
-from losses_by_ctypes import call
+from by_ctypes import call
 
 BATCH, PRIORS, CAPACITY, CLASSES = 4, 130, 5, 7
 VARIANCE = torch.tensor([0.1, 0.1, 0.2, 0.2], dtype=torch.float64)

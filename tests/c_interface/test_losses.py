@@ -11,9 +11,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-import losses_by_ctypes
+import by_ctypes
 from loss_case import LossCase
-from losses_by_ctypes import call
+from by_ctypes import call
 
 ROWS, WIDTH, CLASSES = 24, 17, 6
 
@@ -269,12 +269,12 @@ class LossesOfRows(LossCase):
 
 class Library(unittest.TestCase):
     def test_exports_what_the_header_declares(self):
-        with open(losses_by_ctypes.HEADER, encoding="utf-8") as file:
+        with open(by_ctypes.HEADER, encoding="utf-8") as file:
             declared = set(re.findall(r"^(?:int|void) (tyto_\w+)\(", file.read(), re.M))
-        symbols = subprocess.run(["nm", "-D", "--defined-only", os.environ["TYTO_LOSSES"]], check=True, capture_output=True, text=True).stdout
+        symbols = subprocess.run(["nm", "-D", "--defined-only", os.environ["TYTO_C_LIBRARY"]], check=True, capture_output=True, text=True).stdout
         exported = {line.split()[2].split("@")[0] for line in symbols.splitlines() if line.split()[1] != "A"}
         self.assertEqual(exported, declared)
-        self.assertEqual(len(declared), 3 * len(losses_by_ctypes.STRUCTS) + 3)
+        self.assertEqual(len(declared), 3 * len(by_ctypes.STRUCTS) + 3)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""libtyto_losses.so by ctypes, its descriptors read from the header itself.
+"""A C library of tyto by ctypes, its descriptors read from the header itself.
 
     call("circle_loss", features=x, labels=y, value=v, gradient=g, margin=0.25)
 
@@ -11,14 +11,14 @@ import re
 
 import numpy as np
 
-HEADER = os.environ["TYTO_LOSSES_HEADER"]
-LIBRARY = ctypes.CDLL(os.environ["TYTO_LOSSES"])
+HEADER = os.environ["TYTO_C_HEADER"]
+LIBRARY = ctypes.CDLL(os.environ["TYTO_C_LIBRARY"])
 TYPES = {"size_t": ctypes.c_size_t, "int32_t": ctypes.c_int32, "int64_t": ctypes.c_int64, "uint64_t": ctypes.c_uint64,
          "double": ctypes.c_double}
 ELEMENTS = {np.dtype(np.float64): 0, np.dtype(np.float32): 1, np.dtype(np.float16): 2}
 
 
-class LossError(Exception):
+class CallError(Exception):
     """(code, text)"""
 
 
@@ -29,8 +29,10 @@ def fields(body):
 
 
 def read_header():
-    with open(HEADER, encoding="utf-8") as file:
-        text = file.read()
+    text = ""
+    for path in HEADER, os.path.join(os.path.dirname(HEADER), "tyto_elements.h"):
+        with open(path, encoding="utf-8") as file:
+            text += file.read()
     constants = {name: int(value) for name, value in re.findall(r"\b(TYTO_[A-Z0-9_]+) =\s+(\d+)", text)}
     structs = {name: type(name, (ctypes.Structure,), {"_fields_": list(fields(body))})
                for body, name in re.findall(r"typedef struct tyto_\w+_desc \{(.*?)\} tyto_(\w+)_desc;", text, re.S)}
@@ -61,7 +63,7 @@ def answer(function, *arguments):
     error = ctypes.create_string_buffer(256)
     code = function(*arguments, error, ctypes.c_size_t(len(error)))
     if code:
-        raise LossError(code, error.value.decode())
+        raise CallError(code, error.value.decode())
 
 
 def call(loss, **given):
