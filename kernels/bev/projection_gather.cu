@@ -7,6 +7,8 @@
 // share. Projections are 960,000 pairs of 25 operations and two quotients, a hundredth of the time.
 #include "kernels/bev/projection_gather.h"
 
+#include <algorithm>
+
 #include "kernels/bev/projection_gather_math.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/workspace.h"
@@ -52,7 +54,7 @@ __global__ void __launch_bounds__(kGatherBlock, kGatherBlocks)
   const int thread = static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x);
   const int sample = static_cast<int>(blockIdx.x) / g.blocks,
             begin = static_cast<int>(blockIdx.x) % g.blocks * kGatherPoints;
-  const int count = g.count - begin < kGatherPoints ? g.count - begin : kGatherPoints;
+  const int count = std::min(g.count - begin, kGatherPoints);
   if (thread < 3 * count) place[thread] = points[3 * (sample * g.point_step + begin) + thread];
   __syncthreads();
 

@@ -28,9 +28,8 @@ __global__ void __launch_bounds__(kMapBlock)
       cells_at(cell_of_unit(place.values[1], sizes.height, how.align_corners), sizes.height, how);
   const auto columns =
       cells_at(cell_of_unit(place.values[0], sizes.width, how.align_corners), sizes.width, how);
-  if (rows.inside != 0 && columns.inside != 0)
-    add_cells<N>(x + sizes.in(at.image, 0, 0) + channel, sizes.width, sizes.channels,
-                 cells_of(how.interpolation), rows, columns, sum);
+  add_cells<N>(x + sizes.in(at.image, 0, 0) + channel, sizes.width, sizes.channels,
+               cells_of(how.interpolation), rows, columns, sum);
   store_computed<N>(sum, y + to + channel);
 }
 
