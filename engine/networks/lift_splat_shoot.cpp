@@ -83,24 +83,23 @@ Frustum frustum_of(const Weights& w, std::string& wrong) {
 BevGrid grid_of(const Weights& w, std::string& wrong) {
   const Tensor dx = values_of(w("dx", {3}), wrong), bx = values_of(w("bx", {3}), wrong),
                nx = values_of(w("nx", {3}), wrong);
-  if (!wrong.empty()) return {};
   const std::span<const float> steps = dx.as<float>(), centres = bx.as<float>(), cells = nx.as<float>();
+  const auto counts = [&](size_t axis) {
+    const int unit = axis == 2 ? 1 : kBottleneck;
+    return cells[axis] >= 1 && cells[axis] <= kLargestSide && std::fmod(cells[axis], unit) == 0;
+  };
   BevGrid grid;
+  if (counts(2))
+    grid.cells[2] = static_cast<int>(cells[2]);  // what follows is as wide, even if all else is wrong
+  if (wrong.empty() && std::ranges::any_of(steps, [](float step) { return !(step > 0); }))
+    wrong = fmt::format("'dx', a cell's sides, is [{}], where positive numbers are needed",
+                        fmt::join(steps, ", "));
+  if (wrong.empty() && !(counts(0) && counts(1) && counts(2)))
+    wrong = fmt::format(
+        "'nx', the numbers of cells, is [{}], where whole numbers are needed, the first two multiples of {}",
+        fmt::join(cells, ", "), kBottleneck);
+  if (!wrong.empty()) return grid;
   for (size_t axis = 0; axis < 3; ++axis) {
-    const bool counts = cells[axis] >= 1 && cells[axis] <= 1 << 14 && cells[axis] == std::floor(cells[axis]);
-    const bool doubles = axis == 2 || std::fmod(cells[axis], kBottleneck) == 0;
-    if (!(steps[axis] > 0)) {
-      wrong = fmt::format("'dx', a cell's sides, is [{}], where positive numbers are needed",
-                          fmt::join(steps, ", "));
-      return {};
-    }
-    if (!counts || !doubles) {
-      wrong = fmt::format(
-          "'nx', the numbers of cells, is [{}], where whole numbers are needed, the first two multiples of "
-          "{}",
-          fmt::join(cells, ", "), kBottleneck);
-      return {};
-    }
     grid.step[axis] = steps[axis];
     grid.lower[axis] = double{centres[axis]} - double{steps[axis]} / 2;
     grid.cells[axis] = static_cast<int>(cells[axis]);
