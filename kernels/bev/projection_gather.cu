@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(kGatherBlock, kGatherBlocks)
   const int thread = static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x);
   const int sample = static_cast<int>(blockIdx.x) / g.blocks,
             begin = static_cast<int>(blockIdx.x) % g.blocks * kGatherPoints;
-  const int count = std::min(g.count - begin, kGatherPoints);
+  const int count = std::min(g.count - begin, int{kGatherPoints});
   if (thread < 3 * count) place[thread] = points[3 * (sample * g.point_step + begin) + thread];
   __syncthreads();
 
