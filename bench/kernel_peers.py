@@ -22,6 +22,7 @@ import torchvision
 from torchvision.transforms.v2 import functional as V
 
 import bev_index_peers  # noqa: F401, its cases
+import bev_pool_peers  # noqa: F401, its cases
 import loss_peers  # noqa: F401, its cases
 from peer_cases import CASES, case
 

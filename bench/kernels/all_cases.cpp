@@ -18,6 +18,7 @@ Cases all_cases() {
   add_losses_cases(cases);
   add_multibox_cases(cases);
   add_bev_index_cases(cases);
+  add_bev_pool_cases(cases);
   return cases;
 }
 

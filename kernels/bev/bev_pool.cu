@@ -7,7 +7,7 @@
 // shared memory; what it has of one that began before waits beside it, and the groups' shares are added in
 // order. Channels that come first are written from there, 16 pixels at a time.
 //
-// The longest chain of loads that wait for one another: a block's pieces / its groups, 43 pieces in B7 of
+// The longest chain of loads that wait for one another: a block's pieces / its groups, 42 pieces in B7 of
 // bev.md 2.9 (21,211 points in 16 cells, 64 channels) where one worker a cell would take 3951 steps.
 //
 // Cost: with f features, d logits, r runs and n cells, of C channels: d twice (once of kept points), f, 8
@@ -73,21 +73,36 @@ __global__ void __launch_bounds__(kBlock)
   copy_pack(found, out[(image * m.width + column) * m.height + row]);
 }
 
-// A thread a pixel.
+// 32 neighbouring pixels a block, kSlices threads each, whose shares are joined in order.
 template <class T>
 __global__ void __launch_bounds__(kBlock)
     bev_softmax_planes_kernel(const T* depth, int64_t pixels, Sizes m, PixelSoftmax<Computed<T>>* out) {
   using C = Computed<T>;
-  const int64_t pixel = static_cast<int64_t>(blockIdx.x) * kBlock + threadIdx.x;
-  if (pixel >= pixels) return;
+  constexpr int kSlices = kBlock / kWarp;
+  TYTO_SHARED_ARRAY(C, shares, kBlock);
+  const int slice = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
+  const int64_t pixel = static_cast<int64_t>(blockIdx.x) * kWarp + lane;
   const int area = m.height * m.width, at = static_cast<int>(pixel % area);
   const int64_t image = pixel / area;
+  const int bins = pixel < pixels ? m.bins : 0;
   const T* x = depth + image * m.bins * area + at;
   C largest = Larger::kStart, sum = 0;
 #pragma unroll 4
-  for (int bin = 0; bin < m.bins; ++bin) largest = Larger{}(largest, computed(x[int64_t{bin} * area]));
+  for (int bin = slice; bin < bins; bin += kSlices)
+    largest = Larger{}(largest, computed(x[int64_t{bin} * area]));
+  shares[threadIdx.x] = largest;
+  __syncthreads();
+  largest = shares[lane];
+#pragma unroll
+  for (int s = 1; s < kSlices; ++s) largest = Larger{}(largest, shares[s * kWarp + lane]);
+  __syncthreads();
 #pragma unroll 4
-  for (int bin = 0; bin < m.bins; ++bin) sum += power(computed(x[int64_t{bin} * area]) - largest);
+  for (int bin = slice; bin < bins; bin += kSlices) sum += power(computed(x[int64_t{bin} * area]) - largest);
+  shares[threadIdx.x] = sum;
+  __syncthreads();
+  if (slice > 0 || pixel >= pixels) return;
+#pragma unroll
+  for (int s = 1; s < kSlices; ++s) sum += shares[s * kWarp + lane];
   const PixelSoftmax<C> found = {{largest, 1 / sum}};
   copy_pack(found, out[(image * m.width + at % m.width) * m.height + at / m.width]);
 }
@@ -439,7 +454,7 @@ void bev_pool(const LiftedMaps<const T>& maps, const BevIndex& index, const BevP
           maps.depth, pixels, sizes, softmax);
     else
       launch<bev_softmax_planes_kernel<T>>(
-          {.grid = blocks_for(pixels, kBlock), .block = kBlock, .stream = stream, .work = work}, maps.depth,
+          {.grid = blocks_for(pixels, kWarp), .block = kBlock, .stream = stream, .work = work}, maps.depth,
           pixels, sizes, softmax);
   }
   const Inputs<T> in = {maps.depth, maps.features, p.logits ? softmax : nullptr, index.cell_starts,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/bev/bev_formulations.h"
 #include "kernels/bev/bev_pool_cases.h"
 #include "kernels/bev/bev_pool_cells.h"
 #include "kernels/bev/bev_pool_split.h"
@@ -77,6 +78,32 @@ TEST(BevPool, OfTheRigEqualsTheReference) {
   EXPECT_EQ(std::count_if(c.cells.begin(), c.cells.end(), [](int32_t cell) { return cell >= 0; }),
             bev_rig::kCounts[0].kept);
   checked<float>(OnCpu{}, c);
+}
+
+// What the benchmarks compare with computes the same.
+TEST(BevPool, OtherFormulationsEqualTheReference) {
+  Case c = random_case(frustum_of(5, 9, 7), grid_of(9, 17, 1), 1, 2, 5);
+  c.maps.depth = as_stored<float>(c.maps.depth);
+  c.maps.features = as_stored<float>(c.maps.features);
+  const auto want = bev_reference::pooled<float>(c.maps, c.pool, c.cells);
+  const auto depth = stored<float>(c.maps.depth), features = stored<float>(c.maps.features);
+  const auto points = bev_formulations::points_by_cell(c.cells.data(), c.pool.frustum, 2);
+  std::vector<float> weights(depth.size()), lifted(points.cell.size() * 5), atomic(want.out.size()),
+      cumsum(atomic);
+  bev_formulations::softmax_rows(depth.data(), c.pixels(), 7, weights.data());
+  bev_formulations::atomic(points, weights.data(), features.data(), 5, c.pool.grid.size(), atomic.data());
+  bev_formulations::cumsum(points, weights.data(), features.data(), 5, c.pool.grid.size(), lifted.data(),
+                           cumsum.data());
+  double all = 0;  // what the running sum rounds
+  for (size_t i = 0; i < points.cell.size(); ++i)
+    for (size_t channel = 0; channel < 5; ++channel)
+      all += std::abs(double{weights[static_cast<size_t>(points.depth[i])]} *
+                      features[5 * static_cast<size_t>(points.pixel[i]) + channel]);
+  all *= static_cast<double>(points.cell.size()) * 0x1p-24;
+  for (size_t i = 0; i < want.out.size(); ++i) {
+    ASSERT_NEAR(atomic[i], want.out[i], 2 * want.error[i]) << i;
+    ASSERT_NEAR(cumsum[i], want.out[i], all) << i;
+  }
 }
 
 template <class C>
@@ -184,7 +211,7 @@ TEST(BevPool, ChainsOfLoadsAreShortInEveryCase) {
     RecordProperty(name, chain);
     EXPECT_LE(chain, 64) << name;
     if (name == "B7") {
-      EXPECT_EQ(chain, 43);  // as bev_pool.cu says
+      EXPECT_EQ(chain, 42);  // as bev_pool.cu says
     }
   }
 }
