@@ -100,5 +100,13 @@ TEST(Profile, BevPoolOfPlanes) {
   checked<float>(OnDevice{}, regular_case(DepthBins::First, 64, profile_batch()));
 }
 
+// BEVFusion's detector at its full size takes minutes: for bench/predict, by GTEST_ALSO_RUN_DISABLED_TESTS=1.
+TEST(Profile, DISABLED_BevPoolOfB4) {
+  const bev_rig::BevCase b4 = bev_rig::bev_case("B4");
+  Case c = random_case(b4.frustum, b4.grid, 1, 6, b4.channels);
+  c.cells = bev_reference::cells_of(b4);
+  OnDevice{}.of<Half>(c);
+}
+
 }  // namespace
 }  // namespace tyto::kernels::bev_pooling
