@@ -21,6 +21,7 @@ import torch.nn.functional as F
 import torchvision
 from torchvision.transforms.v2 import functional as V
 
+import bev_backward_peers  # noqa: F401, its cases
 import bev_index_peers  # noqa: F401, its cases
 import bev_pool_peers  # noqa: F401, its cases
 import loss_peers  # noqa: F401, its cases

@@ -19,6 +19,7 @@ Cases all_cases() {
   add_multibox_cases(cases);
   add_bev_index_cases(cases);
   add_bev_pool_cases(cases);
+  add_bev_backward_cases(cases);
   return cases;
 }
 

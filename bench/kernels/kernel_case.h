@@ -70,6 +70,7 @@ Cases all_cases();
 
 // Its families.
 void add_attention_cases(Cases&);
+void add_bev_backward_cases(Cases&);
 void add_bev_index_cases(Cases&);
 void add_bev_pool_cases(Cases&);
 void add_detection_cases(Cases&);
