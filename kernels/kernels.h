@@ -10,14 +10,22 @@
 //   norm/         instance, group and layer norm, per-channel affine maps, unit length over channels, softmax
 //   pooling/      average (adaptive and not), generalised-mean and max pooling; reductions
 //   detection/    heads, box decoding, class scores, non-maximum suppression, pooling of regions
-//   image/        Pillow's and OpenCV's resampling bit for bit, normalisation, flips, torch's resampling
+//   image/        Pillow's and OpenCV's resampling bit for bit, normalisation, flips, torch's resampling, samples
+//                 at given places
 //   losses/       metric losses, losses of classifiers, around centres and of detectors, with their gradients
+//   bev/          the bird's-eye view: features pooled along their rays, points looked up in cameras, the
+//                 ground by homographies
 //   retrieval/    rows of unit length
 #pragma once
 
 #include "kernels/attention/attention.h"
 #include "kernels/attention/masked_softmax.h"
 #include "kernels/attention/position_attention.h"
+#include "kernels/bev/bev_index.h"
+#include "kernels/bev/bev_pool.h"
+#include "kernels/bev/homography_warp.h"
+#include "kernels/bev/ipm_homography.h"
+#include "kernels/bev/projection_gather.h"
 #include "kernels/common/blocked_product.h"
 #include "kernels/common/channel_blocks.h"
 #include "kernels/common/strided_box.h"
@@ -39,6 +47,7 @@
 #include "kernels/elementwise/not_finite.h"
 #include "kernels/image/bicubic.h"
 #include "kernels/image/flip.h"
+#include "kernels/image/grid_sample.h"
 #include "kernels/image/normalize.h"
 #include "kernels/image/resize.h"
 #include "kernels/image/resize_bilinear.h"
