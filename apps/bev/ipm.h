@@ -51,8 +51,9 @@ struct Mosaic {
   int64_t seen = 0;           // cells that one does
 };
 
-// images[i] is of rig.cameras[i]; sizes may differ. Matrices as check_rig() wants them.
-Mosaic ground_mosaic(const Rig& rig, std::span<const Image> images, const GroundGrid& grid, Blend blend,
-                     double height);
+// A mosaic a height, in metres above the ego's ground. images[i] is of rig.cameras[i]; sizes may differ.
+// Error{Shape} for matrices as check_rig() refuses them, and for more cameras than kMaxGatherCameras.
+std::vector<Mosaic> ground_mosaics(const Rig& rig, std::span<const Image> images, const GroundGrid& grid,
+                                   Blend blend, std::span<const double> heights);
 
 }  // namespace tyto::apps

@@ -9,6 +9,7 @@
 
 #include "apps/bev/bev_run.h"
 #include "apps/command.h"
+#include "apps/commands/bev_ipm.h"
 #include "apps/commands/engine_flags.h"
 #include "apps/commands/key_values.h"
 #include "apps/commands/sample_inputs.h"
@@ -25,6 +26,7 @@ struct Flags : RunFlags {
 
   std::string model, output, shard;
   SampleInputs inputs;
+  IpmFlags ipm;
   std::string format = "safetensors";
   std::vector<std::string> set;
   double threshold = 0;
@@ -190,9 +192,27 @@ int run_network(const Flags& flags, const ResumableOptions& declared) {
   return sentences.empty() ? kDone : kSkipped;
 }
 
+int run(const Flags& flags, const ResumableOptions& declared) {
+  if (!flags.ipm.ipm) {
+    if (flags.model.empty()) throw Error(ErrorKind::Usage, "name a model file, or give --ipm to do without");
+    return run_network(flags, declared);
+  }
+  if (!flags.model.empty())
+    throw Error(ErrorKind::Usage,
+                fmt::format("--ipm looks down without a network; leave out {}", flags.model));
+  return run_ipm(declared, flags.ipm, flags.inputs,
+                 {.output = flags.output,
+                  .shard = flags.shard,
+                  .decoders = batch_options(flags).decoders,
+                  .exif = flags.exif,
+                  .resume = flags.resume,
+                  .json = flags.json});
+}
+
 constexpr const char* kExamples =
     "  tyto bev lss.safetensors --nuscenes nuscenes/ --version v1.0-mini --scenes mini_val -o out/ --draw\n"
-    "  tyto bev lss.safetensors --samples samples.jsonl --set cameras=4 -o out/";
+    "  tyto bev lss.safetensors --samples samples.jsonl --set cameras=4 -o out/\n"
+    "  tyto bev --ipm --samples samples.jsonl --grid=-25,25,-25,25,0.1 -o out/";
 
 }  // namespace
 
@@ -201,10 +221,11 @@ void add_bev(CLI::App& app, Run& command) {
   CLI::App* c = app.add_subcommand("bev", "maps of the ground from the images of calibrated rigs");
   c->footer(kExamples + ("\n\n" + c->get_footer()));
   auto options = std::make_shared<ResumableOptions>(*c);
-  options->free("model", flags->model, "a model file")->required();
+  options->free("model", flags->model, "a model file");
   options->free("-o,--output", flags->output, "folder for bev.jsonl, raw/, grids/, pictures/ and skipped.txt")
       ->required();
   add_sample_inputs(*options, flags->inputs);
+  add_ipm_options(*options, flags->ipm);
   options->free("--shard", flags->shard,
                 "take part i of n of the sequences only: i/n, counted from 0; `tyto merge` joins the parts");
   options->deciding("--set", flags->set, "an option of the network in place of the model file's: cameras=4")
@@ -217,8 +238,7 @@ void add_bev(CLI::App& app, Run& command) {
   options->deciding("--draw", flags->draw, "make pictures of the map among the cameras");
   add_run_flags(*options, *flags);
   c->get_option("--batch")->description("samples a run");
-  c->callback(
-      [flags, options, &command] { command = [flags, options] { return run_network(*flags, *options); }; });
+  c->callback([flags, options, &command] { command = [flags, options] { return run(*flags, *options); }; });
 }
 
 }  // namespace tyto::apps

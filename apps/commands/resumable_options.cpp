@@ -23,4 +23,10 @@ std::string ResumableOptions::identity(const Model& model, const Context& contex
   return dump_json(all);
 }
 
+std::string ResumableOptions::identity() const {
+  nlohmann::ordered_json all;
+  for (const auto& [name, value] : deciding_) all[name] = value();
+  return dump_json(all);
+}
+
 }  // namespace tyto::apps

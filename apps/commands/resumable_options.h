@@ -40,6 +40,7 @@ class ResumableOptions {
 
   // The deciding options as they are now, the model and the kind of device: a JSON object.
   std::string identity(const Model& model, const Context& context) const;
+  std::string identity() const;  // without a model
 
  private:
   template <class T>
