@@ -16,5 +16,6 @@ Tensor read_array(const std::filesystem::path& file, const std::string& name);
 
 // STEM with the first extension of which there is a file: .safetensors, .npz, .npy.
 std::optional<std::filesystem::path> find_array(const std::filesystem::path& stem);
+bool is_array_file(const std::filesystem::path& file);  // by its extension
 
 }  // namespace tyto::apps

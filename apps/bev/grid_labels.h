@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tyto/tensor.h"
 
@@ -16,5 +17,9 @@ namespace tyto::apps {
 // of read_array() and decode(), Error{Shape} names the file and both sizes.
 std::optional<Tensor> read_labels(const std::filesystem::path& folder, const std::string& id, int64_t classes,
                                   int64_t rows, int64_t columns);
+
+// Of which samples there is a file in the folder, as their names are in safe_file_name(); sorted.
+// Error{File}.
+std::vector<std::string> labelled_samples(const std::filesystem::path& folder);
 
 }  // namespace tyto::apps

@@ -1,7 +1,8 @@
-// tyto evaluate: how good the rankings are, or the detections.
+// tyto evaluate: how good the rankings are, or the detections, or the maps of the ground.
 #include <memory>
 
 #include "apps/command.h"
+#include "apps/commands/evaluate_bev.h"
 #include "apps/commands/evaluate_detections.h"
 #include "apps/commands/evaluate_features.h"
 #include "apps/reid/open_features.h"
@@ -17,18 +18,20 @@ struct Flags {
   bool json = false;
   FeatureRules rules;
   DetectionTruth truth;  // given: the files hold detections
+  BevTruth bev;          // given: they are folders of maps
 };
 
 }  // namespace
 
 void add_evaluate(CLI::App& app, Run& command) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* c =
-      app.add_subcommand("evaluate", "Rank@k, mAP and mINP of features; COCO's or VOC's mAP of detections");
+  CLI::App* c = app.add_subcommand(
+      "evaluate",
+      "Rank@k, mAP and mINP of features; COCO's or VOC's mAP of detections; IoU of maps of the ground");
   c->add_option(
        "files", flags->files,
        "features files, whose sets and shards are put together, though with --protocol regdb each split "
-       "is a trial; or detections.jsonl or COCO results")
+       "is a trial; or detections.jsonl or COCO results; or, with --bev, folders that tyto bev wrote")
       ->required();
   c->add_option("-o,--output", flags->out,
                 "folder for evaluation.json and, of features, cmc.png and cmc.svg");
@@ -90,11 +93,37 @@ void add_evaluate(CLI::App& app, Run& command) {
       ->capture_default_str()
       ->needs(voc);
   coco->excludes(voc);
+
+  CLI::Option_group* maps = c->add_option_group("Maps of the ground");
+  CLI::Option* bev = maps->add_flag("--bev", flags->bev.bev,
+                                    "judge maps as Lift-Splat-Shoot does: intersections and unions of cells "
+                                    "are summed over all samples")
+                         ->excludes(coco)
+                         ->excludes(voc);
+  CLI::Option* labels =
+      maps->add_option("--labels", flags->bev.labels,
+                       "a folder with ID.png, .npy, .npz or .safetensors of each sample: [classes, rows, "
+                       "columns] as the network's map has them, not 0 where a cell is of the class; of a "
+                       "picture, the classes' maps one below the other")
+          ->needs(bev);
+  CLI::Option* nuscenes =
+      maps->add_option(
+              "--nuscenes", flags->bev.nuscenes,
+              "instead, a nuScenes data set: the boxes of vehicles, drawn by Lift-Splat-Shoot's rule")
+          ->needs(bev)
+          ->excludes(labels);
+  maps->add_option("--version", flags->bev.version, "of --nuscenes, as of tyto bev")->needs(nuscenes);
+  maps->add_option("--scenes", flags->bev.scenes, "of --nuscenes, which are judged, as of tyto bev")
+      ->needs(nuscenes);
+  maps->add_option("--threshold", flags->bev.threshold, "a cell counts as found whose logit is greater")
+      ->capture_default_str()
+      ->needs(bev);
   for (CLI::Option* option : features->get_options())
-    if (option != features->get_help_ptr()) option->excludes(coco)->excludes(voc);
+    if (option != features->get_help_ptr()) option->excludes(coco)->excludes(voc)->excludes(bev);
 
   c->callback([flags, &command] {
     command = [flags] {
+      if (flags->bev.bev) return evaluate_bev(flags->files, flags->bev, flags->out, flags->json);
       return flags->truth.given() ? evaluate_detections(flags->files, flags->truth, flags->out, flags->json)
                                   : evaluate_features(flags->files, flags->rules, flags->out, flags->json);
     };

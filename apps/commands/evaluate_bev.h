@@ -1,4 +1,4 @@
-// The third of `tyto evaluate` that judges maps of the ground.
+// The part of `tyto evaluate` that judges maps of the ground.
 #pragma once
 
 #include <string>
@@ -9,12 +9,14 @@ namespace tyto::apps {
 // What maps are judged by: labels or nuscenes is set.
 struct BevTruth {
   bool bev = false;
-  std::string labels, nuscenes, version = "v1.0-trainval", scenes;
-  float threshold = 0;
+  std::string labels, nuscenes;
+  std::string version, scenes;  // of nuscenes
+  float threshold = 0;          // of logits
 };
 
-// folders: that `tyto bev` wrote. Prints the report and, where `out` is not empty, writes evaluation.json
-// into that folder; returns an exit code: kSkipped where samples could not be judged.
+// folders: that `tyto bev` wrote, of one grid and the same classes. All samples of the truth are judged; of
+// those that are in no folder nothing counts as found. Prints the report and, where `out` is not empty,
+// writes evaluation.json into that folder; returns an exit code.
 int evaluate_bev(const std::vector<std::string>& folders, const BevTruth& truth, const std::string& out,
                  bool json);
 

@@ -27,22 +27,6 @@ void check(const SampleInputs& inputs) {
   if (!nuscenes && !inputs.scenes.empty()) refuse("--scenes is of --nuscenes");
 }
 
-NuscenesTree tree_of(const SampleInputs& inputs) {
-  NuscenesTree tree{inputs.nuscenes, inputs.version.empty() ? kUsualVersion : inputs.version};
-  if (std::filesystem::is_directory(tree.root / tree.version)) return tree;
-  std::vector<std::string> versions;
-  std::error_code unreadable;
-  for (const auto& entry : std::filesystem::directory_iterator(tree.root, unreadable))
-    if (std::filesystem::exists(entry.path() / "sample_data.json"))
-      versions.push_back(entry.path().filename().string());
-  std::ranges::sort(versions);
-  if (versions.empty())
-    throw Error(ErrorKind::File, fmt::format("{}: holds no tables of nuScenes, such as {}/sample_data.json",
-                                             inputs.nuscenes, tree.version));
-  throw Error(ErrorKind::File, fmt::format("{}: holds no {}; choose with --version {}", inputs.nuscenes,
-                                           tree.version, fmt::join(versions, " or ")));
-}
-
 // The cameras of these names, in their order. False where one is not there; then `why` says which.
 bool choose_cameras(Sample& sample, const std::vector<std::string>& names, std::string& why) {
   std::vector<SampleCamera> chosen;
@@ -76,6 +60,22 @@ void add_sample_inputs(ResumableOptions& options, SampleInputs& inputs) {
                 "nuScenes Lift-Splat-Shoot's six")
       ->delimiter(',')
       ->allow_extra_args(false);
+}
+
+NuscenesTree tree_of(const SampleInputs& inputs) {
+  NuscenesTree tree{inputs.nuscenes, inputs.version.empty() ? kUsualVersion : inputs.version};
+  if (std::filesystem::is_directory(tree.root / tree.version)) return tree;
+  std::vector<std::string> versions;
+  std::error_code unreadable;
+  for (const auto& entry : std::filesystem::directory_iterator(tree.root, unreadable))
+    if (std::filesystem::exists(entry.path() / "sample_data.json"))
+      versions.push_back(entry.path().filename().string());
+  std::ranges::sort(versions);
+  if (versions.empty())
+    throw Error(ErrorKind::File, fmt::format("{}: holds no tables of nuScenes, such as {}/sample_data.json",
+                                             inputs.nuscenes, tree.version));
+  throw Error(ErrorKind::File, fmt::format("{}: holds no {}; choose with --version {}", inputs.nuscenes,
+                                           tree.version, fmt::join(versions, " or ")));
 }
 
 std::vector<Sample> read_samples(const SampleInputs& inputs, SkippedInputs& skipped) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/bev/nuscenes_table.h"
 #include "apps/bev/sample.h"
 #include "apps/commands/resumable_options.h"
 #include "apps/outputs.h"
@@ -19,6 +20,9 @@ struct SampleInputs {
 
 // --samples, --nuscenes, --version, --scenes and --cameras. The inputs must outlive the options.
 void add_sample_inputs(ResumableOptions& options, SampleInputs& inputs);
+
+// Of --nuscenes and --version. Error{File} names the versions that are there.
+NuscenesTree tree_of(const SampleInputs& inputs);
 
 // Error{Usage} for options that contradict each other or name no samples; else as read_samples_file() and
 // read_nuscenes(). Samples that lack a camera of --cameras go to `skipped`.
