@@ -1,7 +1,6 @@
 #include "apps/outputs.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -45,7 +44,9 @@ void report_skipped(const std::filesystem::path& list, const SkippedInputs& skip
   constexpr size_t kShown = 3;
   std::filesystem::remove(list);
   if (skipped.empty()) return;
-  write_text(list, fmt::format("{}\n", fmt::join(skipped, "\n")));
+  std::string text;
+  for (const std::string& why : skipped) text += for_terminal(why) + '\n';  // a line each, whatever they name
+  write_text(list, text);
   for (size_t i = 0; i < skipped.size() && i < kShown; ++i) warning(skipped[i] + "; skipped");
   warning(fmt::format("{} of {} {} skipped, see {}", skipped.size(), total, what, list.string()));
 }

@@ -24,7 +24,7 @@ class TableBytes {
       : file_(path),
         progress_(fmt::format("reading {} (MiB)", path.filename().string()),
                   static_cast<int64_t>(file_.size() / kPiece)),
-        piece_(kPiece) {
+        piece_(static_cast<size_t>(std::min<uint64_t>(kPiece, file_.size()))) {
     fill();
   }
 
@@ -59,7 +59,7 @@ class TableBytes {
     }
     before_ += held_;
     at_ = 0;
-    held_ = static_cast<size_t>(std::min<uint64_t>(kPiece, file_.size() - before_));
+    held_ = static_cast<size_t>(std::min<uint64_t>(piece_.size(), file_.size() - before_));
     file_.read(before_, std::as_writable_bytes(std::span(piece_).first(held_)));
   }
 

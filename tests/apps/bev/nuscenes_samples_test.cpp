@@ -58,7 +58,7 @@ TEST_F(NuscenesSamples, HaveTheImagesAndCalibrationsOfTheirKeyFrames) {
   // Looks ahead: the camera's z is the ego's x, its x the ego's -y.
   EXPECT_EQ(s1.cameras[1].camera.camera_to_ego,
             (Matrix4{0, 0, 1, 1, -1, 0, 0, 0, 0, -1, 0, 1.5, 0, 0, 0, 1}));
-  EXPECT_EQ(s1.ego_pose[3], 10.5);  // the lidar's, not the camera's
+  EXPECT_EQ(s1.ego_pose[3], 11.5);  // the lidar's, not the camera's
   EXPECT_NEAR(s1.lidar_to_ego[1], 1, 1e-15);
   EXPECT_EQ(s1.lidar_to_ego[11], 1.8);
 }

@@ -39,9 +39,9 @@ inline std::map<std::string, std::string> small_tables() {
   for (const char* sample : {"s0", "s1", "s2"})
     for (const char* sensor : {"A", "B", "LIDAR_TOP", "RADAR"}) {
       if (poses.size() > 1) poses += ",";
+      const std::string x = std::string("1") + sample[1] + (sensor[0] == 'L' ? ".5" : ".25");
       poses += std::string(R"({"token": "p)") + sample + sensor +
-               R"(", "rotation": [1, 0, 0, 0], "translation": [)" + sample[1] +
-               (sensor[0] == 'L' ? "0.5" : "9") + ", 2, 3]}";
+               R"(", "rotation": [1, 0, 0, 0], "translation": [)" + x + ", 2, 3]}";
     }
   poses += "]";
   return {

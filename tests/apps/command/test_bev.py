@@ -167,8 +167,8 @@ class Samples(BevPlace):
     def test_pictures(self):
         lines, _ = self.bev("drawn", "--draw", "--scenes", "scene-0001")
         for line in lines:
-            drawn = Image.open(self.at("drawn", line["picture"]))
-            self.assertEqual(drawn.size, (3 * 480 + 4 * 8, 2 * 270 + 640 + 4 * 8))
+            with Image.open(self.at("drawn", line["picture"])) as drawn:
+                self.assertEqual(drawn.size, (3 * 480 + 4 * 8, 2 * 270 + 640 + 4 * 8))
         names = [line["picture"] for line in lines]
         self.assertEqual(names, [f"pictures/{line['id']}.jpg" for line in lines])
 
@@ -214,15 +214,16 @@ class Refusals(BevPlace):
         flat = self.jsonl_sample(0, 1)
         flat["cameras"][2]["intrinsics"] = [[0, 0, 0], [0, 1, 0], [0, 0, 1]]
         five = self.jsonl_sample(0, 2, cameras=range(5))
-        path = self.write_samples("mixed.jsonl", [good, {"id": "x"}, flat, five])
+        path = self.write_samples("mixed.jsonl", [good, {"id": "x"}, {**good, "a\nb": 1}, flat, five])
         lines, messages = self.bev("mixed", "--samples", path, expect=3)
         self.assertEqual([line["id"] for line in lines], [good["id"]])
         skipped = read_bytes(self.at("mixed", "skipped.txt")).decode().splitlines()
-        self.assertEqual(len(skipped), 3)
+        self.assertEqual(len(skipped), 4)
         self.assertIn('mixed.jsonl: line 2 has no "sequence"', skipped[0])
-        self.assertRegex(skipped[1], f"sample {flat['id']}: camera 2.*intrinsics has no inverse")
-        self.assertRegex(skipped[2], f"sample {five['id']} has 5 cameras where the network takes 6.*--cameras.*--set cameras=5")
-        self.assertIn("3 of 4 samples skipped", messages)
+        self.assertIn('line 3 has a "a_b", which is not a key', skipped[1])
+        self.assertRegex(skipped[2], f"sample {flat['id']}: camera 2.*intrinsics has no inverse")
+        self.assertRegex(skipped[3], f"sample {five['id']} has 5 cameras where the network takes 6.*--cameras.*--set cameras=5")
+        self.assertIn("4 of 5 samples skipped", messages)
 
     def test_other_numbers_of_cameras(self):
         two = ("--cameras", "CAM_BACK,CAM_FRONT")
@@ -288,7 +289,7 @@ class GoingOn(BevPlace):
             f.write(b"no image")
 
     def test_stopped_runs_resume_to_the_same_bytes(self):
-        many = [{**self.jsonl_sample(scene, i), "id": f"{k:03}_{scene}{i}"} for k in range(30)
+        many = [{**self.jsonl_sample(scene, i), "id": f"{k:03}_{scene}{i}"} for k in range(9)
                 for scene, n in enumerate(SCENES.values()) for i in range(n)]
         source = ("--samples", self.write_samples("many.jsonl", many), "--draw")
         self.bev("many", *source, expect=3)
@@ -335,16 +336,16 @@ class GoingOn(BevPlace):
         source = ("--samples", self.write_samples("turns.jsonl", [*samples[:2], {"id": 1}, *samples[2:]]), "--draw", "--batch", "2")
         self.bev("unsharded", *source, expect=3)
         codes = []
-        for i in range(3):
-            done = subprocess.run([TYTO, "-q", *map(str, self.arguments(f"part{i}", *source, "--shard", f"{i}/3"))], capture_output=True)
+        for i in range(4):  # one of each sequence, and one of none
+            done = subprocess.run([TYTO, "-q", *map(str, self.arguments(f"part{i}", *source, "--shard", f"{i}/4"))], capture_output=True)
             codes.append(done.returncode)
         self.assertIn(3, codes)
         self.assertIn(0, codes)
-        parts = [self.at(f"part{i}") for i in range(3)]
-        self.assertGreater(sum(os.path.getsize(os.path.join(p, "bev.jsonl")) > 0 for p in parts), 1)
+        parts = [self.at(f"part{i}") for i in range(4)]
+        self.assertEqual([os.path.getsize(os.path.join(p, "bev.jsonl")) > 0 for p in parts], [True, True, True, False])
         tyto("merge", *reversed(parts), "-o", self.at("merged"))
         self.assert_same_folders("merged", "unsharded")
-        self.assertIn("missing shard 1/3", self.fails("merge", parts[0], parts[2], "-o", self.at("lacking")))
+        self.assertIn("missing shard 1/4", self.fails("merge", parts[0], *parts[2:], "-o", self.at("lacking")))
         self.assertIn("the same shard 0", self.fails("merge", *parts, parts[0], "-o", self.at("lacking")))
         self.assertIn("is no shard", self.fails("merge", self.at("unsharded"), "-o", self.at("lacking")))
         self.assertIn("holds a run", self.fails("merge", *parts, "-o", self.at("merged"), code=2))
