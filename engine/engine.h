@@ -5,10 +5,11 @@
 // meaning of the outputs behind it.
 //
 // clang-format off
-//   graph/       typed values, operators, shape rules, the Graph, and passes that only rewrite
+//   graph/       typed values, operators, shape rules, the Graph, passes that only rewrite, and which nodes are the prologue
 //   networks/    one file a network family, the only list of its weights; trunks/ and heads/ that they share
 //   reference/   the naive meaning of every operator
-//   runtime/     what a device must offer, contexts, plans and a cache of them by size, admission, arenas, several GPUs
+//   runtime/     what a device must offer, contexts, plans and a cache of them by size, admission, arenas, several GPUs,
+//                steady inputs, of which the prologue's results are kept until they change
 //   cpu/         lowering to oneDNN and to our kernels, layouts
 //   cuda/        lowering to cuDNN, cuBLASLt and our kernels; streams, captured graphs; cudnn/ and cublas/ bind the two
 //   images/      preprocessing rules and what carries them out

@@ -13,7 +13,7 @@ SteadyInputs::SteadyInputs(const Graph& graph) {
     if (!std::get<Input>(graph.node(value).op).steady) continue;
     const Shape& shape = graph.shape(value);
     constexpr int64_t kElement = sizeof(float);  // F32 or I32
-    kept_.push_back({i, std::vector<std::byte>(static_cast<size_t>(shape.elements() * kElement))});
+    kept_.push_back({i, shape[0], std::vector<std::byte>(static_cast<size_t>(shape.elements() * kElement))});
     samples = samples == 0 ? shape[0] : std::min(samples, shape[0]);
   }
   if (!kept_.empty()) changed_.resize(static_cast<size_t>(std::max<int64_t>(1, samples)));
@@ -29,13 +29,13 @@ int64_t SteadyInputs::keep(std::span<const BoundInput> inputs) {
       continue;
     }
     // Of what samples do not share out evenly all is of each.
-    const size_t parts = kept.bytes.size() % changed_.size() == 0 ? changed_.size() : 1;
-    const size_t part = kept.bytes.size() / parts, samples = changed_.size() / parts;
+    const size_t parts = kept.rows % samples() == 0 ? changed_.size() : 1;
+    const size_t part = kept.bytes.size() / parts, its_samples = changed_.size() / parts;
     for (size_t i = 0; i < parts; ++i) {
       const std::byte* const now = (*tensor)->data() + i * part;
       std::byte* const before = kept.bytes.data() + i * part;
       if (std::memcmp(now, before, part) == 0) continue;
-      std::fill_n(changed_.begin() + static_cast<std::ptrdiff_t>(i * samples), samples, 1);
+      std::fill_n(changed_.begin() + static_cast<std::ptrdiff_t>(i * its_samples), its_samples, 1);
       std::memcpy(before, now, part);
     }
   }

@@ -31,6 +31,7 @@ class SteadyInputs {
  private:
   struct Kept {
     size_t input;  // its place among the graph's
+    int64_t rows;  // its first dimension
     std::vector<std::byte> bytes;
   };
 

@@ -58,8 +58,9 @@ inline Graph camera_graph(bool steady) {
 // Calibrations that put points into the grid, others for each seed.
 inline Tensors camera_inputs(uint32_t seed) {
   Tensors inputs;
-  for (const auto& [name, value] : camera_graph(true).inputs()) {
-    const Shape& shape = camera_graph(true).shape(value);
+  const Graph graph = camera_graph(true);
+  for (const auto& [name, value] : graph.inputs()) {
+    const Shape& shape = graph.shape(value);
     Tensor tensor = noise(shape, ++seed);
     if (name != "maps") {
       const int64_t side = shape[3];
