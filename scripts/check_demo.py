@@ -1,7 +1,11 @@
-"""Checks the demo's results against what PyTorch finds with the same weights. Usage: check_demo.py FOLDER"""
+"""Checks the demo's results against what PyTorch finds with the same weights, and its mosaics of a street against the
+street. Usage: check_demo.py FOLDER"""
 import json
 import os
 import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "street"))
+from check_mosaic import BOUND, mosaic_errors
 
 COSINE_DIGITS = 0.0006  # the cosines below are rounded to three digits
 # The boxes are rounded to tenths of a pixel, which is 0.05; and tests/parity lets float32 move a box code by 2e-5 of the
@@ -72,7 +76,17 @@ def check_people(found):
     return good & say(counts == COUNTS, f"{'vtest.avi, 40 frames':27} {sum(counts)} people" + ("" if counts == COUNTS else f"   {counts} (PyTorch: {COUNTS})"))
 
 
+def check_street(street):
+    good = True
+    for sample, error, cells in mosaic_errors(street, os.path.join(street, "bev", "mosaics")):
+        right = sample == "street"
+        what = f"under {BOUND:g}" if right else f"over {BOUND:g}, as a calibration off by a degree must be"
+        good &= say((error < BOUND) == right, f"{sample:27} {error:5.2f} grey levels on {cells} cells: {what}")
+    return good
+
+
 good = check_ranking(rows("ranking", "ranking.jsonl"), PHOTOGRAPHS)
 good &= check_people(rows("people", "detections.jsonl"))
 good &= check_ranking(rows("people", "ranking", "ranking.jsonl"), PEOPLE)
+good &= check_street(os.path.join(sys.argv[1], "street"))
 sys.exit(0 if good else 1)

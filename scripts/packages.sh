@@ -3,9 +3,9 @@
 build_packages="g++ cmake ninja-build ccache pkg-config git libdnnl-dev libfmt-dev nlohmann-json3-dev libcli11-dev libre2-dev
   libssl-dev libopencv-dev libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libjpeg-dev libpng-dev libtiff-dev
   libwebp-dev libzip-dev zlib1g-dev libmatio-dev libpugixml-dev"
-demo_packages="opencv-doc python3 python3-pip python3-numpy python3-torch libopenblas0-pthread"
+demo_packages="opencv-doc python3 python3-pip python3-numpy python3-pil python3-torch libopenblas0-pthread"
 test_packages="libboost-context-dev libgtest-dev libgmock-dev libbenchmark-dev python3 python3-numpy python3-scipy python3-pil python3-torch
-  python3-torchvision python3-skimage python3-pip libopenblas0-pthread"
+  python3-torchvision python3-skimage python3-opencv python3-pip libopenblas0-pthread"
 
 # install_packages NAME...: as root or with sudo, else prints the one line that does it and stops.
 install_packages() {

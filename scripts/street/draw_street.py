@@ -7,7 +7,7 @@ Usage: draw_street.py FOLDER [--scale 1] [--grid=-20,20,-20,20,0.1] [--rays 3]
   FOLDER/images/         lossless
   FOLDER/truth.png       the ground at the centres of the grid's cells; forward is up
   FOLDER/visible.npz     inside, clear: [cameras, rows, columns] of the same cells: which camera has one in its image, and
-                         which sees nothing but ground there
+                         which sees nothing but ground there; cameras: their names
   FOLDER/grid.txt        the grid, as `tyto bev --grid` takes it
 """
 import argparse
@@ -57,7 +57,7 @@ def draw(folder, scale, grid, rays):
     truth = np.rint(street.ground_colour(x, y)).astype(np.uint8)
     Image.fromarray(truth).save(os.path.join(folder, "truth.png"))
     inside, clear = (np.stack(maps) for maps in zip(*visible))
-    np.savez_compressed(os.path.join(folder, "visible.npz"), inside=inside, clear=clear)
+    np.savez_compressed(os.path.join(folder, "visible.npz"), inside=inside, clear=clear, cameras=list(rig.CAMERAS))
     with open(os.path.join(folder, "grid.txt"), "w") as file:
         file.write(grid + "\n")
 
