@@ -321,7 +321,8 @@ class GoingOn(BevPlace):
                     "--exif-orientation": [], "--scenes": ["mini_val"], "--cameras": [",".join(tree.CAMERAS)], "--autotune": [],
                     "--precision": None, "--samples": None, "--nuscenes": None, "--version": None, "--shard": ["0/2"]}
         self.assert_options_are("bev", deciding, ("--output", "--decoders", "--resume", "--json", "--device", "--threads",
-                                                  "--memory-limit", "--synchronous", "--help"))
+                                                  "--memory-limit", "--synchronous", "--help"),
+                                ("--ipm", "--grid", "--heights", "--blend"))  # test_bev_ipm.py's
         for option, value in deciding.items():
             if value is not None:
                 message = self.fails(*self.arguments("decided", option, *value, "--resume"), code=2)
