@@ -62,14 +62,14 @@ class LiftSplatShoot(bev.LiftSplatShoot):
     def __init__(self, samples):
         super().__init__()
         self.rig = bev.rigs(6, (128, 352), (0.0,) * samples)
-        self.register_buffer("given", super().cells().reshape(-1, 1), persistent=False)
+        self.samples, self.grid, self.channels = samples, self.nx.tolist()[:2], 64
+        self.register_buffer("given", super().cells().reshape(-1, 1).expand(-1, self.channels), persistent=False)
+        self.points = len(self.given)
 
     def splat(self, depth, features):
-        samples, (rows, columns, _) = len(self.rig["intrinsics"]), self.nx.tolist()
-        lifted = (depth[..., None] * features.permute(0, 2, 3, 1)[:, None]).flatten(0, 3)
-        grid = torch.zeros((samples * rows * columns + 1, lifted.shape[1]))
-        grid = grid.scatter_add(0, self.given.expand(-1, lifted.shape[1]), lifted)
-        return grid[:-1].view(samples, rows, columns, -1).permute(0, 3, 1, 2)
+        lifted = (depth[..., None] * features.permute(0, 2, 3, 1)[:, None]).reshape(self.points, self.channels)
+        grid = torch.zeros((self.samples * self.grid[0] * self.grid[1] + 1, self.channels)).scatter_add(0, self.given, lifted)
+        return grid[:-1].view(self.samples, *self.grid, self.channels).permute(0, 3, 1, 2)
 
     def forward(self, images):
         return super().forward(images)["map"]
