@@ -5,6 +5,7 @@
 // the points of others.
 #include "kernels/bev/bev_pool.h"
 
+#include <emmintrin.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -65,6 +66,20 @@ template <class C>
 BevPoolLevel<C> best_level() {
   BevPoolLevel<C> levels[3];
   return levels[bev_pool_levels(levels) - 1];
+}
+
+// A result of so many bytes would push all else out of the caches and be gone from them before it is read.
+constexpr int64_t kLeastStreamed = 16 << 20, kStreamed = 16;
+
+// Past the caches, to an aligned address.
+void stream(const void* from, void* to, int64_t bytes) {
+  const int64_t whole = bytes / kStreamed * kStreamed;
+  const char* source = static_cast<const char*>(from);
+  char* target = static_cast<char*>(to);
+  for (int64_t i = 0; i < whole; i += kStreamed)
+    _mm_stream_si128(reinterpret_cast<__m128i*>(target + i),
+                     _mm_loadu_si128(reinterpret_cast<const __m128i*>(source + i)));
+  std::memcpy(target + whole, source + whole, static_cast<size_t>(bytes - whole));
 }
 
 template <class C>
@@ -159,12 +174,6 @@ class Packing {
                   to = (image * f_.width + first) * f_.height + row;
     C *weights = lent_.weights + to * lent_.lanes, *features = lent_.features + to * lent_.channels;
     for (int64_t i = 0; i < count; ++i) {
-      for (int64_t c = 0; c < lent_.channels; c += kLine)
-        __builtin_prefetch(features + i * f_.height * lent_.channels + c, 1);
-      for (int64_t c = 0; c < lent_.lanes; c += kLine)
-        __builtin_prefetch(weights + i * f_.height * lent_.lanes + c, 1);
-    }
-    for (int64_t i = 0; i < count; ++i) {
       C* feature = features + i * f_.height * lent_.channels;
       copy_row(maps_.features, (from + i) * maps_.feature_stride, maps_.channels, feature);
       std::fill(feature + maps_.channels, feature + lent_.channels, C(0));
@@ -223,6 +232,7 @@ class Tiles {
         lent_(lent),
         level_(best_level<C>()),
         levels_(p.grid.levels()),
+        streams_(in.samples * out.image_stride * int64_t{sizeof(Computed<T>)} >= kLeastStreamed),
         capacity_(bev_run_capacity(p.frustum, in.cameras)),
         across_((p.grid.columns() + kTileWidth - 1) / kTileWidth),
         down_((p.grid.rows() + kTileRows - 1) / kTileRows) {}
@@ -353,13 +363,18 @@ class Tiles {
     }
   }
 
+  void copy_line(const T* line, T* to, int64_t count) const {
+    if (streams_ && reinterpret_cast<uintptr_t>(to) % kStreamed == 0)
+      stream(line, to, count * static_cast<int64_t>(sizeof(T)));
+    else
+      std::copy_n(line, count, to);
+  }
+
   // `count` neighbouring pixels of so many channels.
   void write_line(int64_t sample, int64_t pixel, int64_t count, const C* line, int64_t width) const {
     if constexpr (std::is_same_v<T, C>) {
       T* to = out_.at(sample, 0);
-      if (out_.block == width)
-        return static_cast<void>(
-            std::memcpy(to + pixel * width, line, static_cast<size_t>(count * width) * sizeof(T)));
+      if (out_.block == width) return copy_line(line, to + pixel * width, count * width);
       if (out_.block == 1) return transpose(line, width, count, width, C(1), to + pixel, out_.block_stride);
     }
     for (int64_t b = 0; b < out_.blocks(); ++b) {
@@ -397,7 +412,9 @@ class Tiles {
   int32_t* winners_;
   const Lent<T>& lent_;
   BevPoolLevel<C> level_;
-  int64_t levels_, capacity_, across_, down_;
+  int64_t levels_;
+  bool streams_;
+  int64_t capacity_, across_, down_;
   double per_bin_ = 1.0 / f_.bins, per_column_ = 1.0 / f_.width;
 };
 
@@ -421,6 +438,7 @@ void bev_pool_cpu(const LiftedMaps<const T>& in, const BevIndex& index, const Be
     for (int64_t work = 0; work < packing.count(); ++work) packing.pack(work);
 #pragma omp for schedule(dynamic)
     for (int64_t tile = 0; tile < tiles.count(); ++tile) tiles.pool(tile, scratch);
+    _mm_sfence();  // what was streamed
   }
 }
 
