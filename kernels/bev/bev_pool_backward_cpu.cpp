@@ -13,6 +13,7 @@
 #include "kernels/common/exponential.h"
 #include "kernels/common/host_elements.h"
 #include "kernels/common/multiversion.h"
+#include "kernels/common/transpose_cpu.h"
 #include "kernels/common/workspace.h"
 
 namespace tyto::kernels {
@@ -70,9 +71,13 @@ BevPoolBackwardLevel<C> best_level() {
 // Of a pixel's bins in place. A NaN makes all NaN.
 TYTO_MULTIVERSION void softmax(float* v, int64_t bins) {
   float largest = v[0], sum = 0;
-  for (int64_t k = 1; k < bins; ++k) largest = v[k] > largest ? v[k] : largest;
-  for (int64_t k = 0; k < bins; ++k) v[k] = exponential(v[k] - largest);
-  for (int64_t k = 0; k < bins; ++k) sum += v[k];
+#pragma omp simd reduction(max : largest)
+  for (int64_t k = 0; k < bins; ++k) largest = v[k] > largest ? v[k] : largest;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t k = 0; k < bins; ++k) {
+    v[k] = exponential(v[k] - largest);
+    sum += v[k];
+  }
   const float by = 1 / sum;
   for (int64_t k = 0; k < bins; ++k) v[k] *= by;
 }
@@ -84,6 +89,42 @@ void softmax(double* v, int64_t bins) {
   for (int64_t k = 0; k < bins; ++k) v[k] /= sum;
 }
 
+// Those whose points lie in the grid; returns how many. kept has room for one more than there are bins.
+int64_t kept_bins(const int32_t* __restrict cells, int64_t bins, int32_t* __restrict kept) {
+  int64_t count = 0;
+  for (int64_t bin = 0; bin < bins; ++bin) {
+    kept[count] = static_cast<int32_t>(bin);  // is written over until it counts
+    count += cells[bin] >= 0;
+  }
+  return count;
+}
+
+template <class C>
+void find_rows(const int32_t* __restrict cells, const C* __restrict depth, const int32_t* __restrict kept,
+               int64_t count, const C* first, int64_t stride, const C** __restrict rows,
+               C* __restrict weights) {
+  for (int64_t k = 0; k < count; ++k) {
+    rows[k] = first + cells[kept[k]] * stride;
+    weights[k] = depth[kept[k]];
+  }
+}
+
+// Weights become their gradient, or that of the logits that they are the softmax of.
+template <class C>
+void finish_depth(bool logits, const int32_t* __restrict kept, int64_t count, C* __restrict slopes,
+                  int64_t bins, C* __restrict depth) {
+  C mean = 0;
+  if (logits) {
+    for (int64_t k = 0; k < count; ++k) slopes[k] *= depth[kept[k]];
+#pragma omp simd reduction(+ : mean)
+    for (int64_t k = 0; k < count; ++k) mean += slopes[k];
+    for (int64_t bin = 0; bin < bins; ++bin) depth[bin] *= -mean;
+  } else {
+    std::fill_n(depth, bins, C(0));
+  }
+  for (int64_t k = 0; k < count; ++k) depth[kept[k]] += slopes[k];
+}
+
 // What a thread works in.
 template <class C>
 struct Scratch {
@@ -91,12 +132,13 @@ struct Scratch {
   C* depth;              // [kTilePixels, bins]: weights, then their gradient or that of the logits
   C *features, *spread;  // [channels rounded up]: of a pixel, and their gradient
   C* nothing;            // [channels rounded up]: a row of 0
-  int32_t* bins;         // [bins rounded up]: those whose points lie in the grid
-  const C** rows;        // [bins rounded up]: their rows of the gradient
-  C *weights, *slopes;   // [bins rounded up]
+  int32_t* bins;         // [bins + 1 rounded up]: those whose points lie in the grid
+  const C** rows;        // [bins + 1 rounded up]: their rows of the gradient
+  C *weights, *slopes;   // [bins + 1 rounded up]
 
   Scratch(Workspace& workspace, const BevPool& pool, int64_t channels) {
-    const int64_t most = round_up(pool.frustum.bins, kPointsAtOnce), padded = round_up(channels, kRowUnit);
+    const int64_t most = round_up(pool.frustum.bins + 1, kPointsAtOnce),
+                  padded = round_up(channels, kRowUnit);
     cells = workspace.take<int32_t>(kTilePixels * pool.frustum.bins);
     depth = workspace.take<C>(kTilePixels * pool.frustum.bins);
     features = workspace.take<C>(padded);
@@ -155,10 +197,9 @@ class GradientRows {
   const C* row(int64_t sample, int64_t cell) const {
     return (in_place_ ? in_place_ : rows_) + sample * sample_stride_ + cell * stride_;
   }
-  // What a point of the cell has of its gradient.
-  C share(int64_t sample, int64_t cell) const {
-    return shares_ ? shares_[sample * grid_.size() + cell] : C(1);
-  }
+  int64_t stride() const { return stride_; }  // from cell to cell
+  // What a point of the cell has of its gradient, of a mean.
+  C share(int64_t sample, int64_t cell) const { return shares_[sample * grid_.size() + cell]; }
 
   // Of a row of the grid; cells without points are looked at by nobody.
   void prepare(int64_t sample, int64_t row) const {
@@ -243,41 +284,48 @@ class Spreading {
     const Scratch<C> scratch(workspace, pool_, maps_.channels);
     std::fill_n(scratch.nothing, padded_, C(0));
     std::fill_n(scratch.features, padded_, C(0));
-    const auto for_pixels = [&](const auto& body) {
-      for (int64_t row = 0; row < rows; ++row)
-        for (int64_t column = 0; column < columns; ++column)
-          body((row * kTileColumns + column) * frustum_.bins, (top + row) * frustum_.width + left + column);
-    };
-    for (int64_t bin = 0; bin < frustum_.bins; ++bin) {
-      const int32_t* const cells = index_.cells + (image * frustum_.bins + bin) * area_;
-      for_pixels([&](int64_t at, int64_t pixel) { scratch.cells[at + bin] = cells[pixel]; });
+    const auto row_of = [&](auto* of, int64_t row) { return of + row * kTileColumns * frustum_.bins; };
+    for (int64_t row = 0; row < rows; ++row) {
+      const int64_t pixel = (top + row) * frustum_.width + left;
+      transpose(index_.cells + image * frustum_.bins * area_ + pixel, area_, frustum_.bins, columns,
+                row_of(scratch.cells, row), frustum_.bins);
+      read_depth(image, pixel, columns, row_of(scratch.depth, row));
     }
-    for_bins(for_pixels, image, maps_.depth_stride,
-             [&](int64_t at, int64_t element) { scratch.depth[at] = host_element(maps_.depth, element); });
     // Column by column: pixels below each other share cells.
     for (int64_t column = 0; column < columns; ++column)
       for (int64_t row = 0; row < rows; ++row)
         spread_pixel(image, (top + row) * frustum_.width + left + column, scratch,
                      (row * kTileColumns + column) * frustum_.bins);
     if (gradients_.depth)
-      for_bins(for_pixels, image, gradients_.depth_stride, [&](int64_t at, int64_t element) {
-        set_host_element(gradients_.depth, element, scratch.depth[at]);
-      });
+      for (int64_t row = 0; row < rows; ++row)
+        write_depth(image, (top + row) * frustum_.width + left, columns, row_of(scratch.depth, row));
   }
 
  private:
-  // Calls body(place in a tile, element of depth), in the order of the latter.
-  template <class Pixels, class Body>
-  void for_bins(const Pixels& for_pixels, int64_t image, int64_t stride, const Body& body) const {
+  // Of `count` neighbouring pixels: [count, bins].
+  void read_depth(int64_t image, int64_t pixel, int64_t count, C* to) const {
     const int64_t bins = frustum_.bins;
-    if (maps_.bins == DepthBins::Last)
-      for_pixels([&](int64_t at, int64_t pixel) {
-        const int64_t element = (image * area_ + pixel) * stride;
-        for (int64_t bin = 0; bin < bins; ++bin) body(at + bin, element + bin);
-      });
-    else
+    const bool first = maps_.bins == DepthBins::First;
+    const T* const from = host_address(
+        maps_.depth, first ? image * bins * area_ + pixel : (image * area_ + pixel) * maps_.depth_stride);
+    if constexpr (std::is_same_v<T, C>)
+      if (first) return transpose(from, area_, bins, count, C(1), to, bins);
+    const int64_t by_pixel = first ? 1 : maps_.depth_stride, by_bin = first ? area_ : 1;
+    for (int64_t i = 0; i < count; ++i)
       for (int64_t bin = 0; bin < bins; ++bin)
-        for_pixels([&](int64_t at, int64_t pixel) { body(at + bin, (image * bins + bin) * area_ + pixel); });
+        to[i * bins + bin] = host_element(from, i * by_pixel + bin * by_bin);
+  }
+  void write_depth(int64_t image, int64_t pixel, int64_t count, const C* from) const {
+    const int64_t bins = frustum_.bins, stride = gradients_.depth_stride;
+    const bool first = maps_.bins == DepthBins::First;
+    T* const to = host_address(gradients_.depth,
+                               first ? image * bins * area_ + pixel : (image * area_ + pixel) * stride);
+    if constexpr (std::is_same_v<T, C>)
+      if (first) return transpose(from, bins, count, bins, C(1), to, area_);
+    const int64_t by_pixel = first ? 1 : stride, by_bin = first ? area_ : 1;
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t bin = 0; bin < bins; ++bin)
+        set_host_element(to, i * by_pixel + bin * by_bin, from[i * bins + bin]);
   }
 
   void spread_pixel(int64_t image, int64_t pixel, const Scratch<C>& scratch, int64_t at) const {
@@ -285,14 +333,11 @@ class Spreading {
     const int32_t* const cells = scratch.cells + at;
     C* const depth = scratch.depth + at;
     if (pool_.logits) softmax(depth, frustum_.bins);
-    int64_t count = 0;
-    for (int64_t bin = 0; bin < frustum_.bins; ++bin) {
-      if (cells[bin] < 0) continue;
-      scratch.bins[count] = static_cast<int32_t>(bin);
-      scratch.rows[count] = rows_.row(sample, cells[bin]);
-      scratch.weights[count] = depth[bin] * rows_.share(sample, cells[bin]);
-      ++count;
-    }
+    const int64_t count = kept_bins(cells, frustum_.bins, scratch.bins);
+    find_rows(cells, depth, scratch.bins, count, rows_.row(sample, 0), rows_.stride(), scratch.rows,
+              scratch.weights);
+    if (pool_.reduction == BevReduction::Mean)
+      for (int64_t k = 0; k < count; ++k) scratch.weights[k] *= rows_.share(sample, cells[scratch.bins[k]]);
     for (int64_t c = 0; c < channels; ++c)
       scratch.features[c] = host_element(maps_.features, (image * area_ + pixel) * maps_.feature_stride + c);
     if (pool_.reduction == BevReduction::Max)
@@ -303,7 +348,7 @@ class Spreading {
       for (int64_t c = 0; c < channels; ++c)
         set_host_element(gradients_.features, (image * area_ + pixel) * gradients_.feature_stride + c,
                          scratch.spread[c]);
-    finish_depth(scratch, depth, count);
+    finish_depth(pool_.logits, scratch.bins, count, scratch.slopes, frustum_.bins, depth);
   }
 
   void spread_to_all(int64_t sample, const Scratch<C>& scratch, const int32_t* cells, int64_t count) const {
@@ -339,18 +384,6 @@ class Spreading {
       }
       scratch.slopes[k] = slope;
     }
-  }
-
-  // Weights, or the softmax that they are, become the gradient.
-  void finish_depth(const Scratch<C>& scratch, C* depth, int64_t count) const {
-    C mean = 0;
-    if (pool_.logits)
-      for (int64_t k = 0; k < count; ++k) {
-        scratch.slopes[k] *= depth[scratch.bins[k]];
-        mean += scratch.slopes[k];
-      }
-    for (int64_t bin = 0; bin < frustum_.bins; ++bin) depth[bin] = pool_.logits ? -mean * depth[bin] : C(0);
-    for (int64_t k = 0; k < count; ++k) depth[scratch.bins[k]] += scratch.slopes[k];
   }
 
   const LiftedMaps<const T>& maps_;
