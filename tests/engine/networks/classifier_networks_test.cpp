@@ -1,5 +1,6 @@
 // What classifiers read off their tensors beside their layers; whole networks are compared with PyTorch in
 // tests/parity.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "support/errors.h"
@@ -33,6 +34,26 @@ TEST(ConvNext, IsGivenWhatTorchvisionGivesItsSize) {
   EXPECT_EQ(shorter_side(96, true), 230);
   EXPECT_EQ(shorter_side(128, true), 232);
   EXPECT_EQ(shorter_side(192, true), 232);
+}
+
+// Of a stem's width, a head's and so many blocks.
+int efficientnet_side(int64_t stem, int64_t head, int blocks) {
+  std::map<std::string, Shape> tensors = {{"_conv_stem.weight", {stem, 3, 3, 3}},
+                                          {"_conv_head.weight", {head, head / 4, 1, 1}}};
+  for (int i = 0; i < blocks; ++i) tensors[fmt::format("_blocks.{}._project_conv.weight", i)] = {1, 1, 1, 1};
+  const Preprocessing rule = rule_of(efficientnet(), shapes(tensors));
+  EXPECT_EQ(rule.height, rule.width);
+  EXPECT_EQ(rule.height, rule.shorter_side);
+  return rule.height;
+}
+
+TEST(EfficientNet, IsGivenWhatThePackageGivesItsSize) {
+  const struct {
+    int64_t stem, head;
+    int blocks, side;
+  } known[] = {{32, 1280, 16, 224}, {32, 1280, 23, 240}, {32, 1408, 23, 260}, {40, 1536, 26, 300},
+               {48, 1792, 32, 380}, {48, 2048, 39, 456}, {56, 2304, 45, 528}, {64, 2560, 55, 600}};
+  for (const auto& k : known) EXPECT_EQ(efficientnet_side(k.stem, k.head, k.blocks), k.side);
 }
 
 TEST(VisionTransformer, IsGivenWhatTorchvisionGivesItsSize) {
