@@ -17,15 +17,15 @@
 namespace tyto::kernels {
 namespace {
 
-constexpr int kGatherBlock = 256, kGatherPoints = 32, kViewBlock = 32;
+constexpr int kGatherBlock = 256, kGatherPoints = 32, kCameraBlock = 32;
 constexpr int kGatherBlocks = 4;  // of an SM: 64 registers a thread
 
 // A thread a camera.
 template <class M, class C>
-__global__ void __launch_bounds__(kViewBlock)
-    camera_views_kernel(CameraMatrices<M> cameras, int count, CameraView<C>* __restrict__ views) {
-  const int camera = static_cast<int>(blockIdx.x) * kViewBlock + static_cast<int>(threadIdx.x);
-  if (camera < count) views[camera] = view_of<C>(cameras, camera);
+__global__ void __launch_bounds__(kCameraBlock)
+    project_cameras_kernel(CameraMatrices<M> cameras, int count, Projection<C>* __restrict__ projections) {
+  const int camera = static_cast<int>(blockIdx.x) * kCameraBlock + static_cast<int>(threadIdx.x);
+  if (camera < count) projections[camera] = projection_in<C>(cameras, camera);
 }
 
 // What does not depend on the block.
@@ -40,16 +40,17 @@ struct Gather {
 
 template <class T, int N>
 __global__ void __launch_bounds__(kGatherBlock, kGatherBlocks)
-    projection_gather_kernel(const CameraView<Computed<T>>* __restrict__ views, const T* __restrict__ maps,
-                             const Computed<T>* __restrict__ points, const T* __restrict__ weights,
-                             Gather<T> g, T* __restrict__ out, uint64_t* __restrict__ seen) {
+    projection_gather_kernel(const Projection<Computed<T>>* __restrict__ projections,
+                             const T* __restrict__ maps, const Computed<T>* __restrict__ points,
+                             const T* __restrict__ weights, Gather<T> g, T* __restrict__ out,
+                             uint64_t* __restrict__ seen) {
   using C = Computed<T>;
   TYTO_SHARED_ARRAY(C, place, 3 * kGatherPoints);
   TYTO_SHARED_ARRAY(uint64_t, chosen, kGatherPoints);
   TYTO_SHARED_ARRAY(C, share, kGatherPoints);  // of a sample's value in the point's
   TYTO_SHARED_DYNAMIC(C, pairs);
   const int planes = g.cameras * kGatherPoints;
-  C *x = pairs, *y = pairs + planes, *straight = pairs + 2 * planes;
+  C *x = pairs, *y = pairs + planes;
 
   const int thread = static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x);
   const int sample = static_cast<int>(blockIdx.x) / g.blocks,
@@ -61,26 +62,19 @@ __global__ void __launch_bounds__(kGatherBlock, kGatherBlocks)
   for (int pair = thread; pair < planes; pair += kGatherBlock) {
     const int i = pair % kGatherPoints;
     if (i >= count) continue;
-    const CameraView<C>& view = views[sample * g.cameras + pair / kGatherPoints];
+    const Projection<C>& camera = projections[sample * g.cameras + pair / kGatherPoints];
     const C point[3] = {place[3 * i], place[3 * i + 1], place[3 * i + 2]};
-    look_up(view, g.rules, g.sampling, point, x[pair], y[pair]);
-    if (g.reduction == GatherReduction::Straightest) straight[pair] = straightness(view, point);
+    look_up(camera, g.rules, g.sampling, point, x[pair], y[pair]);
   }
   __syncthreads();
 
   if (thread < count) {
-    uint64_t all = 0, best = 0;
-    C largest = 0;
+    uint64_t all = 0;
     for (int k = 0; k < g.cameras; ++k) {
-      const int pair = k * kGatherPoints + thread;
-      if (x[pair] != x[pair]) continue;
-      const uint64_t bit = uint64_t{1} << k;
-      all |= bit;
-      if (g.reduction != GatherReduction::Straightest || (best != 0 && !(straight[pair] > largest))) continue;
-      largest = straight[pair];
-      best = bit;
+      const C at = x[k * kGatherPoints + thread];
+      if (at == at) all |= uint64_t{1} << k;
     }
-    chosen[thread] = g.reduction == GatherReduction::Straightest ? best : chosen_cameras(all, g.reduction);
+    chosen[thread] = chosen_cameras(all, g.reduction);
     share[thread] =
         g.reduction == GatherReduction::Mean && all != 0 ? C(1) / static_cast<C>(__popcll(all)) : C(1);
     if (seen != nullptr) seen[int64_t{sample} * g.count + begin + thread] = all;
@@ -127,10 +121,10 @@ void projection_gather(const CameraMatrices<M>& cameras, const CameraMaps<const 
   checked_int(std::max(rows * out.row_stride, 3 * rows), "the rows of a projection gather");
   if (rows == 0) return;
 
-  auto* views = Workspace(workspace).take<CameraView<C>>(images);
-  launch<camera_views_kernel<M, C>>(
-      {.grid = blocks_for(images, kViewBlock), .block = kViewBlock, .stream = stream}, cameras, images,
-      views);
+  auto* projections = Workspace(workspace).take<Projection<C>>(images);
+  launch<project_cameras_kernel<M, C>>(
+      {.grid = blocks_for(images, kCameraBlock), .block = kCameraBlock, .stream = stream}, cameras, images,
+      projections);
 
   const int64_t blocks = (points.count + kGatherPoints - 1) / kGatherPoints;
   const Gather<T> g = {sight_rules<C>(gather, maps.height, maps.width),
@@ -145,17 +139,16 @@ void projection_gather(const CameraMatrices<M>& cameras, const CameraMaps<const 
                        static_cast<int>(blocks),
                        points.shared ? 0 : static_cast<int>(points.count),
                        static_cast<int>(out.row_stride)};
-  const int planes = gather.reduction == GatherReduction::Straightest ? 3 : 2;
   const auto go = [&]<int N>() {
     unsigned lanes = 1;
     while (lanes < 32 && lanes * N < maps.channels) lanes *= 2;
     launch<projection_gather_kernel<T, N>>(
         {.grid = blocks_for(maps.samples * blocks, 1),
          .block = dim3(lanes, kGatherBlock / lanes),
-         .shared_bytes = static_cast<size_t>(planes * maps.cameras * kGatherPoints) * sizeof(C),
+         .shared_bytes = static_cast<size_t>(2 * maps.cameras * kGatherPoints) * sizeof(C),
          .stream = stream},
-        views, maps.data, points.data, gather.reduction == GatherReduction::Weights ? weights : nullptr, g,
-        out.data, out.seen);
+        projections, maps.data, points.data, gather.reduction == GatherReduction::Weights ? weights : nullptr,
+        g, out.data, out.seen);
   };
   constexpr int N = kSamplePack<T>;
   if constexpr (N > 1)

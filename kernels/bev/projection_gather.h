@@ -28,11 +28,10 @@ enum class GatherSampling : uint8_t {
 
 enum class GatherReduction : uint8_t {
   Sum,
-  Mean,         // over the cameras that see the point
-  First,        // the first camera that sees it
-  Last,         // the last: Fast-BEV, where later cameras overwrite earlier ones
-  Straightest,  // the one that sees it at the least angle to its axis; of equal ones the first
-  Weights,      // the sum of each camera's value times the point's weight for it: DETR3D
+  Mean,     // over the cameras that see the point
+  First,    // the first camera that sees it
+  Last,     // the last: Fast-BEV, where later cameras overwrite earlier ones
+  Weights,  // the sum of each camera's value times the point's weight for it: DETR3D
 };
 
 // The map's cell of a pixel along each axis: pixel * scale + offset, a whole number at a cell's centre.

@@ -18,42 +18,27 @@ struct PointStrip {
 };
 
 template <GatherSampling kSampling, class C>
-[[gnu::always_inline]] inline void look_up_strip(const CameraView<C>& view, const SightRules<C>& rules,
+[[gnu::always_inline]] inline void look_up_strip(const Projection<C>& camera, const SightRules<C>& rules,
                                                  const PointStrip<C>& points, C* x, C* y) {
   for (int64_t i = 0; i < kPoints; ++i) {
     const C point[3] = {points.axis[0][i], points.axis[1][i], points.axis[2][i]};
-    look_up(view, rules, kSampling, point, x[i], y[i]);
+    look_up(camera, rules, kSampling, point, x[i], y[i]);
   }
 }
 
 #define TYTO_OF(C)                                                                                          \
-  TYTO_MULTIVERSION void look_up_points(const CameraView<C>& view, const SightRules<C>& rules,              \
+  TYTO_MULTIVERSION void look_up_points(const Projection<C>& camera, const SightRules<C>& rules,            \
                                         GatherSampling sampling, const PointStrip<C>& points, C* x, C* y) { \
     if (sampling == GatherSampling::Bilinear)                                                               \
-      look_up_strip<GatherSampling::Bilinear>(view, rules, points, x, y);                                   \
+      look_up_strip<GatherSampling::Bilinear>(camera, rules, points, x, y);                                 \
     else if (sampling == GatherSampling::NearestEven)                                                       \
-      look_up_strip<GatherSampling::NearestEven>(view, rules, points, x, y);                                \
+      look_up_strip<GatherSampling::NearestEven>(camera, rules, points, x, y);                              \
     else                                                                                                    \
-      look_up_strip<GatherSampling::NearestAway>(view, rules, points, x, y);                                \
+      look_up_strip<GatherSampling::NearestAway>(camera, rules, points, x, y);                              \
   }
 TYTO_OF(double)
 TYTO_OF(float)
 #undef TYTO_OF
-
-// The camera among `seen` whose axis the point lies nearest to.
-template <class C>
-uint64_t straightest(uint64_t seen, const CameraView<C>* views, const PointStrip<C>& points, int64_t i) {
-  const C point[3] = {points.axis[0][i], points.axis[1][i], points.axis[2][i]};
-  uint64_t best = 0;
-  C largest = 0;
-  for (uint64_t left = seen; left != 0; left &= left - 1) {
-    const C now = straightness(views[std::countr_zero(left)], point);
-    if (best != 0 && !(now > largest)) continue;
-    largest = now;
-    best = lowest_bit(left);
-  }
-  return best;
-}
 
 }  // namespace
 
@@ -62,8 +47,8 @@ void projection_gather_cpu(const CameraMatrices<M>& cameras, const CameraMaps<co
                            const GatherPoints<Computed<T>>& points, const T* weights,
                            const ProjectionGather& gather, const GatheredRows<T>& out, void* workspace) {
   using C = Computed<T>;
-  auto* views = Workspace(workspace).take<CameraView<C>>(maps.samples * maps.cameras);
-  for (int64_t i = 0; i < maps.samples * maps.cameras; ++i) views[i] = view_of<C>(cameras, i);
+  auto* projections = Workspace(workspace).take<Projection<C>>(maps.samples * maps.cameras);
+  for (int64_t i = 0; i < maps.samples * maps.cameras; ++i) projections[i] = projection_in<C>(cameras, i);
   const auto rules = sight_rules<C>(gather, maps.height, maps.width);
   const auto height = static_cast<int>(maps.height), width = static_cast<int>(maps.width);
   const int cells = gather.sampling == GatherSampling::Bilinear ? 2 : 1;
@@ -77,7 +62,7 @@ void projection_gather_cpu(const CameraMatrices<M>& cameras, const CameraMaps<co
     for (int64_t i = 0; i < kPoints; ++i)
       for (int axis = 0; axis < 3; ++axis) strip.axis[axis][i] = from[3 * std::min(i, count - 1) + axis];
 
-    const CameraView<C>* rig = views + sample * maps.cameras;
+    const Projection<C>* rig = projections + sample * maps.cameras;
     C x[kMaxGatherCameras][kPoints], y[kMaxGatherCameras][kPoints];
     uint64_t seen[kPoints] = {};
     for (int64_t k = 0; k < maps.cameras; ++k) {
@@ -88,9 +73,7 @@ void projection_gather_cpu(const CameraMatrices<M>& cameras, const CameraMaps<co
     for (int64_t i = 0; i < count; ++i) {
       const int64_t row = sample * points.count + begin + i;
       if (out.seen != nullptr) out.seen[row] = seen[i];
-      const uint64_t chosen = gather.reduction == GatherReduction::Straightest
-                                  ? straightest(seen[i], rig, strip, i)
-                                  : chosen_cameras(seen[i], gather.reduction);
+      const uint64_t chosen = chosen_cameras(seen[i], gather.reduction);
       CellList<C, 4 * kMaxGatherCameras> list;
       for (uint64_t left = chosen; left != 0; left &= left - 1) {
         const int k = std::countr_zero(left);
@@ -111,7 +94,7 @@ void projection_gather_cpu(const CameraMatrices<M>& cameras, const CameraMaps<co
 template <class T>
 int64_t projection_gather_cpu_workspace(int64_t samples, int64_t cameras) {
   Workspace measure;
-  measure.take<CameraView<Computed<T>>>(samples * cameras);
+  measure.take<Projection<Computed<T>>>(samples * cameras);
   return measure.bytes();
 }
 

@@ -11,26 +11,15 @@
 
 namespace tyto::kernels {
 
-// A camera as points are looked up in it.
-template <class C>
-struct CameraView {
-  Projection<C> projection;
-  C center[3];  // in the grid's frame
-};
-
 template <class C, class M>
-TYTO_HOST_DEVICE inline CameraView<C> view_of(const CameraMatrices<M>& cameras, int64_t camera) {
-  const M* to_grid = cameras.camera_to_grid + 16 * camera;
+TYTO_HOST_DEVICE inline Projection<C> projection_in(const CameraMatrices<M>& cameras, int64_t camera) {
   const auto exact = projection_of<M, double>(
-      cameras.intrinsics + 9 * camera, to_grid,
+      cameras.intrinsics + 9 * camera, cameras.camera_to_grid + 16 * camera,
       cameras.image_augmentation == nullptr ? nullptr : cameras.image_augmentation + 9 * camera);
-  CameraView<C> view;
-  for (int i = 0; i < 9; ++i) view.projection.linear[i] = static_cast<C>(exact.linear[i]);
-  for (int i = 0; i < 3; ++i) {
-    view.projection.offset[i] = static_cast<C>(exact.offset[i]);
-    view.center[i] = static_cast<C>(to_grid[4 * i + 3]);
-  }
-  return view;
+  Projection<C> projection;
+  for (int i = 0; i < 9; ++i) projection.linear[i] = static_cast<C>(exact.linear[i]);
+  for (int i = 0; i < 3; ++i) projection.offset[i] = static_cast<C>(exact.offset[i]);
+  return projection;
 }
 
 // What ProjectionGather says, in C and of one form: a point is seen if its depth is above least_depth and its
@@ -91,10 +80,10 @@ TYTO_HOST_DEVICE inline C nearest_cell_of(C at, GatherSampling sampling) {
 // A point's cell in a camera's map, rounded where the nearest is taken. NaN in x where the camera does not
 // see the point.
 template <class C>
-TYTO_HOST_DEVICE inline void look_up(const CameraView<C>& view, const SightRules<C>& rules,
+TYTO_HOST_DEVICE inline void look_up(const Projection<C>& camera, const SightRules<C>& rules,
                                      GatherSampling sampling, const C (&point)[3], C& x, C& y) {
   C seen[3];
-  view.projection.homogeneous(point, seen);
+  camera.homogeneous(point, seen);
   const C u = seen[0] / seen[2] + rules.shift, v = seen[1] / seen[2] + rules.shift;
   const C exact_x = u * rules.scale[0] + rules.offset[0], exact_y = v * rules.scale[1] + rules.offset[1];
   const C nearest_x = nearest_cell_of(exact_x, sampling), nearest_y = nearest_cell_of(exact_y, sampling);
@@ -104,18 +93,6 @@ TYTO_HOST_DEVICE inline void look_up(const CameraView<C>& view, const SightRules
   const bool bilinear = sampling == GatherSampling::Bilinear;
   x = inside ? (bilinear ? exact_x : nearest_x) : std::numeric_limits<C>::quiet_NaN();
   y = bilinear ? exact_y : nearest_y;
-}
-
-// The cosine of the angle between the camera's axis and the ray to the point.
-template <class C>
-TYTO_HOST_DEVICE inline C straightness(const CameraView<C>& view, const C (&point)[3]) {
-  C seen[3], squared = 0;
-  view.projection.homogeneous(point, seen);
-  for (int axis = 0; axis < 3; ++axis) {
-    const C away = point[axis] - view.center[axis];
-    squared += away * away;
-  }
-  return seen[2] / std::sqrt(squared);
 }
 
 TYTO_HOST_DEVICE inline uint64_t lowest_bit(uint64_t bits) { return bits & (~bits + 1); }

@@ -135,9 +135,9 @@ inline Matrix product(const Matrix& a, const Matrix& b) {
   return out;
 }
 
-// What a camera sees of a point: its pixel, depth and distance.
+// What a camera sees of a point: its pixel and depth.
 struct Sight {
-  double u, v, depth, distance;
+  double u, v, depth;
 };
 
 inline Sight sight(const Case& c, int64_t camera, const double* place) {
@@ -155,7 +155,7 @@ inline Sight sight(const Case& c, int64_t camera, const double* place) {
   for (int i = 0; i < 3; ++i)
     for (int j = 0; j < 3; ++j) at[i] += pose[4 * j + i] * away[j];
   const double u = k[0] * at[0] + k[1] * at[1] + k[2] * at[2], v = k[3] * at[0] + k[4] * at[1] + k[5] * at[2];
-  return {u / at[2], v / at[2], at[2], std::hypot(away[0], away[1], away[2])};
+  return {u / at[2], v / at[2], at[2]};
 }
 
 // A pixel on a map, as PyTorch programs write it.
@@ -223,11 +223,9 @@ Wanted reference(const Case& c) {
     uint64_t seen = 0;
     bool certain = true;
     std::vector<MapPlace> at;
-    std::vector<double> cosine;
     for (int64_t k = 0; k < c.cameras; ++k) {
       const Sight s = sight(c, sample * c.cameras + k, place);
       at.push_back(map_place(c, s));
-      cosine.push_back(s.depth / s.distance);
       if (at.back().seen) seen |= uint64_t{1} << k;
       // Where pixels are within reach.
       if (!(std::abs(s.u) > 1e4 || std::abs(s.v) > 1e4) && s.depth > -1)
@@ -238,18 +236,12 @@ Wanted reference(const Case& c) {
       if (at[static_cast<size_t>(k)].seen) chosen.push_back(k);
     double divisor = 1;
     if (!chosen.empty()) {
-      const auto straighter = [&](int64_t a, int64_t b) {
-        return cosine[static_cast<size_t>(a)] < cosine[static_cast<size_t>(b)];
-      };
       switch (c.rule.reduction) {
         case GatherReduction::First:
           chosen = {chosen.front()};
           break;
         case GatherReduction::Last:
           chosen = {chosen.back()};
-          break;
-        case GatherReduction::Straightest:
-          chosen = {*std::max_element(chosen.begin(), chosen.end(), straighter)};
           break;
         case GatherReduction::Mean:
           divisor = static_cast<double>(chosen.size());
@@ -320,7 +312,7 @@ inline void set_weights(Case& c) {
 inline std::vector<ProjectionGather> all_rules() {
   std::vector<ProjectionGather> all = {fast_bev(), m2bev(), vector_map_net(), detr3d()};
   ProjectionGather rule = vector_map_net();
-  for (auto reduction : {GatherReduction::Sum, GatherReduction::First, GatherReduction::Straightest}) {
+  for (auto reduction : {GatherReduction::Sum, GatherReduction::First}) {
     rule.reduction = reduction;
     all.push_back(rule);
   }
@@ -416,20 +408,6 @@ void sees_nothing_that_is_behind_or_nowhere(const Device& device) {
   const Result got = device.template gather<double>(c);
   EXPECT_EQ(got.seen, std::vector<uint64_t>(5, 0));
   EXPECT_EQ(got.rows, std::vector<double>(5, 0));
-}
-
-// Two cameras that both see both points, each straight at one; and a point between them.
-template <class Device>
-void the_straightest_camera_wins(const Device& device) {
-  Case c = plane_case({}, {.reduction = GatherReduction::Straightest, .bounds = ImageBounds::Anywhere});
-  c.cameras = 2;
-  c.points = 3;
-  c.intrinsics.insert(c.intrinsics.end(), {1, 0, 0, 0, 1, 0, 0, 0, 1});
-  c.camera_to_grid.insert(c.camera_to_grid.end(), {0, 0, 1, 0, -1, 0, 0, 1, 0, -1, 0, 0, 0, 0, 0, 1});
-  c.rule.cell = {0, 0, 0, 0};
-  for (int v = 0; v < 16; ++v) c.maps.push_back(16 + v);
-  c.places = {4, 0, 0, 4, 1, 0, 4, 0.5, 0};
-  EXPECT_EQ(device.template gather<double>(c).rows, (std::vector<double>{0, 16, 0}));
 }
 
 }  // namespace tyto::kernels::gathering

@@ -75,8 +75,6 @@ TEST(ProjectionGather, SeesNothingThatIsBehindOrNowhere) {
   sees_nothing_that_is_behind_or_nowhere(OnDevice<double>{});
 }
 
-TEST(ProjectionGather, TheStraightestCameraWins) { the_straightest_camera_wins(OnDevice<double>{}); }
-
 TEST(ProjectionGather, RefusesMoreThanItCanIndex) {
   const auto gather = [](int64_t cameras, int64_t height, int64_t points) {
     projection_gather<float, float>({nullptr, nullptr, nullptr, 1, cameras},

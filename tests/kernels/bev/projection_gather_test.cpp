@@ -23,7 +23,5 @@ TEST(ProjectionGather, SeesNothingThatIsBehindOrNowhere) {
   sees_nothing_that_is_behind_or_nowhere(OnCpu<double>{});
 }
 
-TEST(ProjectionGather, TheStraightestCameraWins) { the_straightest_camera_wins(OnCpu<double>{}); }
-
 }  // namespace
 }  // namespace tyto::kernels::gathering

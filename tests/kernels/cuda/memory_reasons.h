@@ -33,7 +33,7 @@ inline constexpr auto kMemoryReasons = std::to_array<MemoryReason>({
     {"count_digits_kernel", "lanes count keys in the bins on which their digits fall"},
     {"place_entries_kernel", "as count_digits_kernel; an entry's place is what its digit says"},
     {"take_rows_kernel", "lanes count keys in the bins on which the digits of losses fall"},
-    {"camera_views_kernel", "as anchor_totals_kernel: a thread reads a camera's matrices, once a call"},
+    {"project_cameras_kernel", "as anchor_totals_kernel: a thread reads a camera's matrices, once a call"},
     {"merge_tiles_kernel",
      "each thread bisects the other tiles' sorted keys, and neighbours part on the way"},
     {"write_rows_kernel", "as merge_tiles_kernel; a row's neighbours in the result come from other classes"},
