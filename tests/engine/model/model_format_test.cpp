@@ -63,5 +63,25 @@ TEST(ModelFormat, Version2RunsAsItsFormulaSays) {
   EXPECT_EQ(outputs.at("rows").shape(), (Shape{1, 4, 3}));
 }
 
+// fixtures/make_model_format_3.py made it.
+TEST(ModelFormat, Version3KnowsItsGridAndItsSteadyInputs) {
+  const Model model(TYTO_TEST_FIXTURES "/model_format_3.safetensors");
+  const ModelInfo& info = model.info();
+  EXPECT_EQ(info.task, Task::Bev);
+  EXPECT_EQ(info.grid, (BevGridInfo{.step = {1, 1, 1}, .cells = {1, 1, 1}, .lidar_frame = true}));
+  for (const InputInfo& input : info.inputs) EXPECT_EQ(input.steady, !input.is_images()) << input.name;
+  EXPECT_TRUE(model.intact());
+
+  std::map<std::string, Tensor> inputs;
+  for (const auto& [name, shape] : model.input_shapes(1))
+    inputs.emplace(name, Tensor::zeros(DType::F32, shape));
+  inputs.at("camera_to_ego").as<float>()[47] = 7;
+  Context context({.device = "cpu"});
+  Plan plan(model, context, model.input_shapes(1));
+  const Tensor& map = plan.run(inputs).at("map");
+  EXPECT_EQ(map.shape(), (Shape{1, 3 * (9 + 16 + 9 + 3 * 8 * 16)}));
+  EXPECT_EQ(map.as<float>()[3 * 9 + 47], 7);
+}
+
 }  // namespace
 }  // namespace tyto

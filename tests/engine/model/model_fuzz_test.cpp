@@ -73,11 +73,11 @@ TEST_P(ModelFuzz, AlterationsRunOrAreRefused) {
     }
     ++(runs(bad, folder / "altered") ? sound : refused);
   }
-  EXPECT_GT(sound, 25);
+  EXPECT_GT(sound, 10);
   EXPECT_GT(refused, 200);
 }
 
-INSTANTIATE_TEST_SUITE_P(OfEveryFormat, ModelFuzz, testing::Values(1, 2));
+INSTANTIATE_TEST_SUITE_P(OfEveryFormat, ModelFuzz, testing::Values(1, 2, 3));
 
 }  // namespace
 }  // namespace tyto
