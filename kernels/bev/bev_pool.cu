@@ -96,7 +96,7 @@ __global__ void __launch_bounds__(kBlock)
 #pragma unroll
   for (int s = 1; s < kSlices; ++s) largest = Larger{}(largest, shares[s * kWarp + lane]);
   __syncthreads();
-#pragma unroll 4
+#pragma unroll(sizeof(C) == sizeof(double) ? 1 : 4)  // e^x of doubles takes many registers
   for (int bin = slice; bin < bins; bin += kSlices) sum += power(computed(x[int64_t{bin} * area]) - largest);
   shares[threadIdx.x] = sum;
   __syncthreads();
@@ -129,7 +129,7 @@ struct Share {
 
   // Takes a later point.
   __device__ static void take(C& value, int& winner, C other, int of_other) {
-    if (of_other >= 0 && (winner < 0 || other > value || (other != other && value == value))) {
+    if (winner < 0 || other > value || (other != other && value == value)) {
       value = other;
       winner = of_other;
     }
@@ -237,7 +237,7 @@ __global__ void __launch_bounds__(kPoolThreads)
     __syncthreads();
 
     const int all = ends[held], most = pieces_of_group(all, groups);
-    const int begin = min(group * most, all), end = group < groups ? min(begin + most, all) : begin;
+    const int begin = group < groups ? group * most : all;
     int run = 0;
     for (int step = kPoolThreads / 2; step > 0; step /= 2)
       if (run + step < held && ends[run + step] <= begin) run += step;
@@ -281,7 +281,7 @@ __global__ void __launch_bounds__(kPoolThreads)
       int rows = 0, first_point = 0;
       C weight = 0;
       const T* feature = nullptr;
-      if (piece < end) {
+      if (piece < all) {
         while (ends[run + 1] <= piece) ++run;
         if (of_cells[run] != cell) {
           if (cell >= 0) leave();
@@ -362,7 +362,7 @@ __global__ void __launch_bounds__(kPoolThreads)
     return image + int64_t{pixel} * out.pixel_stride + (cell - pixel * out.levels) * m.channels;
   };
   if (out.last) {
-    const int packs = (channels + N - 1) / N;
+    const int packs = channels / N;
     for (int i = thread; i < own_cells * packs; i += kPoolThreads) {
       const int of = i / packs, pack = i % packs;
       constexpr int kAtOnce = N == 1 ? 1 : kQuad;
