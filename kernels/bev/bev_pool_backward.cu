@@ -26,7 +26,7 @@ constexpr int kBlock = kPixels * kWarp;
 constexpr int kBinsAtOnce = 8;
 constexpr int kCells = kBlock / kWarp;  // of a block that counts points
 
-// Bins of a pixel in shared memory: 8 pixels x 4 bins fall into 32 banks.
+// Bins of a pixel in shared memory, of whole warps: 8 pixels x 4 bins fall into 32 banks.
 int staged_bins(int bins) { return (bins + kWarp - 1) / kWarp * kWarp + kWarp / kPixels; }
 
 // In pieces of at most 16 bytes that a lane takes at once.
@@ -174,7 +174,7 @@ __device__ inline void spread_channels(const Spread<T>& s, int image, int pixel,
         }
         const C sum = sum_of_eight(products, lane);
         const int to = first + begin + lane / 4;
-        if (lane % 4 == 0 && to < s.bins) at.slopes[to] = tile == 0 ? sum : at.slopes[to] + sum;
+        if (lane % 4 == 0) at.slopes[to] = tile == 0 ? sum : at.slopes[to] + sum;
       }
     }
     if (inside && s.gradients.features)
