@@ -25,7 +25,7 @@ class Table:
         self.separator = "\n"
 
     def add(self, **row):
-        self.file.write(self.separator + json.dumps(row, indent=0))
+        self.file.write(self.separator + json.dumps(row).replace(', "', ',\n"'))
         self.separator = ",\n"
 
     def __enter__(self):
