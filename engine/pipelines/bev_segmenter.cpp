@@ -263,6 +263,14 @@ BevSegmenter::Calibrations BevSegmenter::calibrations() const {
   // A first batch that is not full has rows of no sample built, too.
   return {impl_->submitted, std::min(impl_->submitted, impl_->plan.prologue_samples())};
 }
+PlanProfile BevSegmenter::profile(int repeats) {
+  if (!impl_->was_filled) throw Error(ErrorKind::Usage, "no batch was submitted, whose cost could be told");
+  std::map<std::string, Tensor> inputs = impl_->matrices;
+  const Shape shape = {impl_->batch * impl_->cameras, 3, impl_->rule().height, impl_->rule().width};
+  inputs.emplace(impl_->image_name, Tensor::zeros(DType::F32, shape));
+  return impl_->plan.profile(inputs, repeats);
+}
+
 bool BevSegmenter::preprocesses() const { return impl_->backend.preprocesses(); }
 
 }  // namespace tyto

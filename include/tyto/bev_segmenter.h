@@ -83,6 +83,9 @@ class BevSegmenter {
     int64_t samples = 0, built = 0;
   };
   Calibrations calibrations() const;
+  // What batches cost whose calibrations are those of the batch before, and others. Error{Usage} where
+  // repeats < 1, nothing was submitted yet, or a batch waits.
+  PlanProfile profile(int repeats);
 
  private:
   struct Impl;

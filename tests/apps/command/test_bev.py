@@ -173,10 +173,12 @@ class Samples(BevPlace):
         self.assertEqual(names, [f"pictures/{line['id']}.jpg" for line in lines])
 
     def test_calibrations_are_counted(self):
-        text, _ = tyto("-q", *self.arguments("counted", "--json"))
+        text, _ = tyto("-q", *self.arguments("counted", "--json", "--profile"))
         told = json.loads(text)
         self.assertEqual((told["samples"], told["skipped"]), (7, 0))
         self.assertEqual(told["calibrations"], {"samples": 7, "built": len(SCENES)})
+        self.assertGreater(told["profile"]["changed_run_ms"], 0)
+        self.assertGreater(told["profile"]["run_ms"], 0)
 
     def test_strange_ids_have_files_of_their_own(self):
         ids = ["../x", "a/b", "a_b", "ü" * 100, ""]
@@ -319,10 +321,10 @@ class GoingOn(BevPlace):
         self.write("decided/run.json", json.dumps({**state, "finished": False}).encode())
         deciding = {"--batch": ["2"], "--set": ["cameras=6"], "--threshold": ["0.5"], "--format": ["npz"], "--draw": [],
                     "--exif-orientation": [], "--scenes": ["mini_val"], "--cameras": [",".join(tree.CAMERAS)], "--autotune": [],
-                    "--precision": None, "--samples": None, "--nuscenes": None, "--version": None, "--shard": ["0/2"]}
-        self.assert_options_are("bev", deciding, ("--output", "--decoders", "--resume", "--json", "--device", "--threads",
-                                                  "--memory-limit", "--synchronous", "--help"),
-                                ("--ipm", "--grid", "--heights", "--blend"))  # test_bev_ipm.py's
+                    "--precision": None, "--samples": None, "--nuscenes": None, "--version": None,
+                    "--ipm": None, "--grid": None, "--heights": None, "--blend": None, "--shard": ["0/2"]}
+        self.assert_options_are("bev", deciding, ("--output", "--decoders", "--profile", "--resume", "--json", "--device", "--threads",
+                                                  "--memory-limit", "--synchronous", "--help"))
         for option, value in deciding.items():
             if value is not None:
                 message = self.fails(*self.arguments("decided", option, *value, "--resume"), code=2)
