@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "apps/bev/bev_run.h"
+#include "apps/bev/samples_identity.h"
 #include "apps/command.h"
 #include "apps/commands/bev_ipm.h"
 #include "apps/commands/engine_flags.h"
@@ -17,7 +18,6 @@
 #include "apps/console.h"
 #include "apps/outputs.h"
 #include "files/json.h"
-#include "files/sha256.h"
 
 namespace tyto::apps {
 namespace {
@@ -55,30 +55,6 @@ std::vector<std::string> class_labels(const Model& model, size_t classes) {
     labels.push_back(label);
   }
   return labels;
-}
-
-// What decides the outputs beside options and model: the samples as they were read.
-std::string fingerprint(const std::vector<BevTask>& tasks) {
-  Sha256 hash;
-  const auto add = [&](const std::string& text) {
-    const uint64_t size = text.size();
-    hash.update(&size, sizeof size);
-    hash.update(text.data(), text.size());
-  };
-  const auto add_matrix = [&](const auto& matrix) { hash.update(matrix.data(), sizeof matrix); };
-  for (const BevTask& task : tasks) {
-    add(task.sample.id);
-    add(task.sample.sequence);
-    add_matrix(task.sample.lidar_to_ego);
-    for (const SampleCamera& camera : task.sample.cameras) {
-      add(camera.name);
-      add(camera.image.string());
-      add_matrix(camera.camera.intrinsics);
-      add_matrix(camera.camera.camera_to_ego);
-      add_matrix(camera.camera.augmentation);
-    }
-  }
-  return hash.hex();
 }
 
 // Leaves those with as many cameras as the network takes; the others go to `skipped`.
@@ -159,8 +135,9 @@ int run_network(const Flags& flags, const ResumableOptions& declared) {
   model.verify();
 
   SkippedInputs unread;
-  std::vector<BevTask> tasks = tasks_of(read_samples(flags.inputs, unread));
-  const std::string samples = fingerprint(tasks);
+  std::vector<Sample> samples = read_samples(flags.inputs, unread);
+  const std::string hash = hash_of(samples);
+  std::vector<BevTask> tasks = tasks_of(std::move(samples));
   std::vector<SkippedSample> skipped;
   if (shard.index == 0)  // each is of one shard
     for (const std::string& why : unread) skipped.push_back({-1, why});
@@ -177,10 +154,7 @@ int run_network(const Flags& flags, const ResumableOptions& declared) {
   options.classes = class_labels(model, static_cast<size_t>(segmenter.classes()));
 
   make_folder(flags.output);
-  BevRun run{.identity = declared.identity(model, context)};
-  auto identity = nlohmann::ordered_json::parse(run.identity);
-  identity["samples"] = samples;
-  run.identity = dump_json(identity);
+  BevRun run{.identity = with_samples(declared.identity(model, context), hash)};
   if (!flags.shard.empty()) run.shard = shard;
   run.grid = segmenter.grid();
   run.classes = options.classes;
@@ -240,15 +214,21 @@ void add_bev(CLI::App& app, Run& command) {
   add_sample_inputs(*options, flags->inputs);
   add_ipm_options(*options, flags->ipm);
   options->free("--shard", flags->shard,
-                "take part i of n of the sequences only: i/n, counted from 0; `tyto merge` joins the parts");
+                "take part i of n of the sequences only: i/n, counted from 0; `tyto merge` joins the parts, "
+                "which with --ipm "
+                "stay folders of their own");
+  CLI::Option* const ipm = c->get_option("--ipm");
   options->deciding("--set", flags->set, "an option of the network in place of the model file's: cameras=4")
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->excludes(ipm);
   options->deciding("--format", flags->format, "of the network's raw output: safetensors or npz")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->excludes(ipm);
   options->deciding("--threshold", flags->threshold, "cells with a larger logit are counted and coloured")
       ->check(CLI::Number)
-      ->capture_default_str();
-  options->deciding("--draw", flags->draw, "make pictures of the map among the cameras");
+      ->capture_default_str()
+      ->excludes(ipm);
+  options->deciding("--draw", flags->draw, "make pictures of the map among the cameras")->excludes(ipm);
   options->free("--profile", flags->profile,
                 "say what a run costs, and what it costs where calibrations change");
   add_run_flags(*options, *flags);

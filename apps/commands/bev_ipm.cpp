@@ -9,6 +9,7 @@
 
 #include "apps/bev/ipm.h"
 #include "apps/bev/ipm_journal.h"
+#include "apps/bev/samples_identity.h"
 #include "apps/command.h"
 #include "apps/console.h"
 #include "apps/images/encode.h"
@@ -125,11 +126,12 @@ int run_ipm(const ResumableOptions& options, const IpmFlags& flags, const Sample
   const Shard shard = shard_from(run.shard);
   SkippedInputs skipped;
   std::vector<Sample> samples = read_samples(inputs, skipped);
+  const std::string hash = hash_of(samples);
   std::erase_if(samples, [&](const Sample& sample) { return !shard.has(sample.sequence); });
   const auto total = static_cast<int64_t>(samples.size() + skipped.size());
 
   make_folder(std::filesystem::path(run.output) / "mosaics");
-  IpmJournal journal(run.output, options.identity(), run.resume);
+  IpmJournal journal(run.output, with_samples(options.identity(), hash), run.resume);
   std::erase_if(samples, [&](const Sample& sample) { return journal.has(sample.id); });
   Progress progress("looking down", static_cast<int64_t>(samples.size()));
   for (size_t first = 0; first < samples.size();) {

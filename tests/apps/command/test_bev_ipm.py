@@ -118,6 +118,12 @@ class MosaicTest(unittest.TestCase):
         arguments = ("--ipm", "--samples", samples, "--grid=" + GRID, "-o", self.at("stopped"))
         self.assertIn("--resume", self.tyto(*arguments, code=2))
         self.assertIn("run.json", self.tyto(*arguments, "--blend", "mean", "--resume", code=2))
+        with open(samples, "rb") as file:
+            right = file.read()
+        self.write_samples("resume.jsonl", [self.lines[0], self.lines[2], self.lines[1]])  # under the same name
+        self.assertIn("run.json", self.tyto(*arguments, "--resume", code=2))
+        with open(samples, "wb") as file:
+            file.write(right)
         self.mosaic("stopped", "--resume", samples=samples)
         with open(self.at("stopped", "ipm.jsonl"), "rb") as file:
             self.assertEqual(file.read(), whole)
@@ -128,6 +134,7 @@ class MosaicTest(unittest.TestCase):
         for args, word in (((*base,), "--grid"), ((*base, "--grid=1,2,3"), "--grid"),
                            ((*base, "--grid=" + GRID, "--heights", "0,0"), "--heights"),
                            ((*base[1:],), "--ipm"), (("model.safetensors", *base, "--grid=" + GRID), "model.safetensors"),
+                           ((*base, "--grid=" + GRID, "--draw"), "--draw"),
                            ((*base[1:], "--heights", "1"), "--ipm"), ((*base, "--grid=" + GRID, "--blend", "soft"), "blend")):
             self.assertRegex(self.tyto(*args, code=2), rf"\Atyto: [^\n]*{word}[^\n]*\n\Z")
         self.assertFalse(os.path.exists(self.at("wrong", "ipm.jsonl")))
