@@ -1,5 +1,6 @@
 """Trees like nuScenes', made up: tables, and images where they are wanted. Also run by hand, to write tables as large as
-v1.0-trainval's: nuscenes_tree.py FOLDER [VERSION]."""
+v1.0-trainval's: nuscenes_tree.py FOLDER [VERSION]. `/usr/bin/time -v tyto bev MODEL --nuscenes FOLDER --scenes scene-0001 -o OUT`
+then says what reading them costs: at most 60 s of two cores and 1 GiB."""
 import json
 import os
 import sys
