@@ -55,7 +55,7 @@ TEST(BenchmarkCases, GiveOnCudaWhatTheyGiveOnTheCpu) {
   // How kernels round, their own tests judge; a wrong argument shows in the first digits.
   constexpr double kTolerance = 1e-3;
   // What has more, emulation is too slow for; a smaller case of the kernel has the same arguments.
-  constexpr double kMostOperations = 5e8;
+  constexpr double kMostOperations = 1e8;
   for (const KernelCase& c : all_cases()) {
     if (c.on == RunsOn::CpuAlone) continue;
     HostArrays host;

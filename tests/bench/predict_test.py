@@ -12,7 +12,7 @@ predict = importlib.util.module_from_spec(importlib.util.spec_from_loader("predi
 sys.modules["predict"] = predict
 loader.exec_module(predict)
 
-A100, H100, RTX_4090 = predict.GPUS
+A100, H100, RTX_4090, *_ = predict.GPUS
 
 
 def launch(**numbers):

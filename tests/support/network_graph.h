@@ -1,4 +1,4 @@
-// A network of one image, and its sizes where it takes them, as a graph.
+// A network as a graph, of so many samples of images of one size.
 #pragma once
 
 #include <map>
@@ -14,10 +14,10 @@ inline Graph network_graph(const std::string& name, const Weights& weights, cons
   const Network& network = find_network(name);
   const Options options(network, given);
   Graph graph;
-  InputShapes shapes = {{"input", input}};
   const std::vector<InputInfo> inputs = network.inputs(weights, options);
+  InputShapes shapes = input_shapes(inputs, input[0]);
   for (const InputInfo& info : inputs)
-    if (!info.sizes_of.empty()) shapes.emplace(info.name, Shape{input[0], info.sample[0]});
+    if (info.is_images()) shapes[info.name] = {input[0] * info.views, input[1], input[2], input[3]};
   build_whole(graph, network, weights, options, inputs, shapes);
   return graph;
 }

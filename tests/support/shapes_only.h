@@ -1,4 +1,4 @@
-// Tensors that have shapes and no values: as much of a checkpoint as building a graph needs.
+// Tensors that have shapes, and values only where building a graph needs them.
 #pragma once
 
 #include <map>
@@ -16,6 +16,11 @@ class ShapesOnly : public TensorSource {
  public:
   explicit ShapesOnly(std::map<std::string, Shape> shapes = {}) : shapes_(std::move(shapes)) {}
   void add(const std::string& name, const Shape& shape) { shapes_[name] = shape; }
+  void add(const std::string& name, const Shape& shape, const std::vector<float>& values) {
+    add(name, shape);
+    values_.emplace(name, Tensor::of<float>(shape, values));
+  }
+  bool has_values() const { return !values_.empty(); }
 
   std::vector<std::string> names() const override {
     std::vector<std::string> out;
@@ -26,11 +31,16 @@ class ShapesOnly : public TensorSource {
     const auto it = shapes_.find(name);
     return it == shapes_.end() ? std::nullopt : std::optional(TensorSpec{DType::F32, it->second});
   }
-  Tensor read(const std::string&) const override { throw Error(ErrorKind::File, "never read"); }
+  Tensor read(const std::string& name) const override {
+    const auto it = values_.find(name);
+    if (it == values_.end()) throw Error(ErrorKind::File, "never read");
+    return it->second.clone();
+  }
   std::string origin() const override { return "shapes"; }
 
  private:
   std::map<std::string, Shape> shapes_;
+  std::map<std::string, Tensor> values_;
 };
 
 }  // namespace tyto

@@ -69,8 +69,13 @@ inline std::vector<FullSizeNetwork> read_networks(const std::filesystem::path& p
         network.options[option.substr(0, option.find('='))] = option.substr(option.find('=') + 1);
     } else {
       std::vector<int64_t> dims;
-      for (int64_t size; words >> size;) dims.push_back(size);
-      networks.back().shapes->add(name, Shape(dims));
+      for (std::string word; words >> word && word != "=";) dims.push_back(std::stoll(word));
+      std::vector<float> values;
+      for (float value; words >> value;) values.push_back(value);
+      if (values.empty())
+        networks.back().shapes->add(name, Shape(dims));
+      else
+        networks.back().shapes->add(name, Shape(dims), values);
     }
   }
   return networks;

@@ -1,7 +1,7 @@
 """Writes the shapes of the tensors of every network at its full size, as PyTorch's own classes have them, to a file:
 
     network NAME HEIGHT WIDTH [option=value ...]
-    TENSOR dimension dimension ...
+    TENSOR dimension dimension ... [= value value ...]
 """
 import os
 import sys
@@ -10,6 +10,7 @@ import torchvision
 
 PARITY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "parity")
 sys.path.insert(0, PARITY)
+import reference_bev as bev  # noqa: E402
 import reference_cross_modality as cross_modality  # noqa: E402
 import reference_detectors as detectors  # noqa: E402
 import reference_efficientnet as efficientnet  # noqa: E402
@@ -48,11 +49,15 @@ CASES = {
     "agw 96 64": lambda: cross_modality.Agw().state_dict(),
     "ddag 96 64 modality=thermal": lambda: cross_modality.Ddag().state_dict(),
     "hetero_center_triplet 96 64": lambda: cross_modality.HeteroCenterTriplet().state_dict(),
+    "lift_splat_shoot 128 352": lambda: bev.LiftSplatShoot().state_dict(),
     "dpan 96 64 modality=thermal": lambda: cross_modality.Dpan().state_dict(),
 }
+
+VALUES = ("dx", "bx", "nx", "frustum")  # which say how large a graph is
 
 with open(sys.argv[1], "w") as out:
     for title, state in CASES.items():
         print("network", title, file=out)
         for name, tensor in state().items():
-            print(name, *tensor.shape, file=out)
+            values = ["=", *tensor.flatten().tolist()] if name in VALUES else []
+            print(name, *tensor.shape, *values, file=out)
