@@ -28,9 +28,10 @@ void Journal::fail() const {
 }
 
 void Journal::refuse_to_replace(const std::filesystem::path& path) {
-  throw Error(ErrorKind::Usage,
-              fmt::format("{} holds results of a run that was stopped; --resume goes on with it, or delete it",
-                          path.string()));
+  throw Error(
+      ErrorKind::Usage,
+      fmt::format("{} holds results of a run that was stopped; --resume goes on with it, or delete it",
+                  path.string()));
 }
 
 void Journal::refuse_to_mix(const std::filesystem::path& path) {

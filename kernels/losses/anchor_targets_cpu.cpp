@@ -1,10 +1,10 @@
 #include <algorithm>
 
+#include "kernels/common/workspace.h"
 #include "kernels/losses/anchor_targets.h"
 #include "kernels/losses/anchor_targets_math.h"
 #include "kernels/losses/region_overlaps_cpu.h"
 #include "kernels/losses/sample_order_cpu.h"
-#include "kernels/common/workspace.h"
 
 namespace tyto::kernels {
 namespace {

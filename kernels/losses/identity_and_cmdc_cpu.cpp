@@ -1,6 +1,6 @@
+#include "kernels/common/workspace.h"
 #include "kernels/losses/cross_entropy.h"
 #include "kernels/losses/identity_and_cmdc.h"
-#include "kernels/common/workspace.h"
 
 namespace tyto::kernels {
 

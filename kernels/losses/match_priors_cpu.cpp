@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "kernels/common/multiversion.h"
-#include "kernels/losses/match_priors_math.h"
 #include "kernels/common/workspace.h"
+#include "kernels/losses/match_priors_math.h"
 
 namespace tyto::kernels {
 namespace {

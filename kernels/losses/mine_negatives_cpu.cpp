@@ -5,8 +5,8 @@
 #include "kernels/common/host_elements.h"
 #include "kernels/common/multiversion.h"
 #include "kernels/common/transpose_cpu.h"
-#include "kernels/losses/mine_negatives_math.h"
 #include "kernels/common/workspace.h"
+#include "kernels/losses/mine_negatives_math.h"
 
 namespace tyto::kernels {
 namespace {

@@ -4,8 +4,8 @@
 
 #include "kernels/common/host_elements.h"
 #include "kernels/common/multiversion.h"
-#include "kernels/losses/multibox_distillation_math.h"
 #include "kernels/common/workspace.h"
+#include "kernels/losses/multibox_distillation_math.h"
 
 namespace tyto::kernels {
 namespace {

@@ -4,9 +4,9 @@
 
 #include "kernels/common/host_elements.h"
 #include "kernels/common/multiversion.h"
+#include "kernels/common/workspace.h"
 #include "kernels/losses/match_priors_math.h"
 #include "kernels/losses/multibox_loss_math.h"
-#include "kernels/common/workspace.h"
 
 namespace tyto::kernels {
 namespace {

@@ -1,11 +1,11 @@
 #include <algorithm>
 
 #include "kernels/common/multiversion.h"
+#include "kernels/common/workspace.h"
 #include "kernels/losses/feature_rows.h"
 #include "kernels/losses/softmax_row.h"
 #include "kernels/losses/symmetric_kl.h"
 #include "kernels/losses/symmetric_kl_math.h"
-#include "kernels/common/workspace.h"
 
 namespace tyto::kernels {
 namespace {

@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <memory>
 
-#include "kernels/losses/multibox_checks.h"
 #include "kernels/common/workspace.h"
+#include "kernels/losses/multibox_checks.h"
 
 namespace tyto::kernels {
 namespace {
