@@ -11,8 +11,7 @@
 //   pooling/      average (adaptive and not), generalised-mean and max pooling; reductions
 //   detection/    heads, box decoding, class scores, non-maximum suppression, pooling of regions
 //   image/        Pillow's and OpenCV's resampling bit for bit, normalisation, flips, torch's resampling,
-//   samples
-//                 at given places
+//                 samples at given places
 //   losses/       metric losses, losses of classifiers, around centres and of detectors, with their gradients
 //   bev/          the bird's-eye view: features pooled along their rays, points looked up in cameras, the
 //                 ground by homographies
