@@ -26,7 +26,9 @@ for program in "$bundle"/bin/*; do
 done
 cases=$(env -i TYTO_NETWORK_SHAPES="$bundle/network_shapes.txt" "$bundle/bin/networks_cuda_test" --gtest_list_tests |
         grep -c 'EqualTheCpu/')
-networks=$(grep -c '^network ' "$bundle/network_shapes.txt")
+# Those whose tensors have values in the file are rigs of cameras, which tests/parity/test_bev.py runs.
+rigs=$(awk '/^network / { rig = 0 } / = / && !rig { rig = 1; rigs++ } END { print rigs + 0 }' "$bundle/network_shapes.txt")
+networks=$(($(grep -c '^network ' "$bundle/network_shapes.txt") - rigs))
 [ "$cases" -eq $((2 * 4 * networks)) ] || fail "$cases cases of $networks networks of two widths in four precisions"
 
 if ldconfig -p | grep -q 'libcuda\.so\.1'; then
