@@ -1,0 +1,218 @@
+"""A C function on PyTorch's tensors: arguments are checked, the descriptor is filled, faults are raised.
+
+What a call needs beyond pointers depends on shapes, types, device and options alone, and is kept: a training loop's second step
+finds it made."""
+import ctypes
+from dataclasses import dataclass
+from typing import Mapping, Optional, Sequence
+
+import torch
+
+from ._device import device_of
+from ._errors import ArgumentError
+from ._library import DEGENERATE_BOX, OK, Function, Library
+
+_ELEMENTS = {torch.float64: "TYTO_DOUBLE", torch.float32: "TYTO_FLOAT", torch.float16: "TYTO_HALF", torch.bfloat16: "TYTO_BFLOAT16"}
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+_INT32_MAX = 2**31 - 1
+_MOST_PLANS = 512  # of an operation; loops over more shapes than that make them anew
+
+
+@dataclass(frozen=True)
+class Argument:
+    """What an operation takes at one place. A dimension is a number, or the name of the descriptor's field that holds it.
+
+    kind: "elements", of the type of all inputs; "real", float64 with float64 and float32 with the others; "float32"; "int32", which
+    all integers become."""
+
+    name: str
+    dims: tuple
+    kind: str = "elements"
+    optional: bool = False
+
+
+def elements(name: str, *dims, optional: bool = False) -> Argument:
+    return Argument(name, dims, "elements", optional)
+
+
+def reals(name: str, *dims, optional: bool = False) -> Argument:
+    return Argument(name, dims, "real", optional)
+
+
+def floats(name: str, *dims, optional: bool = False) -> Argument:
+    return Argument(name, dims, "float32", optional)
+
+
+def integers(name: str, *dims, optional: bool = False) -> Argument:
+    return Argument(name, dims, "int32", optional)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What calls of the same shapes, types, device and options share."""
+
+    descriptor: bytes  # but for pointers
+    workspace_bytes: int
+    sizes: Mapping[str, int]
+    device: torch.device
+    elements: torch.dtype  # of inputs and gradients
+    real: torch.dtype  # of values
+    types: Sequence[Optional[torch.dtype]]  # that the arguments have to have
+
+
+def _autocasts() -> bool:
+    return torch.is_autocast_enabled() or torch.is_autocast_cpu_enabled()
+
+
+def int32_of(tensor: torch.Tensor) -> torch.Tensor:
+    """Integers as 32 bits; what does not fit becomes -1, which no operation takes."""
+    if tensor.dtype == torch.int32:
+        return tensor
+    if tensor.dtype == torch.int64:
+        tensor = tensor.masked_fill(tensor > _INT32_MAX, -1)
+    return tensor.to(torch.int32)
+
+
+class Operation:
+    """tyto_<name> of a library.
+
+    halves: what becomes of float16: "native", or "float32" where a gradient of halves would lose what loss scaling saves."""
+
+    def __init__(self, library: Library, name: str, *arguments: Argument, halves: str = "float32"):
+        self.name = name
+        self.arguments = arguments
+        self.halves = halves
+        self._function: Function = library.function(name)
+        self._plans: dict = {}
+
+    def prepare(self, tensors: Sequence[Optional[torch.Tensor]], options: Mapping[str, object]):
+        """Plan and tensors, of the arguments in their order: dense, of the types that the call takes. ArgumentError."""
+        autocasts = _autocasts()
+        try:
+            key = (autocasts, *options.values(), *[t if t is None else (t.shape, t.dtype, t.device) for t in tensors])
+            plan = self._plans.get(key)
+        except (AttributeError, TypeError):  # no tensors, no hashable options: _plan tells which
+            key = plan = None
+        if plan is None:
+            plan = self._plan(tensors, options, autocasts)
+            if key is not None:
+                if len(self._plans) >= _MOST_PLANS:
+                    self._plans.clear()
+                self._plans[key] = plan
+        return plan, [t if t is None else _dense(t, kind) for t, kind in zip(tensors, plan.types)]
+
+    def descriptor(self, plan: Plan):
+        """One to be filled with pointers."""
+        return self._function.descriptor.from_buffer_copy(plan.descriptor)
+
+    def run(self, plan: Plan, descriptor, check: Optional[bool]) -> None:
+        """check: whether inputs' values that are out of range or not finite are raised. None: on the CPU, where it costs nothing;
+        on CUDA True waits for the device."""
+        with device_of(plan.device) as device:
+            status = device.status(check)
+            if status is not None:
+                descriptor.status = status.data_ptr()
+            workspace = torch.empty(plan.workspace_bytes, dtype=torch.uint8, device=plan.device) if plan.workspace_bytes else None
+            code, text = self._function.call(descriptor, workspace.data_ptr() if plan.workspace_bytes else None,
+                                             plan.workspace_bytes, device.stream())
+            if status is not None:
+                code, text = device.describe(status)
+        if code != OK and (check or (check is None and code != DEGENERATE_BOX)):
+            raise self._function.error(code, text)
+
+    def _plan(self, tensors, options, autocasts) -> Plan:
+        sizes, of = {}, {}  # and what each size is of, for messages
+        floats_of = {}
+        device = None
+        for argument, tensor in zip(self.arguments, tensors):
+            if tensor is None and argument.optional:
+                continue
+            self._check_tensor(argument, tensor)
+            if device is None:
+                device, first = tensor.device, argument.name
+            elif tensor.device != device:
+                raise ArgumentError("usage", f"{self.name}: {argument.name} is on {tensor.device}, {first} on {device}; "
+                                    "bring them to one device")
+            for dim, (name, size) in enumerate(zip(argument.dims, tensor.shape)):
+                expected = name if isinstance(name, int) else sizes.setdefault(name, size)
+                if size != expected:
+                    reason = f"{of[name]} has {expected} {name}" if name in of else f"{name} are due there"
+                    raise ArgumentError("shape", f"{self.name}: {argument.name} is {list(tensor.shape)}, whose dimension {dim} is "
+                                        f"not {expected}: {reason}")
+                if not isinstance(name, int):
+                    of.setdefault(name, argument.name)
+            if argument.kind == "elements":
+                floats_of[argument.name] = tensor.dtype
+        element = self._element_type(floats_of, autocasts)
+        real = torch.float64 if element == torch.float64 else torch.float32
+        kinds = {"elements": element, "real": real, "float32": torch.float32, "int32": torch.int32}
+        descriptor = self._function.defaults()
+        constants = self._function.constants
+        descriptor.elements = constants[_ELEMENTS[element]]
+        descriptor.device = constants["TYTO_ON_CUDA" if device.type == "cuda" else "TYTO_ON_CPU"]
+        for name, size in sizes.items():
+            setattr(descriptor, name, size)
+        for name, value in options.items():
+            self._set_option(descriptor, name, value)
+        return Plan(bytes(descriptor), self._function.workspace_bytes(descriptor), sizes, device, element, real,
+                    [None if t is None else kinds[a.kind] for a, t in zip(self.arguments, tensors)])
+
+    def _check_tensor(self, argument: Argument, tensor) -> None:
+        def refuse(kind, what):
+            raise ArgumentError(kind, f"{self.name}: {argument.name} {what}")
+
+        if not isinstance(tensor, torch.Tensor):
+            refuse("usage", f"is no torch.Tensor, but {type(tensor).__name__}")
+        if tensor.layout != torch.strided or tensor.device.type not in ("cpu", "cuda"):
+            refuse("usage", f"is {tensor.layout} on {tensor.device}; dense tensors on a CPU or a CUDA device are taken")
+        if argument.kind == "int32":
+            if tensor.dtype not in _INTEGERS:
+                refuse("usage", f"is of {tensor.dtype}, not of integers")
+        elif tensor.dtype not in _ELEMENTS:
+            refuse("usage", f"is of {tensor.dtype}, not of float64, float32, float16 or bfloat16")
+        if tensor.dim() != len(argument.dims):
+            refuse("shape", f"is {list(tensor.shape)}, not [{', '.join(str(dim) for dim in argument.dims)}]")
+
+    def _element_type(self, floats_of: Mapping[str, torch.dtype], autocasts: bool) -> torch.dtype:
+        if autocasts:  # as PyTorch runs its own losses there
+            floats_of = {name: torch.float64 if dtype == torch.float64 else torch.float32 for name, dtype in floats_of.items()}
+        elif self.halves == "float32":
+            floats_of = {name: torch.float32 if dtype == torch.float16 else dtype for name, dtype in floats_of.items()}
+        first, *others = floats_of.items() or [("", torch.float32)]
+        for name, dtype in others:
+            if dtype != first[1]:
+                raise ArgumentError("usage", f"{self.name}: {name} is of {dtype}, {first[0]} of {first[1]}; bring them to one type")
+        return first[1]
+
+    def _set_option(self, descriptor, name: str, value) -> None:
+        kind = self._function.types[name]
+        try:
+            if kind is ctypes.c_double:
+                value = float(value)
+            elif isinstance(kind, type) and issubclass(kind, ctypes.Array):
+                value = kind(*[float(v) if kind._type_ is ctypes.c_double else int(v) for v in value])
+            elif isinstance(value, float) and not value.is_integer():
+                raise ValueError
+            else:
+                value = int(value)
+            setattr(descriptor, name, value)
+            if isinstance(value, int) and getattr(descriptor, name) != value:
+                raise OverflowError
+        except (TypeError, ValueError, OverflowError, IndexError, RuntimeError):
+            raise ArgumentError("usage", f"{self.name}: {name} cannot be {value!r}") from None
+
+
+def _dense(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    if tensor.dtype != dtype:
+        tensor = int32_of(tensor) if dtype == torch.int32 else tensor.to(dtype)
+    if not tensor.is_contiguous() or tensor.is_neg():
+        tensor = tensor.resolve_neg().contiguous()
+    return tensor
+
+
+def choice(operation: str, name: str, value, choices: Mapping[str, int]) -> int:
+    """The number of a named option. ArgumentError lists the names."""
+    try:
+        return choices[value]
+    except (KeyError, TypeError):
+        raise ArgumentError("usage", f"{operation}: {name} cannot be {value!r}; it is one of {', '.join(choices)}") from None

@@ -1,0 +1,108 @@
+"""A loss of the C library as a function of PyTorch's tensors that autograd knows."""
+from typing import Mapping, Optional, Sequence
+
+import torch
+
+from .._errors import Error
+from .._library import Library
+from .._operation import Argument, Operation
+
+LOSSES = Library("losses")
+
+
+class _NoSecondDerivative(torch.autograd.Function):
+    """Passes first derivatives on, and says what is missing where they are derived again."""
+
+    @staticmethod
+    def forward(ctx, name, gradient):
+        ctx.name = name
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx, *_):
+        raise Error("unsupported", f"{ctx.name} has no second derivatives; call backward() without create_graph, or "
+                    "use PyTorch's own loss for this term")
+
+
+class _Apply(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, loss, plan, tensors, check, wanted, *inputs):  # inputs: those of `tensors` that have gradients
+        value, gradients = loss.compute(plan, tensors, check, wanted)
+        ctx.save_for_backward(*[g for g in gradients if g is not None])
+        ctx.loss, ctx.wanted = loss, wanted
+        return value
+
+    @staticmethod
+    def backward(ctx, of_value):
+        gradients = iter(ctx.saved_tensors)
+        found = []
+        for wanted, index in zip(ctx.wanted, ctx.loss.gradient_of):
+            if not wanted:
+                found.append(None)
+                continue
+            gradient = next(gradients)
+            by = of_value if index is None else of_value[index]
+            gradient = gradient * by.to(gradient.dtype)
+            found.append(_NoSecondDerivative.apply(ctx.loss.name, gradient) if torch.is_grad_enabled() else gradient)
+        return (None, None, None, None, None, *found)
+
+
+class Loss:
+    """tyto_<name> of the C library.
+
+    arguments    the tensors, in the order of a call
+    gradients    of those that have them: argument -> the descriptor's field of its gradient
+    values       None: the value is a number; else how many stand in `value`
+    gradient_of  of several values: which one each gradient is of
+    """
+
+    def __init__(self, name: str, *arguments: Argument, gradients: Mapping[str, str], values: Optional[int] = None,
+                 gradient_of: Optional[Sequence[int]] = None):
+        self.name = name
+        self.operation = Operation(LOSSES, name, *arguments)
+        self.values = values
+        self.gradient_of = gradient_of or ([None] * len(gradients) if values is None else [0] * len(gradients))
+        names = [argument.name for argument in arguments]
+        self._fields = names
+        self._gradients = [(names.index(argument), field) for argument, field in gradients.items()]
+
+    def __call__(self, tensors: Sequence[Optional[torch.Tensor]], options: Mapping[str, object], check: Optional[bool]) -> torch.Tensor:
+        """The value: a number, or [values]; float64 of float64 and float32 of the others."""
+        plan, ready = self.operation.prepare(tensors, options)
+        inputs = [ready[place] for place, _ in self._gradients]
+        wanted = tuple(t is not None and t.requires_grad for t in inputs)
+        if True not in wanted or not torch.is_grad_enabled():
+            return self.compute(plan, ready, check, (False,) * len(wanted))[0]
+        return _Apply.apply(self, plan, ready, check, wanted, *inputs)
+
+    def compute(self, plan, tensors, check, wanted):
+        """The value, and the gradients that are wanted."""
+        descriptor = self.operation.descriptor(plan)
+        for name, tensor in zip(self._fields, tensors):
+            if tensor is not None:
+                setattr(descriptor, name, tensor.data_ptr())
+        value = torch.empty(() if self.values is None else self.values, dtype=plan.real, device=plan.device)
+        descriptor.value = value.data_ptr()
+        gradients = []
+        for (place, field), want in zip(self._gradients, wanted):
+            gradient = torch.empty_like(tensors[place]) if want else None
+            if want:
+                setattr(descriptor, field, gradient.data_ptr())
+            gradients.append(gradient)
+        self.operation.run(plan, descriptor, check)
+        return value, gradients
+
+
+class LossModule(torch.nn.Module):
+    """A loss with its options."""
+
+    def __init__(self, function, **options):
+        super().__init__()
+        self._function = function
+        self._options = options
+
+    def forward(self, *tensors):
+        return self._function(*tensors, **self._options)
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={value!r}" for name, value in self._options.items())
