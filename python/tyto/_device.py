@@ -1,59 +1,54 @@
-"""Where a call runs: the CPU, or a CUDA device with PyTorch's current stream."""
-import contextlib
+"""Where a call runs: the CPU, or a CUDA device in line with PyTorch's own kernels."""
 import ctypes
 import functools
-from typing import Optional
+from typing import Optional, Tuple
 
 import torch
 
-from ._library import Library
+from ._library import SCRATCH, Function, Library
 
 
-class _Cpu:
-    def __enter__(self):
-        return self
+class DeviceCalls:
+    """Calls on one device."""
 
-    def __exit__(self, *_):
-        return None
-
-    def stream(self) -> Optional[int]:
-        return None
-
-    def status(self, check: Optional[bool]):
-        return None  # the call itself returns a code
+    def run(self, function: Function, descriptor, workspace_bytes: int, check: Optional[bool]) -> Tuple[int, str]:
+        """The code of a fault of the inputs' values, or OK, and its text; other faults are raised."""
+        raise NotImplementedError
 
 
-class _Cuda(_Cpu):
-    """Kernels start on PyTorch's current stream of the device, so that they stand in line with PyTorch's own."""
+class _Cpu(DeviceCalls):
+    def run(self, function, descriptor, workspace_bytes, check):
+        if workspace_bytes <= len(SCRATCH.small):
+            return function.call(descriptor, SCRATCH.small_address, workspace_bytes, None)
+        workspace = torch.empty(workspace_bytes, dtype=torch.uint8)
+        return function.call(descriptor, workspace.data_ptr(), workspace_bytes, None)
+
+
+class _Cuda(DeviceCalls):
+    """On PyTorch's current stream of the device, and with workspaces of its allocator."""
 
     def __init__(self, device: torch.device):
         self._device = device
-        self._guard = torch.cuda.device(device)
 
-    def __enter__(self):
-        self._guard.__enter__()
-        return self
+    def run(self, function, descriptor, workspace_bytes, check):
+        with torch.cuda.device(self._device):
+            # A word that faults raise; none unless it is asked for, because reading it waits for the device.
+            status = torch.zeros(1, dtype=torch.int64, device=self._device) if check and "status" in function.types else None
+            if status is not None:
+                descriptor.status = status.data_ptr()
+            workspace = torch.empty(workspace_bytes, dtype=torch.uint8, device=self._device)
+            stream = torch.cuda.current_stream(self._device).cuda_stream
+            outcome = function.call(descriptor, workspace.data_ptr(), workspace_bytes, stream)
+            return outcome if status is None else _described(int(status.item()))
 
-    def __exit__(self, *exception):
-        return self._guard.__exit__(*exception)
 
-    def stream(self) -> int:
-        return torch.cuda.current_stream(self._device).cuda_stream
-
-    def status(self, check: Optional[bool]) -> Optional[torch.Tensor]:
-        """A word that faults raise; none unless they are asked for, because reading it waits for the device."""
-        return torch.zeros(1, dtype=torch.int64, device=self._device) if check else None
-
-    def describe(self, status: torch.Tensor):
-        """The code of the fault in a status word, and its text."""
-        word = int(status.item()) & (2**64 - 1)
-        text = ctypes.create_string_buffer(256)
-        code = _describe()(word, text, len(text))
-        return code, text.value.decode()
+def _described(status: int) -> Tuple[int, str]:
+    text = ctypes.create_string_buffer(256)
+    return _describe_status()(status & (2**64 - 1), text, len(text)), text.value.decode()
 
 
 @functools.lru_cache(maxsize=None)
-def _describe():
+def _describe_status():
     function = Library("losses").dll.tyto_losses_describe_status
     function.argtypes = [ctypes.c_uint64, ctypes.c_char_p, ctypes.c_size_t]
     return function
@@ -62,5 +57,5 @@ def _describe():
 _CPU = _Cpu()
 
 
-def device_of(device: torch.device) -> contextlib.AbstractContextManager:
+def calls_on(device: torch.device) -> DeviceCalls:
     return _CPU if device.type == "cpu" else _Cuda(device)

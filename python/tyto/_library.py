@@ -2,6 +2,8 @@
 import ctypes
 import os
 import re
+import threading
+from typing import Optional
 
 from ._errors import Error, error_of
 
@@ -19,6 +21,18 @@ _VERSION = re.compile(r"#define TYTO_[A-Z]+_VERSION_M(?:AJOR|INOR) (\d+)")
 OK, BAD_ARGUMENT, UNSUPPORTED, DEVICE = 0, 1, 2, 3
 DEGENERATE_BOX = 16  # the gentlest of the faults: results are those of the reference
 _KINDS = {UNSUPPORTED: "unsupported", DEVICE: "device"}
+
+
+class _Scratch(threading.local):
+    """What a thread's calls write besides results; made anew it would cost as much as a small loss."""
+
+    def __init__(self):
+        self.error = ctypes.create_string_buffer(256)
+        self.small = ctypes.create_string_buffer(16384)
+        self.small_address = ctypes.addressof(self.small)
+
+
+SCRATCH = _Scratch()
 
 
 def _read(name):
@@ -79,24 +93,25 @@ class Function:
 
     def workspace_bytes(self, descriptor) -> int:
         size = ctypes.c_size_t()
-        error = ctypes.create_string_buffer(256)
-        code = self._workspace(ctypes.addressof(descriptor), ctypes.addressof(size), error, 256)
+        error = SCRATCH.error
+        code = self._workspace(ctypes.addressof(descriptor), ctypes.addressof(size), error, len(error))
         if code:
             raise self.error(code, error.value.decode())
         return size.value
 
-    def call(self, descriptor, workspace: int, workspace_bytes: int, stream: int):
-        """Computes, without Python's lock. Returns a code and its text; what is not of the inputs' values is raised."""
-        error = ctypes.create_string_buffer(256)
+    def call(self, descriptor, workspace: Optional[int], workspace_bytes: int, stream: Optional[int]):
+        """Computes, without Python's lock. The code of a fault of the inputs' values, or OK, and its text; others are raised."""
+        error = SCRATCH.error
         code = self._call(ctypes.addressof(descriptor), workspace, workspace_bytes, stream, error, 256)
         if code == OK:
             return OK, ""
+        text = error.value.decode()
         if code < DEGENERATE_BOX:
-            raise self.error(code, error.value.decode())
-        return code, error.value.decode()
+            raise self.error(code, text)
+        return code, text
 
     def error(self, code: int, text: str) -> Error:
-        text = text.removeprefix("tyto_")  # the C function's name is the Python one's but for that
+        text = text.removeprefix("tyto_").replace(f"{self.name}_workspace: ", f"{self.name}: ")  # as Python's function is called
         if code == BAD_ARGUMENT or code >= DEGENERATE_BOX:
             if not text.startswith(self.name):
                 text = f"{self.name}: {text}"

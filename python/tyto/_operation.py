@@ -8,13 +8,12 @@ from typing import Mapping, Optional, Sequence
 
 import torch
 
-from ._device import device_of
+from ._device import DeviceCalls, calls_on
 from ._errors import ArgumentError
 from ._library import DEGENERATE_BOX, OK, Function, Library
 
 _ELEMENTS = {torch.float64: "TYTO_DOUBLE", torch.float32: "TYTO_FLOAT", torch.float16: "TYTO_HALF", torch.bfloat16: "TYTO_BFLOAT16"}
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
-_INT32_MAX = 2**31 - 1
 _MOST_PLANS = 512  # of an operation; loops over more shapes than that make them anew
 
 
@@ -55,6 +54,7 @@ class Plan:
     workspace_bytes: int
     sizes: Mapping[str, int]
     device: torch.device
+    calls: DeviceCalls
     elements: torch.dtype  # of inputs and gradients
     real: torch.dtype  # of values
     types: Sequence[Optional[torch.dtype]]  # that the arguments have to have
@@ -65,11 +65,9 @@ def _autocasts() -> bool:
 
 
 def int32_of(tensor: torch.Tensor) -> torch.Tensor:
-    """Integers as 32 bits; what does not fit becomes -1, which no operation takes."""
-    if tensor.dtype == torch.int32:
-        return tensor
+    """Integers as 32 bits; what does not fit becomes negative, which no operation takes for a label or a count."""
     if tensor.dtype == torch.int64:
-        tensor = tensor.masked_fill(tensor > _INT32_MAX, -1)
+        tensor = tensor.clamp(-1, 2**31)  # of which the last wraps around
     return tensor.to(torch.int32)
 
 
@@ -89,7 +87,7 @@ class Operation:
         """Plan and tensors, of the arguments in their order: dense, of the types that the call takes. ArgumentError."""
         autocasts = _autocasts()
         try:
-            key = (autocasts, *options.values(), *[t if t is None else (t.shape, t.dtype, t.device) for t in tensors])
+            key = (autocasts, *options.values(), *[t if t is None else (t.shape, t.dtype, t.device, t.layout) for t in tensors])
             plan = self._plans.get(key)
         except (AttributeError, TypeError):  # no tensors, no hashable options: _plan tells which
             key = plan = None
@@ -108,15 +106,7 @@ class Operation:
     def run(self, plan: Plan, descriptor, check: Optional[bool]) -> None:
         """check: whether inputs' values that are out of range or not finite are raised. None: on the CPU, where it costs nothing;
         on CUDA True waits for the device."""
-        with device_of(plan.device) as device:
-            status = device.status(check)
-            if status is not None:
-                descriptor.status = status.data_ptr()
-            workspace = torch.empty(plan.workspace_bytes, dtype=torch.uint8, device=plan.device) if plan.workspace_bytes else None
-            code, text = self._function.call(descriptor, workspace.data_ptr() if plan.workspace_bytes else None,
-                                             plan.workspace_bytes, device.stream())
-            if status is not None:
-                code, text = device.describe(status)
+        code, text = plan.calls.run(self._function, descriptor, plan.workspace_bytes, check)
         if code != OK and (check or (check is None and code != DEGENERATE_BOX)):
             raise self._function.error(code, text)
 
@@ -154,7 +144,7 @@ class Operation:
             setattr(descriptor, name, size)
         for name, value in options.items():
             self._set_option(descriptor, name, value)
-        return Plan(bytes(descriptor), self._function.workspace_bytes(descriptor), sizes, device, element, real,
+        return Plan(bytes(descriptor), self._function.workspace_bytes(descriptor), sizes, device, calls_on(device), element, real,
                     [None if t is None else kinds[a.kind] for a, t in zip(self.arguments, tensors)])
 
     def _check_tensor(self, argument: Argument, tensor) -> None:

@@ -14,7 +14,7 @@ class _NoSecondDerivative(torch.autograd.Function):
     """Passes first derivatives on, and says what is missing where they are derived again."""
 
     @staticmethod
-    def forward(ctx, name, gradient):
+    def forward(ctx, name, gradient, *inputs):  # inputs: whose derivative the gradient is
         ctx.name = name
         return gradient.view_as(gradient)
 
@@ -28,13 +28,13 @@ class _Apply(torch.autograd.Function):
     @staticmethod
     def forward(ctx, loss, plan, tensors, check, wanted, *inputs):  # inputs: those of `tensors` that have gradients
         value, gradients = loss.compute(plan, tensors, check, wanted)
-        ctx.save_for_backward(*[g for g in gradients if g is not None])
+        ctx.save_for_backward(*inputs, *[g for g in gradients if g is not None])
         ctx.loss, ctx.wanted = loss, wanted
         return value
 
     @staticmethod
     def backward(ctx, of_value):
-        gradients = iter(ctx.saved_tensors)
+        inputs, gradients = ctx.saved_tensors[:len(ctx.wanted)], iter(ctx.saved_tensors[len(ctx.wanted):])
         found = []
         for wanted, index in zip(ctx.wanted, ctx.loss.gradient_of):
             if not wanted:
@@ -43,7 +43,7 @@ class _Apply(torch.autograd.Function):
             gradient = next(gradients)
             by = of_value if index is None else of_value[index]
             gradient = gradient * by.to(gradient.dtype)
-            found.append(_NoSecondDerivative.apply(ctx.loss.name, gradient) if torch.is_grad_enabled() else gradient)
+            found.append(_NoSecondDerivative.apply(ctx.loss.name, gradient, *inputs) if torch.is_grad_enabled() else gradient)
         return (None, None, None, None, None, *found)
 
 
