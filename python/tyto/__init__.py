@@ -7,10 +7,18 @@
 import importlib
 
 from ._errors import ArgumentError, Error
+from ._process import get_num_threads, set_num_threads
 
 _MODULES = ("losses", "ops")  # which import PyTorch, so that inference does without
 
-__all__ = ["ArgumentError", "Error", *_MODULES]
+__all__ = [
+    "ArgumentError",
+    "Error",
+    "get_num_threads",
+    "losses",
+    "ops",
+    "set_num_threads",
+]
 
 
 def __getattr__(name):
