@@ -1,6 +1,7 @@
 """Threads, forks, and what a call leaves of Python's lock."""
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -50,6 +51,7 @@ class Process(unittest.TestCase):
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
+            signal.alarm(30)  # rather than wait for threads that are not there
             said = [str(tyto.get_num_threads()), str(loss_of(0) == self.wanted[0])]
             try:
                 tyto.set_num_threads(2)
@@ -59,8 +61,10 @@ class Process(unittest.TestCase):
             os._exit(0)
         os.close(writer)
         os.waitpid(child, 0)
-        threads, same, refusal = os.read(reader, 1000).decode().split("\n")
+        said = os.read(reader, 1000).decode()
         os.close(reader)
+        self.assertTrue(said, "the child was stuck")
+        threads, same, refusal = said.split("\n")
         self.assertEqual((threads, same), ("1", "True"))
         self.assertRegex(refusal, "this process was forked")
 
