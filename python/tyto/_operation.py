@@ -60,8 +60,16 @@ class Plan:
     types: Sequence[Optional[torch.dtype]]  # that the arguments have to have
 
 
-def _autocasts() -> bool:
-    return torch.is_autocast_enabled() or torch.is_autocast_cpu_enabled()
+try:
+    torch.is_autocast_enabled("cpu")
+except TypeError:  # PyTorch before 2.4
+
+    def _autocasts() -> bool:
+        return torch.is_autocast_enabled() or torch.is_autocast_cpu_enabled()
+else:
+
+    def _autocasts() -> bool:
+        return torch.is_autocast_enabled("cuda") or torch.is_autocast_enabled("cpu")
 
 
 def int32_of(tensor: torch.Tensor) -> torch.Tensor:

@@ -88,6 +88,18 @@ class LossesFrame(unittest.TestCase):
             with self.assertRaisesRegex(tyto.ArgumentError, "circle_loss: margin"):
                 circle_loss(self.features, self.labels, margin=margin)
 
+    @unittest.skipUnless(hasattr(torch, "compile"), "this PyTorch has no torch.compile")
+    def test_compiled_code_has_the_same_bits(self):
+        def step(features):
+            return circle_loss(features * 2, self.labels) + features.sum()
+
+        a, b = (self.features.clone().requires_grad_() for _ in range(2))
+        values = step(a), torch.compile(step, backend="aot_eager")(b)
+        for value in values:
+            value.backward()
+        self.assertEqual(*[value.item() for value in values])
+        self.assertTrue(torch.equal(a.grad, b.grad))
+
     def test_a_module_has_its_options(self):
         loss = CircleLoss(margin=0.4)
         self.assertEqual(loss(self.features, self.labels), circle_loss(self.features, self.labels, margin=0.4))

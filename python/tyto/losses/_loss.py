@@ -3,6 +3,7 @@ from typing import Mapping, Optional, Sequence
 
 import torch
 
+from .._compile import eager
 from .._errors import Error
 from .._library import Library
 from .._operation import Argument, Operation
@@ -66,6 +67,7 @@ class Loss:
         self._fields = names
         self._gradients = [(names.index(argument), field) for argument, field in gradients.items()]
 
+    @eager
     def __call__(self, tensors: Sequence[Optional[torch.Tensor]], options: Mapping[str, object], check: Optional[bool]) -> torch.Tensor:
         """The value: a number, or [values]; float64 of float64 and float32 of the others."""
         plan, ready = self.operation.prepare(tensors, options)
