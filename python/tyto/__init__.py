@@ -5,9 +5,13 @@
     tyto.Error     what is raised; tyto.ArgumentError of arguments, which is a ValueError, too
 """
 import importlib
+from typing import TYPE_CHECKING
 
 from ._errors import ArgumentError, Error
 from ._process import get_num_threads, set_num_threads
+
+if TYPE_CHECKING:
+    from . import losses, ops
 
 _MODULES = ("losses", "ops")  # which import PyTorch, so that inference does without
 

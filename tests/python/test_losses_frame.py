@@ -39,6 +39,16 @@ class LossesFrame(unittest.TestCase):
         self.assertEqual((value.dtype, half.grad.dtype), (torch.float32, torch.float16))
         self.assertTrue(torch.equal(half.grad, single.grad.half()))
 
+    def test_bfloat16_is_taken_as_it_is(self):
+        features = self.features.bfloat16().requires_grad_()
+        value = circle_loss(features, self.labels)
+        (value * 3).backward()
+        double = features.detach().double().requires_grad_()
+        circle_loss(double, self.labels).backward()
+        self.assertEqual((value.dtype, features.grad.dtype), (torch.float32, torch.bfloat16))
+        # Two roundings to 8 bits, and those of float32 before them, of numbers as large as gamma.
+        self.assertLess((features.grad.double() - 3 * double.grad).abs().max().item(), 2**-7 * 3 * double.grad.abs().max().item())
+
     def test_a_small_gradient_of_halves_survives_until_the_loss_scale(self):
         half = self.features.half().requires_grad_()
         (circle_loss(half, self.labels) * 1e-9 * 1e9).backward()

@@ -43,7 +43,7 @@ class _Apply(torch.autograd.Function):
                 continue
             gradient = next(gradients)
             by = of_value if index is None else of_value[index]
-            gradient = gradient * by.to(gradient.dtype)
+            gradient = gradient * by  # of its own type, `by` being a number
             found.append(_NoSecondDerivative.apply(ctx.loss.name, gradient, *inputs) if torch.is_grad_enabled() else gradient)
         return (None, None, None, None, None, *found)
 
