@@ -4,7 +4,7 @@ from typing import Mapping, Optional, Sequence
 import torch
 
 from .._compile import eager
-from .._errors import Error
+from .._errors import ArgumentError, Error
 from .._library import Library
 from .._operation import Argument, Operation
 
@@ -108,3 +108,15 @@ class LossModule(torch.nn.Module):
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={value!r}" for name, value in self._options.items())
+
+
+def learned(module: str, shape: Mapping[str, int], device=None, dtype=None) -> torch.nn.Parameter:
+    """A parameter for a module to learn, of normally distributed values. ArgumentError of sizes, device or dtype that make none."""
+    for name, size in shape.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise ArgumentError("usage", f"{module}: {name} cannot be {size!r}; it is 1 or more")
+    try:
+        return torch.nn.Parameter(torch.randn(*shape.values(), device=device, dtype=dtype))
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        raise ArgumentError("usage", f"{module}: no parameter [{', '.join(shape)}] of {list(shape.values())} on device {device!r}, "
+                            f"dtype {dtype!r}: {str(error).splitlines()[0]}") from None
