@@ -188,6 +188,9 @@ class Operation:
             if kind is ctypes.c_double:
                 value = float(value)
             elif isinstance(kind, type) and issubclass(kind, ctypes.Array):
+                value = tuple(value)
+                if len(value) != kind._length_:
+                    raise ValueError
                 value = kind(*[float(v) if kind._type_ is ctypes.c_double else int(v) for v in value])
             elif isinstance(value, float) and not value.is_integer():
                 raise ValueError
