@@ -11,6 +11,11 @@ from .._operation import Argument, Operation
 LOSSES = Library("losses")
 
 
+def named(**constants: str) -> Mapping[str, int]:
+    """Names of an option's choices, as `choice` takes them, of the header's constants."""
+    return {name: LOSSES.constants[constant] for name, constant in constants.items()}
+
+
 class _NoSecondDerivative(torch.autograd.Function):
     """Passes first derivatives on, and says what is missing where they are derived again."""
 
