@@ -48,4 +48,38 @@ __all__ = [
     "symmetric_kl",
     "triplet_loss",
     "weighted_regularized_triplet_loss",
+from .centers import (
+    CenterLoss,
+    CmdcLoss,
+    HeteroCenterLoss,
+    HeteroCenterTripletLoss,
+    IdentityAndCmdcLoss,
+    IdentityAndCmdcTerms,
+    center_loss,
+    cmdc_loss,
+    hetero_center_loss,
+    hetero_center_triplet_loss,
+    identity_and_cmdc_loss,
+    update_centers,
+)
+from .metric import (
+    CircleLoss,
+    circle_loss,
+)
+
+__all__ = [
+    "CenterLoss",
+    "CircleLoss",
+    "CmdcLoss",
+    "HeteroCenterLoss",
+    "HeteroCenterTripletLoss",
+    "IdentityAndCmdcLoss",
+    "IdentityAndCmdcTerms",
+    "center_loss",
+    "circle_loss",
+    "cmdc_loss",
+    "hetero_center_loss",
+    "hetero_center_triplet_loss",
+    "identity_and_cmdc_loss",
+    "update_centers",
 ]
