@@ -64,15 +64,16 @@ class Library:
         self.constants = {key: int(value) for key, value in _CONSTANT.findall(header + _read("tyto_elements.h"))}
         self._descriptors = {key: list(_fields(body)) for key, body in _DESCRIPTOR.findall(header)}
 
-    def function(self, name: str) -> "Function":
-        return Function(self, name, self._descriptors[name])
+    def function(self, name: str, called: Optional[str] = None) -> "Function":
+        return Function(self, name, self._descriptors[name], called or name)
 
 
 class Function:
-    """tyto_<name>: its descriptor, and the calls."""
+    """tyto_<name>: its descriptor, and the calls. called: the Python function's name, which messages have."""
 
-    def __init__(self, library: Library, name: str, fields):
+    def __init__(self, library: Library, name: str, fields, called: str):
         self.name = name
+        self.called = called
         self.constants = library.constants
         self.types = dict(fields)
         self.descriptor = type(name, (ctypes.Structure,), {"_fields_": fields})
@@ -111,9 +112,9 @@ class Function:
         return code, text
 
     def error(self, code: int, text: str) -> Error:
-        text = text.removeprefix("tyto_").replace(f"{self.name}_workspace: ", f"{self.name}: ")  # as Python's function is called
+        text = re.sub(f"^tyto_{self.name}(_workspace)?: ", f"{self.called}: ", text)
         if code == BAD_ARGUMENT or code >= DEGENERATE_BOX:
-            if not text.startswith(self.name):
-                text = f"{self.name}: {text}"
+            if not text.startswith(f"{self.called}: "):
+                text = f"{self.called}: {text}"
             return error_of("usage", text)
         return error_of(_KINDS.get(code, "device"), text)

@@ -22,20 +22,22 @@ class Argument:
     """What an operation takes at one place. A dimension is a number, or the name of the descriptor's field that holds it.
 
     kind: "elements", of the type of all inputs; "real", float64 with float64 and float32 with the others; "float32"; "int32", which
-    all integers become."""
+    all integers become.
+    together: how many of its elements CUDA's kernels load at once, to which the first is aligned."""
 
     name: str
     dims: tuple
     kind: str = "elements"
     optional: bool = False
+    together: int = 1
 
 
-def elements(name: str, *dims, optional: bool = False) -> Argument:
-    return Argument(name, dims, "elements", optional)
+def elements(name: str, *dims, optional: bool = False, together: int = 1) -> Argument:
+    return Argument(name, dims, "elements", optional, together)
 
 
-def reals(name: str, *dims, optional: bool = False) -> Argument:
-    return Argument(name, dims, "real", optional)
+def reals(name: str, *dims, optional: bool = False, together: int = 1) -> Argument:
+    return Argument(name, dims, "real", optional, together)
 
 
 def floats(name: str, *dims, optional: bool = False) -> Argument:
@@ -58,6 +60,7 @@ class Plan:
     elements: torch.dtype  # of inputs and gradients
     real: torch.dtype  # of values
     types: Sequence[Optional[torch.dtype]]  # that the arguments have to have
+    together: Optional[Sequence[int]]  # of the arguments; None: any address does
 
 
 try:
@@ -82,13 +85,15 @@ def int32_of(tensor: torch.Tensor) -> torch.Tensor:
 class Operation:
     """tyto_<name> of a library.
 
-    halves: what becomes of float16: "native", or "float32" where a gradient of halves would lose what loss scaling saves."""
+    halves: what becomes of float16: "native", or "float32" where a gradient of halves would lose what loss scaling saves, or "reals"
+    where bfloat16 becomes float32, too.
+    called: the Python function's name, where it is not the C function's."""
 
-    def __init__(self, library: Library, name: str, *arguments: Argument, halves: str = "float32"):
-        self.name = name
+    def __init__(self, library: Library, name: str, *arguments: Argument, halves: str = "float32", called: Optional[str] = None):
+        self.name = called or name
         self.arguments = arguments
         self.halves = halves
-        self._function: Function = library.function(name)
+        self._function: Function = library.function(name, called)
         self._plans: dict = {}
 
     def prepare(self, tensors: Sequence[Optional[torch.Tensor]], options: Mapping[str, object]):
@@ -105,7 +110,10 @@ class Operation:
                 if len(self._plans) >= _MOST_PLANS:
                     self._plans.clear()
                 self._plans[key] = plan
-        return plan, [t if t is None else _dense(t, kind) for t, kind in zip(tensors, plan.types)]
+        ready = [t if t is None else _dense(t, kind) for t, kind in zip(tensors, plan.types)]
+        if plan.together is not None:
+            ready = [t if t is None else _aligned(t, count) for t, count in zip(ready, plan.together)]
+        return plan, ready
 
     def descriptor(self, plan: Plan):
         """One to be filled with pointers."""
@@ -153,7 +161,11 @@ class Operation:
         for name, value in options.items():
             self._set_option(descriptor, name, value)
         return Plan(bytes(descriptor), self._function.workspace_bytes(descriptor), sizes, device, calls_on(device), element, real,
-                    [None if t is None else kinds[a.kind] for a, t in zip(self.arguments, tensors)])
+                    [None if t is None else kinds[a.kind] for a, t in zip(self.arguments, tensors)], self._together(device))
+
+    def _together(self, device: torch.device) -> Optional[Sequence[int]]:
+        counts = [argument.together for argument in self.arguments]
+        return counts if device.type == "cuda" and max(counts) > 1 else None
 
     def _check_tensor(self, argument: Argument, tensor) -> None:
         def refuse(kind, what):
@@ -174,8 +186,9 @@ class Operation:
     def _element_type(self, floats_of: Mapping[str, torch.dtype], autocasts: bool) -> torch.dtype:
         if autocasts:  # as PyTorch runs its own losses there
             floats_of = {name: torch.float64 if dtype == torch.float64 else torch.float32 for name, dtype in floats_of.items()}
-        elif self.halves == "float32":
-            floats_of = {name: torch.float32 if dtype == torch.float16 else dtype for name, dtype in floats_of.items()}
+        elif self.halves != "native":
+            halves = (torch.float16,) if self.halves == "float32" else (torch.float16, torch.bfloat16)
+            floats_of = {name: torch.float32 if dtype in halves else dtype for name, dtype in floats_of.items()}
         first, *others = floats_of.items() or [("", torch.float32)]
         for name, dtype in others:
             if dtype != first[1]:
@@ -209,6 +222,10 @@ def _dense(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     if not tensor.is_contiguous() or tensor.is_neg():
         tensor = tensor.resolve_neg().contiguous()
     return tensor
+
+
+def _aligned(tensor: torch.Tensor, together: int) -> torch.Tensor:
+    return tensor.clone() if tensor.data_ptr() % (together * tensor.element_size()) else tensor
 
 
 def choice(operation: str, name: str, value, choices: Mapping[str, int]) -> int:
