@@ -2,6 +2,20 @@
 
 Value and gradient come from one call of tyto's C library, the same bits in every call; on CUDA it starts kernels on PyTorch's current
 stream and waits for nothing."""
+from .centers import (
+    CenterLoss,
+    CmdcLoss,
+    HeteroCenterLoss,
+    HeteroCenterTripletLoss,
+    IdentityAndCmdcLoss,
+    IdentityAndCmdcTerms,
+    center_loss,
+    cmdc_loss,
+    hetero_center_loss,
+    hetero_center_triplet_loss,
+    identity_and_cmdc_loss,
+    update_centers,
+)
 from .classification import (
     CrossEntropy,
     MarginSoftmax,
@@ -29,9 +43,15 @@ from .metric import (
 
 __all__ = [
     "BatchHardTripletLoss",
+    "CenterLoss",
     "CircleLoss",
+    "CmdcLoss",
     "ContrastiveLoss",
     "CrossEntropy",
+    "HeteroCenterLoss",
+    "HeteroCenterTripletLoss",
+    "IdentityAndCmdcLoss",
+    "IdentityAndCmdcTerms",
     "InstanceLoss",
     "LiftedLoss",
     "MarginSoftmax",
@@ -39,47 +59,19 @@ __all__ = [
     "TripletLoss",
     "WeightedRegularizedTripletLoss",
     "batch_hard_triplet_loss",
+    "center_loss",
     "circle_loss",
+    "cmdc_loss",
     "contrastive_loss",
     "cross_entropy",
+    "hetero_center_loss",
+    "hetero_center_triplet_loss",
+    "identity_and_cmdc_loss",
     "instance_loss",
     "lifted_loss",
     "margin_softmax",
     "symmetric_kl",
     "triplet_loss",
-    "weighted_regularized_triplet_loss",
-from .centers import (
-    CenterLoss,
-    CmdcLoss,
-    HeteroCenterLoss,
-    HeteroCenterTripletLoss,
-    IdentityAndCmdcLoss,
-    IdentityAndCmdcTerms,
-    center_loss,
-    cmdc_loss,
-    hetero_center_loss,
-    hetero_center_triplet_loss,
-    identity_and_cmdc_loss,
-    update_centers,
-)
-from .metric import (
-    CircleLoss,
-    circle_loss,
-)
-
-__all__ = [
-    "CenterLoss",
-    "CircleLoss",
-    "CmdcLoss",
-    "HeteroCenterLoss",
-    "HeteroCenterTripletLoss",
-    "IdentityAndCmdcLoss",
-    "IdentityAndCmdcTerms",
-    "center_loss",
-    "circle_loss",
-    "cmdc_loss",
-    "hetero_center_loss",
-    "hetero_center_triplet_loss",
-    "identity_and_cmdc_loss",
     "update_centers",
+    "weighted_regularized_triplet_loss",
 ]

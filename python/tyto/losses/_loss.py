@@ -3,8 +3,9 @@ from typing import Mapping, Optional, Sequence
 
 import torch
 
+from .._autograd import first_derivative
 from .._compile import eager
-from .._errors import ArgumentError, Error
+from .._errors import ArgumentError
 from .._library import Library
 from .._operation import Argument, Operation
 
@@ -14,20 +15,6 @@ LOSSES = Library("losses")
 def named(**constants: str) -> Mapping[str, int]:
     """Names of an option's choices, as `choice` takes them, of the header's constants."""
     return {name: LOSSES.constants[constant] for name, constant in constants.items()}
-
-
-class _NoSecondDerivative(torch.autograd.Function):
-    """Passes first derivatives on, and says what is missing where they are derived again."""
-
-    @staticmethod
-    def forward(ctx, name, gradient, *inputs):  # inputs: whose derivative the gradient is
-        ctx.name = name
-        return gradient.view_as(gradient)
-
-    @staticmethod
-    def backward(ctx, *_):
-        raise Error("unsupported", f"{ctx.name} has no second derivatives; call backward() without create_graph, or "
-                    "use PyTorch's own loss for this term")
 
 
 class _Apply(torch.autograd.Function):
@@ -49,7 +36,7 @@ class _Apply(torch.autograd.Function):
             gradient = next(gradients)
             by = of_value if index is None else of_value[index]
             gradient = gradient * by  # of its own type, `by` being a number
-            found.append(_NoSecondDerivative.apply(ctx.loss.name, gradient, *inputs) if torch.is_grad_enabled() else gradient)
+            found.append(first_derivative(ctx.loss.name, gradient, *inputs))
         return (None, None, None, None, None, *found)
 
 
