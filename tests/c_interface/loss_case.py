@@ -1,15 +1,9 @@
 """A loss of tyto_losses.h beside its reference in torch's float64, in all four types of elements."""
-import unittest
-
 import numpy as np
 import torch
 
 from by_ctypes import call
-
-# numpy's dtype, the enum's name, how far from float64: roundings of the inputs do not count, which the reference shares. Of float,
-# 3e-5 of the largest element: circle's gamma of 32 and ArcFace's 64 multiply 2^-24 before an exponential. Of halves the last bit
-# that is stored.
-KINDS = {"TYTO_DOUBLE": 1e-10, "TYTO_FLOAT": 3e-5, "TYTO_HALF": 6e-4, "TYTO_BFLOAT16": 5e-3}
+from near_case import KINDS, NearCase
 
 
 def stored(values, kind):
@@ -29,20 +23,7 @@ def real(kind):
     return np.float64 if kind == "TYTO_DOUBLE" else np.float32
 
 
-class LossCase(unittest.TestCase):
-    def setUp(self):
-        self.random = np.random.default_rng(16)
-
-    def normal(self, *shape, scale=1.0):
-        return self.random.standard_normal(shape) * scale
-
-    def near(self, got, want, tolerance, what):
-        got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
-        self.assertEqual(got.shape, want.shape, what)
-        self.assertTrue(np.array_equal(np.isfinite(got), np.isfinite(want)), f"{what}: {got} is not {want}")
-        off = np.abs(got - want)[np.isfinite(want)].max(initial=0)
-        self.assertLessEqual(off, tolerance * max(np.abs(want[np.isfinite(want)]).max(initial=0), 1e-3), what)
-
+class LossCase(NearCase):
     def check(self, loss, reference, inputs, kinds=KINDS, reals=None, **given):
         """inputs: {name: (values, the gradient's name or None)}; reals: {name: values}. reference takes both as tensors and gives the
         terms and what is differentiated."""

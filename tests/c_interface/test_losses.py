@@ -1,6 +1,4 @@
-"""The losses of features and classifiers, called by ctypes, against autograd in float64 on random inputs. The references are what
-papers and projects say, written for torch."""
-import itertools
+"""The losses of features and classifiers, called by ctypes, against autograd in float64 on random inputs."""
 import math
 import os
 import re
@@ -9,21 +7,13 @@ import unittest
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 import by_ctypes
+import loss_references as references
 from loss_case import LossCase
 from by_ctypes import call
 
 ROWS, WIDTH, CLASSES = 24, 17, 6
-
-def unit(x):
-    return x / x.norm(dim=1, keepdim=True)
-
-
-def distances(a, b):
-    """Without a gradient at 0."""
-    return (a[:, None] - b[None]).norm(dim=-1)
 
 
 class LossesOfRows(LossCase):
@@ -34,8 +24,9 @@ class LossesOfRows(LossCase):
         self.y, self.m = torch.from_numpy(self.labels).long(), torch.from_numpy(self.modalities)
 
     def check_features(self, loss, reference, features=None, modalities=False, **given):
+        """reference: of features and labels, and of modalities where they are given."""
         def one(features, **_):
-            value = reference(features)
+            value = reference(features, self.y, self.m) if modalities else reference(features, self.y)
             return [value], value
         features = self.normal(ROWS, WIDTH) if features is None else features
         more = {"modalities": self.modalities} if modalities else {}
@@ -43,75 +34,35 @@ class LossesOfRows(LossCase):
 
     # --- pairs ---
 
-    def masks(self):
-        same = self.y[:, None] == self.y[None]
-        return same & ~torch.eye(ROWS, dtype=torch.bool), ~same
-
     def test_circle(self):
-        def reference(f, margin, gamma):
-            i, j = torch.triu_indices(ROWS, ROWS, 1)
-            s, same = (unit(f) @ unit(f).T)[i, j], self.y[i] == self.y[j]
-            p, n = s[same], s[~same]
-            lp = -gamma * (1 + margin - p.detach()).relu() * (p - (1 - margin))
-            ln = gamma * (n.detach() + margin).relu() * (n - margin)
-            return torch.logaddexp(lp.logsumexp(0) + ln.logsumexp(0), torch.zeros((), dtype=f.dtype))
-        self.check_features("circle_loss", lambda f: reference(f, 0.25, 32))
-        self.check_features("circle_loss", lambda f: reference(f, 0.4, 8), margin=0.4, gamma=8)
-
-    def triplets(self, f, margin, epsilon):
-        positive, negative = self.masks()
-        d, s = distances(unit(f), unit(f)), (unit(f) @ unit(f).T).detach()
-        if epsilon is not None:
-            least = s.masked_fill(~positive, math.inf).min(1, keepdim=True)[0]
-            most = s.masked_fill(~negative, -math.inf).max(1, keepdim=True)[0]
-            positive, negative = positive & (s - epsilon < most), negative & (s + epsilon > least)
-        v = (d[:, :, None] - d[:, None] + margin)[positive[:, :, None] & negative[:, None]]
-        return v[v > 0].mean()
+        self.check_features("circle_loss", references.circle)
+        self.check_features("circle_loss", lambda f, y: references.circle(f, y, 0.4, 8), margin=0.4, gamma=8)
 
     def test_triplet(self):
-        self.check_features("triplet_loss", lambda f: self.triplets(f, 0.3, 0.1))
-        self.check_features("triplet_loss", lambda f: self.triplets(f, 0.2, None), margin=0.2, mined=0)
+        self.check_features("triplet_loss", references.triplet)
+        self.check_features("triplet_loss", lambda f, y: references.triplet(f, y, 0.2, None), margin=0.2, mined=0)
 
     def test_contrastive(self):
-        def reference(f, most, least):
-            (positive, negative), d = self.masks(), distances(unit(f), unit(f))
-            p, n = (d[positive] - most).relu(), (least - d[negative]).relu()
-            return p[p > 0].mean() + (n[n > 0].mean() if (n > 0).any() else 0)
         features = self.normal(ROWS, WIDTH) + 1
-        self.check_features("contrastive_loss", lambda f: reference(f, 0, 1), features)
-        self.check_features("contrastive_loss", lambda f: reference(f, 0.5, 1.3), features, positive_margin=0.5, negative_margin=1.3)
+        self.check_features("contrastive_loss", references.contrastive, features)
+        self.check_features("contrastive_loss", lambda f, y: references.contrastive(f, y, 0.5, 1.3), features, positive_margin=0.5,
+                            negative_margin=1.3)
 
     def test_lifted(self):
-        def reference(f):
-            (positive, negative), d = self.masks(), distances(unit(f), unit(f))
-            a = d.masked_fill(~positive, -math.inf).logsumexp(1)
-            return (a + (1 - d).masked_fill(~negative, -math.inf).logsumexp(1)).relu().mean()
-        self.check_features("lifted_loss", reference)
+        self.check_features("lifted_loss", references.lifted)
+        self.check_features("lifted_loss", lambda f, y: references.lifted(f, y, 0.4, 1.3), positive_margin=0.4, negative_margin=1.3)
 
     def test_instance(self):
-        def reference(f, gamma):
-            u = f / (f.norm(dim=1, keepdim=True) + 1e-8)
-            return F.cross_entropy(gamma * u @ u.T, torch.arange(len(f)))
         features = self.normal(ROWS, WIDTH) + 1
-        self.check_features("instance_loss", lambda f: reference(f, 8), features, gamma=8)
-        self.check_features("instance_loss", lambda f: reference(torch.stack([f[self.y == k].mean(0) for k in range(CLASSES)]), 8),
-                            features, gamma=8, by_identity=1)
+        self.check_features("instance_loss", lambda f, y: references.instance(f, y, 8), features, gamma=8)
+        self.check_features("instance_loss", lambda f, y: references.instance(f, y, 8, by_identity=True), features, gamma=8,
+                            by_identity=1)
 
     def test_batch_hard_triplet(self):
-        def reference(f):
-            same, d = self.y[:, None] == self.y[None], distances(f, f).clamp(min=1e-6)
-            return (d.masked_fill(~same, 0).max(1)[0] - d.masked_fill(same, math.inf).min(1)[0] + 0.3).relu().mean()
-        self.check_features("batch_hard_triplet_loss", reference)
+        self.check_features("batch_hard_triplet_loss", references.batch_hard_triplet)
 
     def test_weighted_regularized_triplet(self):
-        def reference(f):
-            same, d = self.y[:, None] == self.y[None], distances(f, f).clamp(min=1e-6)
-            a = (d.masked_fill(~same, 0) - d.masked_fill(~same, 0).max(1, keepdim=True)[0]).exp() * same
-            b = (-d).exp() * ~same
-            w = a / (a.sum(1, keepdim=True) + 1e-6), b / (b.sum(1, keepdim=True) + 1e-6)
-            z = (w[0] * d).sum(1) - (w[1] * d).sum(1)
-            return torch.logaddexp(z, torch.zeros_like(z)).mean()
-        self.check_features("weighted_regularized_triplet_loss", reference)
+        self.check_features("weighted_regularized_triplet_loss", references.weighted_regularized_triplet)
 
     # --- classifiers ---
 
@@ -119,7 +70,7 @@ class LossesOfRows(LossCase):
         logits = self.normal(ROWS, CLASSES, scale=3)
 
         def reference(logits, **options):
-            value = sum(F.cross_entropy(part, self.y, **options) for part in logits.view(-1, ROWS, CLASSES))
+            value = references.cross_entropy(logits, self.y, **options)
             return [value], value
         sizes = {"labels": self.labels, "rows": ROWS, "classes": CLASSES}
         self.check("cross_entropy", reference, {"logits": (logits, "gradient")}, **sizes)
@@ -130,55 +81,25 @@ class LossesOfRows(LossCase):
         self.check("cross_entropy", reference, {"logits": (self.normal(6, ROWS, CLASSES), "gradient")}, parts=6, **sizes)
 
     def test_margin_softmax(self):
-        def psi(c, method, margin):
-            theta = c.clamp(-1, 1).acos()
-            if method == "TYTO_ARC_FACE":
-                return torch.where(theta <= math.pi - margin, (theta + margin).cos(), c - margin * math.sin(margin))
-            if method == "TYTO_COS_FACE":
-                return c - margin
-            k = (margin * theta.detach() / math.pi).floor()
-            return (-1) ** k * (margin * theta).cos() - 2 * k
-
         def reference(features, weights, method, margin, scale):
-            c = unit(features) @ unit(weights.T).T
-            value = F.cross_entropy(scale * torch.where(F.one_hot(self.y, CLASSES).bool(), psi(c, method, margin), c), self.y)
+            value = references.margin_softmax(features, self.y, weights, method, margin, scale)
             return [value], value
-        for method, margin, scale in (("TYTO_ARC_FACE", 28.6 * math.pi / 180, 64), ("TYTO_ARC_FACE", 2.0, 16),
-                                      ("TYTO_COS_FACE", 0.35, 64), ("TYTO_SPHERE_FACE", 4, 1)):
+        for method, margin, scale in (("arc_face", 28.6 * math.pi / 180, 64), ("arc_face", 2.0, 16), ("cos_face", 0.35, 64),
+                                      ("sphere_face", 4, 1)):
             self.check("margin_softmax", lambda features, weights: reference(features, weights, method, margin, scale),
                        {"features": (self.normal(ROWS, WIDTH), "gradient"), "weights": (self.normal(WIDTH, CLASSES), "weights_gradient")},
-                       labels=self.labels, rows=ROWS, width=WIDTH, classes=CLASSES, method=method, margin=margin, logit_scale=scale)
+                       labels=self.labels, rows=ROWS, width=WIDTH, classes=CLASSES, method=f"TYTO_{method.upper()}", margin=margin,
+                       logit_scale=scale)
 
     def test_symmetric_kl(self):
         def reference(first, second):
-            a, b = first.log_softmax(1), second.log_softmax(1)
-            value = (F.kl_div(a, b, reduction="batchmean", log_target=True) + F.kl_div(b, a, reduction="batchmean", log_target=True)) / 2
+            value = references.symmetric_kl(first, second)
             return [value], value
         self.check("symmetric_kl", reference, {"first": (self.normal(ROWS, CLASSES, scale=2), "gradient"),
                                                "second": (self.normal(ROWS, CLASSES, scale=2), "second_gradient")},
                    rows=ROWS, classes=CLASSES)
 
     # --- centres ---
-
-    def centers(self, x, by_modality=True):
-        """[(label, modality, centre)] in the order of labels, visible first."""
-        found = []
-        for k, m in itertools.product(range(CLASSES), (0, 1) if by_modality else (None,)):
-            members = self.y == k if m is None else (self.y == k) & (self.m == m)
-            if members.any():
-                found.append((k, m, x[members].mean(0)))
-        return found
-
-    def cmdc(self, f, kind="modality", hard=False, bounds=(0.3, 1), weight=0, normalize=True, learned=None):
-        x = unit(f) if normalize else f
-        centers = [(k, None, learned[k]) for k in range(CLASSES)] if kind == "learned" else self.centers(x, kind == "modality")
-        value = 0
-        for k, _, center in centers:
-            d = (x - center).norm(dim=1)
-            near, far = (d[self.y == k] - bounds[0]).relu(), (bounds[1] - d[self.y != k]).relu()
-            value = value + (near.max() + far.max() if hard else near.mean() + far.mean()) / len(centers)
-        own = torch.stack([next(c for k, m, c in centers if k == y and m in (None, own)) for y, own in zip(self.y, self.m)])
-        return value + weight / (2 * ROWS) * (x - own).square().sum()
 
     CMDC = [({}, {}), ({"hard": True}, {"mining": "TYTO_MINE_HARD"}), ({"kind": "joint"}, {"centers": "TYTO_CENTERS_JOINT"}),
             ({"bounds": (0.5, 1.2), "weight": 0.7}, {"positive_bound": 0.5, "negative_bound": 1.2, "center_weight": 0.7}),
@@ -187,27 +108,29 @@ class LossesOfRows(LossCase):
     def test_cmdc(self):
         features = self.normal(CLASSES, WIDTH)[self.labels] + self.normal(ROWS, WIDTH, scale=0.5)
         for ours, theirs in self.CMDC:
-            self.check_features("cmdc_loss", lambda f: self.cmdc(f, **ours), features, modalities=True, **theirs)
+            self.check_features("cmdc_loss", lambda f, y, m: references.cmdc(f, y, m, **ours), features, modalities=True, **theirs)
 
         def reference(features, learned):
-            value = self.cmdc(features, "learned", weight=0.5, learned=learned)
+            value = references.cmdc(features, self.y, self.m, "learned", weight=0.5, learned=learned)
             return [value], value
-        self.check("cmdc_loss", reference, {"features": (features, "gradient"), "learned": (self.normal(CLASSES, WIDTH, scale=0.3), "learned_gradient")},
+        self.check("cmdc_loss", reference,
+                   {"features": (features, "gradient"), "learned": (self.normal(CLASSES, WIDTH, scale=0.3), "learned_gradient")},
                    labels=self.labels, rows=ROWS, width=WIDTH, classes=CLASSES, centers="TYTO_CENTERS_LEARNED", center_weight=0.5)
 
     def test_identity_and_cmdc(self):
         def reference(features, logits):
-            identity, cmdc = F.cross_entropy(logits, self.y, label_smoothing=0.1), self.cmdc(features)
-            return [identity + 3 * cmdc, identity, cmdc], identity + 3 * cmdc
+            terms = references.identity_and_cmdc(logits, features, self.y, self.m)
+            return terms, terms[0]
         self.check("identity_and_cmdc_loss", reference,
                    {"features": (self.normal(ROWS, WIDTH), "gradient"), "logits": (self.normal(ROWS, CLASSES), "logits_gradient")},
                    labels=self.labels, modalities=self.modalities, rows=ROWS, width=WIDTH, classes=CLASSES)
 
     def test_center_loss(self):
         def reference(features, centers):
-            value = (features - centers[self.y]).square().sum() / 2
+            value = references.center(features, self.y, centers)
             return [value], value
-        self.check("center_loss", reference, {"features": (self.normal(ROWS, WIDTH), "gradient"), "centers": (self.normal(CLASSES, WIDTH), "centers_gradient")},
+        self.check("center_loss", reference,
+                   {"features": (self.normal(ROWS, WIDTH), "gradient"), "centers": (self.normal(CLASSES, WIDTH), "centers_gradient")},
                    labels=self.labels, rows=ROWS, width=WIDTH, classes=CLASSES)
 
     def test_update_centers(self):
@@ -220,25 +143,12 @@ class LossesOfRows(LossCase):
         self.near(centers, want, 1e-12, "update_centers")
 
     def test_hetero_center(self):
-        def reference(f, distance, margin):
-            centers, value = self.centers(f), 0
-            for k in range(CLASSES):
-                pair = [c for of, _, c in centers if of == k]
-                if len(pair) == 2:
-                    value = value + (distance(*pair) - margin).relu()
-            return value
-        for name, distance, margin in (("SQUARED", lambda a, b: (a - b).square().sum(), 0.1), ("ABSOLUTE", F.l1_loss, 0.1),
-                                       ("COSINE", lambda a, b: 1 - F.cosine_similarity(a, b, 0), 0.1)):
-            self.check_features("hetero_center_loss", lambda f: reference(f, distance, margin), modalities=True,
-                                distance=f"TYTO_DISTANCE_{name}", margin=margin)
+        for distance in references.HETERO_DISTANCES:
+            self.check_features("hetero_center_loss", lambda f, y, m: references.hetero_center(f, y, m, distance), modalities=True,
+                                distance=f"TYTO_DISTANCE_{distance.upper()}")
 
     def test_hetero_center_triplet(self):
-        def reference(f):
-            centers = self.centers(f)
-            k, c = torch.tensor([k for k, _, _ in centers]), torch.stack([c for _, _, c in centers])
-            d, same = distances(c, c), k[:, None] == k[None]
-            return (d.masked_fill(~same, 0).max(1)[0] - d.masked_fill(same, math.inf).min(1)[0] + 0.3).relu().mean()
-        self.check_features("hetero_center_triplet_loss", reference, modalities=True)
+        self.check_features("hetero_center_triplet_loss", references.hetero_center_triplet, modalities=True)
 
     def test_golden_numbers(self):
         """What layumi's and AGW's code gave (double), to the printed digits: the value and the length of the gradient."""
