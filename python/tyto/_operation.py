@@ -76,9 +76,9 @@ else:
 
 
 def int32_of(tensor: torch.Tensor) -> torch.Tensor:
-    """Integers as 32 bits; what does not fit becomes negative, which no operation takes for a label or a count."""
+    """Integers as 32 bits; what does not fit becomes -2^31, which no operation takes for a label or a count."""
     if tensor.dtype == torch.int64:
-        tensor = tensor.clamp(-1, 2**31)  # of which the last wraps around
+        tensor = tensor.clamp(-2**31, 2**31)  # of which the last wraps around
     return tensor.to(torch.int32)
 
 
