@@ -198,22 +198,28 @@ class Operation:
     def _set_option(self, descriptor, name: str, value) -> None:
         kind = self._function.types[name]
         try:
-            if kind is ctypes.c_double:
-                value = float(value)
-            elif isinstance(kind, type) and issubclass(kind, ctypes.Array):
-                value = tuple(value)
-                if len(value) != kind._length_:
+            if isinstance(value, torch.Tensor):  # which may change under the plan that is kept
+                raise TypeError
+            if isinstance(kind, type) and issubclass(kind, ctypes.Array):
+                values = [_number(v, kind._type_) for v in value]
+                if len(values) != kind._length_:
                     raise ValueError
-                value = kind(*[float(v) if kind._type_ is ctypes.c_double else int(v) for v in value])
-            elif isinstance(value, float) and not value.is_integer():
-                raise ValueError
+                value = kind(*values)
             else:
-                value = int(value)
+                value = _number(value, kind)
             setattr(descriptor, name, value)
             if isinstance(value, int) and getattr(descriptor, name) != value:
                 raise OverflowError
         except (TypeError, ValueError, OverflowError, IndexError, RuntimeError):
             raise ArgumentError("usage", f"{self.name}: {name} cannot be {value!r}") from None
+
+
+def _number(value, kind):
+    if kind is ctypes.c_double:
+        return float(value)
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError
+    return int(value)
 
 
 def _dense(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
