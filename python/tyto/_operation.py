@@ -23,17 +23,19 @@ class Argument:
 
     kind: "elements", of the type of all inputs; "real", float64 with float64 and float32 with the others; "float32"; "int32", which
     all integers become.
-    together: how many of its elements CUDA's kernels load at once, to which the first is aligned."""
+    together: how many of its elements CUDA's kernels load at once, to which the first is aligned.
+    strided: it is left as it lies in memory; who calls sees to that."""
 
     name: str
     dims: tuple
     kind: str = "elements"
     optional: bool = False
     together: int = 1
+    strided: bool = False
 
 
-def elements(name: str, *dims, optional: bool = False, together: int = 1) -> Argument:
-    return Argument(name, dims, "elements", optional, together)
+def elements(name: str, *dims, optional: bool = False, together: int = 1, strided: bool = False) -> Argument:
+    return Argument(name, dims, "elements", optional, together, strided)
 
 
 def reals(name: str, *dims, optional: bool = False, together: int = 1) -> Argument:
@@ -93,11 +95,13 @@ class Operation:
         self.name = called or name
         self.arguments = arguments
         self.halves = halves
+        self._strided = [argument.strided for argument in arguments]
         self._function: Function = library.function(name, called)
         self._plans: dict = {}
 
     def prepare(self, tensors: Sequence[Optional[torch.Tensor]], options: Mapping[str, object]):
-        """Plan and tensors, of the arguments in their order: dense, of the types that the call takes. ArgumentError."""
+        """Plan and tensors, of the arguments in their order: of the types that the call takes, and dense but for those that are
+        `strided`. ArgumentError."""
         autocasts = _autocasts()
         try:
             key = (autocasts, *options.values(), *[t if t is None else (t.shape, t.dtype, t.device, t.layout) for t in tensors])
@@ -110,7 +114,7 @@ class Operation:
                 if len(self._plans) >= _MOST_PLANS:
                     self._plans.clear()
                 self._plans[key] = plan
-        ready = [t if t is None else _dense(t, kind) for t, kind in zip(tensors, plan.types)]
+        ready = [t if t is None else _ready(t, kind, strided) for t, kind, strided in zip(tensors, plan.types, self._strided)]
         if plan.together is not None:
             ready = [t if t is None else _aligned(t, count) for t, count in zip(ready, plan.together)]
         return plan, ready
@@ -222,12 +226,12 @@ def _number(value, kind):
     return int(value)
 
 
-def _dense(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def _ready(tensor: torch.Tensor, dtype: torch.dtype, strided: bool) -> torch.Tensor:
     if tensor.dtype != dtype:
         tensor = int32_of(tensor) if dtype == torch.int32 else tensor.to(dtype)
-    if not tensor.is_contiguous() or tensor.is_neg():
-        tensor = tensor.resolve_neg().contiguous()
-    return tensor
+    if tensor.is_neg():
+        tensor = tensor.resolve_neg()
+    return tensor if strided or tensor.is_contiguous() else tensor.contiguous()
 
 
 def _aligned(tensor: torch.Tensor, together: int) -> torch.Tensor:
