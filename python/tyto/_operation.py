@@ -89,12 +89,15 @@ class Operation:
 
     halves: what becomes of float16: "native", or "float32" where a gradient of halves would lose what loss scaling saves, or "reals"
     where bfloat16 becomes float32, too.
+    autocast: what becomes of halves under autocast: "float32", as of PyTorch's own losses, or "native", of who has cast them.
     called: the Python function's name, where it is not the C function's."""
 
-    def __init__(self, library: Library, name: str, *arguments: Argument, halves: str = "float32", called: Optional[str] = None):
+    def __init__(self, library: Library, name: str, *arguments: Argument, halves: str = "float32", autocast: str = "float32",
+                 called: Optional[str] = None):
         self.name = called or name
         self.arguments = arguments
         self.halves = halves
+        self.autocast = autocast
         self._strided = [argument.strided for argument in arguments]
         self._function: Function = library.function(name, called)
         self._plans: dict = {}
@@ -188,7 +191,7 @@ class Operation:
             refuse("shape", f"is {list(tensor.shape)}, not [{', '.join(str(dim) for dim in argument.dims)}]")
 
     def _element_type(self, floats_of: Mapping[str, torch.dtype], autocasts: bool) -> torch.dtype:
-        if autocasts:  # as PyTorch runs its own losses there
+        if autocasts and self.autocast == "float32":
             floats_of = {name: torch.float64 if dtype == torch.float64 else torch.float32 for name, dtype in floats_of.items()}
         elif self.halves != "native":
             halves = (torch.float16,) if self.halves == "float32" else (torch.float16, torch.bfloat16)
