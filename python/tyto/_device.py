@@ -1,27 +1,31 @@
 """Where a call runs: the CPU, or a CUDA device in line with PyTorch's own kernels."""
 import ctypes
 import functools
+from ctypes import addressof
 from typing import Optional, Tuple
 
 import torch
 
-from ._library import SCRATCH, Function, Library
+from ._library import ERROR, OK, SCRATCH, SMALL, Function, Library
 
 
 class DeviceCalls:
-    """Calls on one device."""
+    """Calls on one device, without Python's lock."""
 
-    def run(self, function: Function, descriptor, workspace_bytes: int, check: Optional[bool]) -> Tuple[int, str]:
-        """The code of a fault of the inputs' values, or OK, and its text; other faults are raised."""
+    def run(self, function: Function, descriptor, workspace_bytes: int, check: Optional[bool]) -> Optional[Tuple[int, str]]:
+        """None, or the code of a fault of the inputs' values and its text; other faults are raised."""
         raise NotImplementedError
 
 
 class _Cpu(DeviceCalls):
     def run(self, function, descriptor, workspace_bytes, check):
-        if workspace_bytes <= len(SCRATCH.small):
-            return function.call(descriptor, SCRATCH.small_address, workspace_bytes, None)
-        workspace = torch.empty(workspace_bytes, dtype=torch.uint8)
-        return function.call(descriptor, workspace.data_ptr(), workspace_bytes, None)
+        scratch = SCRATCH
+        if workspace_bytes <= SMALL:
+            code = function.call(addressof(descriptor), scratch.small_address, workspace_bytes, None, scratch.error, ERROR)
+        else:
+            workspace = torch.empty(workspace_bytes, dtype=torch.uint8)
+            code = function.call(addressof(descriptor), workspace.data_ptr(), workspace_bytes, None, scratch.error, ERROR)
+        return None if code == OK else function.fault(code)
 
 
 class _Cuda(DeviceCalls):
@@ -38,13 +42,15 @@ class _Cuda(DeviceCalls):
                 descriptor.status = status.data_ptr()
             workspace = torch.empty(workspace_bytes, dtype=torch.uint8, device=self._device)
             stream = torch.cuda.current_stream(self._device).cuda_stream
-            outcome = function.call(descriptor, workspace.data_ptr(), workspace_bytes, stream)
-            return outcome if status is None else _described(int(status.item()))
+            code = function.call(addressof(descriptor), workspace.data_ptr(), workspace_bytes, stream, SCRATCH.error, ERROR)
+            if code != OK:
+                return function.fault(code)
+            return None if status is None else _described(int(status.item()))
 
 
-def _described(status: int) -> Tuple[int, str]:
-    text = ctypes.create_string_buffer(256)
-    return _describe_status()(status & (2**64 - 1), text, len(text)), text.value.decode()
+def _described(status: int) -> Optional[Tuple[int, str]]:
+    code = _describe_status()(status & (2**64 - 1), SCRATCH.error, ERROR)
+    return None if code == OK else (code, SCRATCH.error.value.decode())
 
 
 @functools.lru_cache(maxsize=None)

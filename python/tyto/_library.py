@@ -3,7 +3,7 @@ import ctypes
 import os
 import re
 import threading
-from typing import Optional
+from typing import Optional, Tuple
 
 from ._errors import Error, error_of
 
@@ -23,12 +23,15 @@ DEGENERATE_BOX = 16  # the gentlest of the faults: results are those of the refe
 _KINDS = {UNSUPPORTED: "unsupported", DEVICE: "device"}
 
 
+ERROR, SMALL = 256, 16384  # bytes
+
+
 class _Scratch(threading.local):
     """What a thread's calls write besides results; made anew it would cost as much as a small loss."""
 
     def __init__(self):
-        self.error = ctypes.create_string_buffer(256)
-        self.small = ctypes.create_string_buffer(16384)
+        self.error = ctypes.create_string_buffer(ERROR)
+        self.small = ctypes.create_string_buffer(SMALL)
         self.small_address = ctypes.addressof(self.small)
 
 
@@ -82,9 +85,9 @@ class Function:
         self._defaults.restype = None
         self._workspace = getattr(library.dll, f"tyto_{name}_workspace")
         self._workspace.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t]
-        self._call = getattr(library.dll, f"tyto_{name}")
-        self._call.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_char_p,
-                               ctypes.c_size_t]
+        self.call = getattr(library.dll, f"tyto_{name}")  # (descriptor, workspace, its bytes, stream, text, its bytes) -> code
+        self.call.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_char_p,
+                              ctypes.c_size_t]
 
     def defaults(self):
         """A descriptor with the library's defaults."""
@@ -94,19 +97,14 @@ class Function:
 
     def workspace_bytes(self, descriptor) -> int:
         size = ctypes.c_size_t()
-        error = SCRATCH.error
-        code = self._workspace(ctypes.addressof(descriptor), ctypes.addressof(size), error, len(error))
-        if code:
-            raise self.error(code, error.value.decode())
+        code = self._workspace(ctypes.addressof(descriptor), ctypes.addressof(size), SCRATCH.error, ERROR)
+        if code != OK:
+            raise self.error(code, SCRATCH.error.value.decode())
         return size.value
 
-    def call(self, descriptor, workspace: Optional[int], workspace_bytes: int, stream: Optional[int]):
-        """Computes, without Python's lock. The code of a fault of the inputs' values, or OK, and its text; others are raised."""
-        error = SCRATCH.error
-        code = self._call(ctypes.addressof(descriptor), workspace, workspace_bytes, stream, error, 256)
-        if code == OK:
-            return OK, ""
-        text = error.value.decode()
+    def fault(self, code: int) -> Tuple[int, str]:
+        """A code other than OK and its text, of this thread's last call; raised, unless it is of the inputs' values."""
+        text = SCRATCH.error.value.decode()
         if code < DEGENERATE_BOX:
             raise self.error(code, text)
         return code, text

@@ -2,6 +2,7 @@
 
 What a call needs beyond pointers depends on shapes, types, device and options alone, and is kept: a training loop's second step
 finds it made."""
+import array
 import ctypes
 from dataclasses import dataclass
 from typing import Mapping, Optional, Sequence
@@ -10,10 +11,11 @@ import torch
 
 from ._device import DeviceCalls, calls_on
 from ._errors import ArgumentError
-from ._library import DEGENERATE_BOX, OK, Function, Library
+from ._library import DEGENERATE_BOX, Function, Library
 
 _ELEMENTS = {torch.float64: "TYTO_DOUBLE", torch.float32: "TYTO_FLOAT", torch.float16: "TYTO_HALF", torch.bfloat16: "TYTO_BFLOAT16"}
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+_FEW = 256
 _MOST_PLANS = 512  # of an operation; loops over more shapes than that make them anew
 
 
@@ -84,6 +86,13 @@ def int32_of(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to(torch.int32)
 
 
+class _FewIntegers(array.array):
+    """The labels of a small batch, which PyTorch would bring to 32 bits by two operators that cost more than a loss of eight rows."""
+
+    def data_ptr(self) -> int:
+        return self.buffer_info()[0]
+
+
 class Operation:
     """tyto_<name> of a library.
 
@@ -129,9 +138,9 @@ class Operation:
     def run(self, plan: Plan, descriptor, check: Optional[bool]) -> None:
         """check: whether inputs' values that are out of range or not finite are raised. None: on the CPU, where it costs nothing;
         on CUDA True waits for the device."""
-        code, text = plan.calls.run(self._function, descriptor, plan.workspace_bytes, check)
-        if code != OK and (check or (check is None and code != DEGENERATE_BOX)):
-            raise self._function.error(code, text)
+        fault = plan.calls.run(self._function, descriptor, plan.workspace_bytes, check)
+        if fault is not None and (check or (check is None and fault[0] != DEGENERATE_BOX)):
+            raise self._function.error(*fault)
 
     def _plan(self, tensors, options, autocasts) -> Plan:
         sizes, of = {}, {}  # and what each size is of, for messages
@@ -229,9 +238,17 @@ def _number(value, kind):
     return int(value)
 
 
-def _ready(tensor: torch.Tensor, dtype: torch.dtype, strided: bool) -> torch.Tensor:
+def _ready(tensor: torch.Tensor, dtype: torch.dtype, strided: bool):
     if tensor.dtype != dtype:
-        tensor = int32_of(tensor) if dtype == torch.int32 else tensor.to(dtype)
+        if dtype != torch.int32:
+            tensor = tensor.to(dtype)
+        elif tensor.is_cuda or tensor.dim() != 1 or tensor.numel() > _FEW:
+            tensor = int32_of(tensor)
+        else:
+            try:
+                return _FewIntegers("i", tensor.tolist())
+            except OverflowError:
+                tensor = int32_of(tensor)
     if tensor.is_neg():
         tensor = tensor.resolve_neg()
     return tensor if strided or tensor.is_contiguous() else tensor.contiguous()

@@ -17,27 +17,27 @@ def named(**constants: str) -> Mapping[str, int]:
     return {name: LOSSES.constants[constant] for name, constant in constants.items()}
 
 
-class _Apply(torch.autograd.Function):
+class _Attach(torch.autograd.Function):
+    """A value that was computed together with its gradients, for autograd."""
+
     @staticmethod
-    def forward(ctx, loss, plan, tensors, check, wanted, *inputs):  # inputs: those of `tensors` that have gradients
-        value, gradients = loss.compute(plan, tensors, check, wanted)
-        ctx.save_for_backward(*inputs, *[g for g in gradients if g is not None])
-        ctx.loss, ctx.wanted = loss, wanted
+    def forward(ctx, computed, *inputs):  # inputs: those that have gradients
+        ctx.loss, value, gradients = computed
+        ctx.save_for_backward(*inputs, *gradients)
         return value
 
     @staticmethod
     def backward(ctx, of_value):
-        inputs, gradients = ctx.saved_tensors[:len(ctx.wanted)], iter(ctx.saved_tensors[len(ctx.wanted):])
+        saved = ctx.saved_tensors
+        count = len(saved) // 2
+        inputs, gradients = saved[:count], saved[count:]
         found = []
-        for wanted, index in zip(ctx.wanted, ctx.loss.gradient_of):
-            if not wanted:
-                found.append(None)
-                continue
-            gradient = next(gradients)
-            by = of_value if index is None else of_value[index]
-            gradient = gradient * by  # of its own type, `by` being a number
-            found.append(first_derivative(ctx.loss.name, gradient, *inputs))
-        return (None, None, None, None, None, *found)
+        for gradient, index in zip(gradients, ctx.loss.gradient_of):
+            if gradient is not None:
+                gradient = gradient * (of_value if index is None else of_value[index])  # a number: the gradient's type stays
+                gradient = first_derivative(ctx.loss.name, gradient, *inputs)
+            found.append(gradient)
+        return (None, *found)
 
 
 class Loss:
@@ -54,38 +54,35 @@ class Loss:
                  gradient_of: Optional[Sequence[int]] = None, called: Optional[str] = None):
         self.name = called or name
         self.operation = Operation(LOSSES, name, *arguments, called=called)
-        self.values = values
+        self._value_shape = () if values is None else values
         self.gradient_of = gradient_of or ([None] * len(gradients) if values is None else [0] * len(gradients))
         names = [argument.name for argument in arguments]
         self._fields = names
-        self._gradients = [(names.index(argument), field) for argument, field in gradients.items()]
+        self._places = [names.index(argument) for argument in gradients]
+        self._gradients = list(gradients.values())
 
     @eager
     def __call__(self, tensors: Sequence[Optional[torch.Tensor]], options: Mapping[str, object], check: Optional[bool]) -> torch.Tensor:
         """The value: a number, or [values]; float64 of float64 and float32 of the others."""
-        plan, ready = self.operation.prepare(tensors, options)
-        inputs = [ready[place] for place, _ in self._gradients]
-        wanted = tuple(t is not None and t.requires_grad for t in inputs)
-        if True not in wanted or not torch.is_grad_enabled():
-            return self.compute(plan, ready, check, (False,) * len(wanted))[0]
-        return _Apply.apply(self, plan, ready, check, wanted, *inputs)
-
-    def compute(self, plan, tensors, check, wanted):
-        """The value, and the gradients that are wanted."""
-        descriptor = self.operation.descriptor(plan)
-        for name, tensor in zip(self._fields, tensors):
+        operation = self.operation
+        plan, ready = operation.prepare(tensors, options)
+        descriptor = operation.descriptor(plan)
+        for name, tensor in zip(self._fields, ready):
             if tensor is not None:
                 setattr(descriptor, name, tensor.data_ptr())
-        value = torch.empty(() if self.values is None else self.values, dtype=plan.real, device=plan.device)
+        value = torch.empty(self._value_shape, dtype=plan.real, device=plan.device)
         descriptor.value = value.data_ptr()
-        gradients = []
-        for (place, field), want in zip(self._gradients, wanted):
-            gradient = torch.empty_like(tensors[place]) if want else None
-            if want:
+        inputs = [ready[place] for place in self._places]
+        wanted = [t is not None and t.requires_grad for t in inputs]
+        if not (True in wanted and torch.is_grad_enabled()):
+            operation.run(plan, descriptor, check)
+            return value
+        gradients = [torch.empty_like(t) if want else None for t, want in zip(inputs, wanted)]
+        for field, gradient in zip(self._gradients, gradients):
+            if gradient is not None:
                 setattr(descriptor, field, gradient.data_ptr())
-            gradients.append(gradient)
-        self.operation.run(plan, descriptor, check)
-        return value, gradients
+        operation.run(plan, descriptor, check)
+        return _Attach.apply((self, value, gradients), *inputs)
 
 
 class LossModule(torch.nn.Module):
