@@ -8,7 +8,7 @@ from typing import Optional
 import torch
 
 from .._operation import choice, elements, integers
-from ._loss import LOSSES, Loss, LossModule, learned
+from ._loss import Loss, LossModule, learned, named
 
 _CROSS_ENTROPY, _CROSS_ENTROPY_OF_PARTS = (
     Loss("cross_entropy", elements("logits", *dims), integers("labels", "rows"), gradients={"logits": "gradient"})
@@ -18,7 +18,7 @@ _MARGIN_SOFTMAX = Loss("margin_softmax", elements("features", "rows", "width"), 
 _SYMMETRIC_KL = Loss("symmetric_kl", elements("first", "rows", "classes"), elements("second", "rows", "classes"),
                      gradients={"first": "gradient", "second": "second_gradient"})
 
-_METHODS = {name: LOSSES.constants[f"TYTO_{name.upper()}"] for name in ("arc_face", "cos_face", "sphere_face")}
+_METHODS = named(arc_face="TYTO_ARC_FACE", cos_face="TYTO_COS_FACE", sphere_face="TYTO_SPHERE_FACE")
 _MARGINS = {"arc_face": 28.6 / 180 * math.pi, "cos_face": 0.35, "sphere_face": 4}
 _LOGIT_SCALES = {"arc_face": 64, "cos_face": 64, "sphere_face": 1}
 
@@ -30,7 +30,7 @@ def cross_entropy(logits: torch.Tensor, labels: torch.Tensor, *, label_smoothing
 
     The target is (1 - label_smoothing) onehot + label_smoothing / classes. NaN without rows that count.
 
-    logits           [rows, classes], or [parts, rows, classes] of several classifiers of the same rows; -infinity is finite enough
+    logits           [rows, classes], or [parts, rows, classes] of several classifiers of the same rows; finite, -infinity is not
     labels           [rows]  in [0, classes), or ignore_index
     label_smoothing  in [0, 1]
     ignore_index     rows of this label count for nothing, and their logits may be anything. None (not PyTorch's -100): no rows do

@@ -28,9 +28,10 @@ def circle_loss(features: torch.Tensor, labels: torch.Tensor, *, margin: float =
                 check: Optional[bool] = None) -> torch.Tensor:
     """Circle loss (Sun et al., CVPR 2020), one loss for the whole batch, on features of unit length, which it makes itself.
 
-    As layumi's Person_reID_baseline_pytorch has it before it divides by the batch's size: softplus(logsumexp l_p + logsumexp l_n) over
-    the products s of pairs of one label and of two, l_p = -gamma [1 + margin - s]+ (s - (1 - margin)),
-    l_n = gamma [s + margin]+ (s - margin). 0 without positive or without negative pairs.
+    As layumi's Person_reID_baseline_pytorch has it before it divides by the batch's size: softplus(logsumexp l_p + logsumexp l_n)
+    over the products s of pairs of one label and of two, l_p = -gamma [1 + margin - s]+ (s - (1 - margin)),
+    l_n = gamma [s + margin]+ (s - margin). The brackets are weights, through which no gradient goes. 0 without positive or without
+    negative pairs.
 
     features  [rows, width], rows * rows < 2^31
     labels    [rows]  at least 0
@@ -51,9 +52,9 @@ def triplet_loss(features: torch.Tensor, labels: torch.Tensor, *, margin: float 
                  check: Optional[bool] = None) -> torch.Tensor:
     """Triplet loss on features of unit length, which it makes itself.
 
-    As layumi's Person_reID_baseline_pytorch has it of pytorch-metric-learning (TripletMarginLoss, MultiSimilarityMiner): the mean of
-    [d_ap - d_an + margin]+ over those that are not 0, d being distances of a row to another of its label and to one of another label.
-    0 where none is left.
+    As layumi's Person_reID_baseline_pytorch has it of pytorch-metric-learning (TripletMarginLoss, MultiSimilarityMiner): the mean
+    of [d_ap - d_an + margin]+ over those that are not 0, d being distances of a row to another of its label and to one of another
+    label. 0 where none is left.
 
     features  [rows, width], rows * rows < 2^31
     labels    [rows]  at least 0
