@@ -188,7 +188,7 @@ class MarginSoftmax(ClassificationCase):
         self.assertTrue(torch.equal(columns.grad, rows.grad.T))
 
     def test_types_have_to_agree_but_for_float16(self):
-        with self.assertRaisesRegex(ArgumentError, "weights is of torch.bfloat16, features of torch.float64; bring them to one type"):
+        with self.assertRaisesRegex(ArgumentError, "weights is of torch.bfloat16, features of torch.float64; bring"):
             losses.margin_softmax(self.features, self.labels, self.weights.bfloat16())
         half, single = self.leaves(self.features, dtype=torch.float16) + self.leaves(self.weights, dtype=torch.float32)
         losses.margin_softmax(half, self.labels, single).backward()
@@ -210,7 +210,7 @@ class MarginSoftmax(ClassificationCase):
         for method, margin in ("arc_face", 4), ("arc_face", -0.1), ("sphere_face", 1.5), ("sphere_face", 0), ("cos_face", math.nan):
             with self.assertRaisesRegex(ArgumentError, "^margin_softmax: margin"):
                 losses.margin_softmax(self.features, self.labels, self.weights, method=method, margin=margin)
-        with self.assertRaisesRegex(ArgumentError, r"^margin_softmax: weights is \[5, 9\], whose dimension 0 is not 9: features has"):
+        with self.assertRaisesRegex(ArgumentError, r"^margin_softmax: weights is \[5, 9\], whose dimension 0 is not 9"):
             losses.margin_softmax(self.features, self.labels, self.weights.T)
         self.weights[2, 3] = math.inf
         with self.assertRaisesRegex(ArgumentError, "^margin_softmax: .*3 .*not finite"):
@@ -272,7 +272,7 @@ class SymmetricKL(ClassificationCase):
         self.second[2, 0] = math.nan
         with self.assertRaisesRegex(ArgumentError, "^symmetric_kl: .*row 2 .*not finite"):
             losses.symmetric_kl(self.logits, self.second)
-        with self.assertRaisesRegex(ArgumentError, r"^symmetric_kl: second is \[12, 4\], whose dimension 1 is not 5: first has 5 c"):
+        with self.assertRaisesRegex(ArgumentError, r"^symmetric_kl: second is \[12, 4\], whose dimension 1 is not 5"):
             losses.symmetric_kl(self.logits, self.second[:, :4])
 
     def test_module_is_the_function(self):
