@@ -1,0 +1,150 @@
+"""The private seam to tyto itself, libtyto_python.so, by ctypes. python/native/seam.h says what its functions do; modules declare those that
+they call with `function`."""
+import ctypes
+import functools
+import json
+import os
+import weakref
+from typing import Any, Mapping, Optional
+
+from ._errors import ArgumentError, Error, error_of
+from ._library import NATIVE
+
+_KINDS = ("usage", "file", "format", "shape", "unsupported", "memory", "device")  # ErrorKind's order
+_INTERRUPTED = 100
+_SPIN_COUNT = "1000"  # see apps/spin_count.cpp
+
+OBJECT = ctypes.c_uint64
+
+
+class Text(ctypes.Structure):
+    _fields_ = [("bytes", ctypes.c_void_p), ("size", ctypes.c_size_t)]
+
+
+class Image(ctypes.Structure):
+    _fields_ = [("path", ctypes.c_char_p), ("rgb", ctypes.c_void_p), ("row_bytes", ctypes.c_int64), ("height", ctypes.c_int32),
+                ("width", ctypes.c_int32)]
+
+
+class Tensor(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("type", ctypes.c_char_p), ("values", ctypes.c_void_p),
+                ("shape", ctypes.POINTER(ctypes.c_int64)), ("rank", ctypes.c_int32)]
+
+
+Poll = ctypes.CFUNCTYPE(ctypes.c_int32)
+
+
+@functools.lru_cache(maxsize=None)
+def _dll() -> ctypes.CDLL:
+    path = os.path.join(NATIVE, "libtyto_python.so")
+    # libgomp reads it as it is loaded; where another library brought it before, its threads wait as they did.
+    ours = not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & set(os.environ)
+    if ours:
+        os.environ["GOMP_SPINCOUNT"] = _SPIN_COUNT
+    try:
+        dll = ctypes.CDLL(path)
+    except OSError as error:
+        raise Error("file", f"{path}: {error}; install tyto again") from None
+    finally:
+        if ours:
+            del os.environ["GOMP_SPINCOUNT"]
+    dll.tyto_python_free.argtypes = [ctypes.c_void_p]
+    dll.tyto_python_free.restype = None
+    dll.tyto_python_close.argtypes = [OBJECT]
+    dll.tyto_python_close.restype = None
+    return dll
+
+
+class function:
+    """tyto_python_<name>. types: of its parameters but `text`, the last. A call returns the text, and raises Error.
+
+    The library is loaded by the first call, so that importing tyto takes no time."""
+
+    def __init__(self, name: str, *types):
+        self._name = name
+        self._types = types
+        self._call = None
+
+    def __call__(self, *arguments) -> str:
+        if self._call is None:
+            call = getattr(_dll(), "tyto_python_" + self._name)
+            call.argtypes = [*self._types, ctypes.POINTER(Text)]
+            call.restype = ctypes.c_int32
+            self._call = call
+        text = Text()
+        code = self._call(*arguments, ctypes.byref(text))
+        said = ctypes.string_at(text.bytes, text.size).decode("utf-8", "surrogateescape") if text.bytes else ""
+        _dll().tyto_python_free(ctypes.byref(text))
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt
+        if code:
+            raise error_of(_KINDS[code - 1], said)
+        return said
+
+
+class Object:
+    """Something that the seam keeps until it is closed or forgotten. what: "model", for sentences."""
+
+    def __init__(self, what: str, number: int):
+        self._what = what
+        self._number: Optional[int] = number
+        self._pid = os.getpid()
+        self._finalizer = weakref.finalize(self, _close, number, self._pid)
+
+    @property
+    def number(self) -> int:
+        """For calls. Error where it was closed, and in a process that was forked from the one that made it."""
+        if self._number is None:
+            raise Error("usage", f"this {self._what} was closed; make another")
+        if os.getpid() != self._pid:
+            raise Error("usage", f"this {self._what} was made before this process was forked, and its threads are not here; "
+                        "make it in the worker, or start workers by spawn")
+        return self._number
+
+    @property
+    def closed(self) -> bool:
+        return self._number is None
+
+    def close(self) -> None:
+        self._number = None
+        self._finalizer()
+
+
+def _close(number: int, pid: int) -> None:
+    if os.getpid() == pid:  # a fork's copy has threads that never end
+        _dll().tyto_python_close(number)
+
+
+def path_of(path: Any, what: str) -> bytes:
+    """A path for the seam. ArgumentError."""
+    try:
+        encoded = os.fsencode(path)
+    except (TypeError, UnicodeEncodeError):
+        raise ArgumentError("usage", f"{what} is no path, but {type(path).__name__}") from None
+    if b"\0" in encoded or not encoded:
+        raise ArgumentError("usage", f"{what} cannot be {path!r}; it is the name of a file")
+    return encoded
+
+
+def options_of(what: str, **options: Any) -> bytes:
+    """Options for the seam; those that are None are left out. ArgumentError names one that is no option's value."""
+    parts = []
+    for name, value in options.items():
+        if value is None:
+            continue
+        try:
+            if isinstance(value, Mapping):  # as a command line has it: {"stride": 1, "size": [256, 128]}
+                value = {key: _as_text(v) for key, v in value.items()}
+            parts.append(f"{json.dumps(name)}: {json.dumps(value, allow_nan=False, default=_plain)}")
+        except (TypeError, ValueError, RecursionError):
+            raise ArgumentError("usage", f"{what}: {name} cannot be {value!r}") from None
+    return f"{{{', '.join(parts)}}}".encode()
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and arrays, and whatever else can be iterated."""
+    return value.tolist() if hasattr(value, "tolist") else os.fspath(value) if hasattr(value, "__fspath__") else list(value)
+
+
+def _as_text(value: Any) -> Any:
+    return value if isinstance(value, str) else json.dumps(value, allow_nan=False, default=_plain, separators=(",", ":"))
