@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <thread>
 
 #include "apps/console.h"
 
@@ -64,9 +63,8 @@ void add_run_flags(ResumableOptions& options, RunFlags& flags) {
 }
 
 BatchOptions batch_options(const RunFlags& flags) {
-  const int half_the_cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 2);
   return {.batch = flags.batch,
-          .decoders = flags.decoders > 0 ? flags.decoders : half_the_cores,
+          .decoders = flags.decoders > 0 ? flags.decoders : usual_decoders(),
           .apply_exif_orientation = flags.exif};
 }
 

@@ -113,10 +113,12 @@ ImageLoader::Slot ImageLoader::loaded(int64_t index, Preprocessor& preprocessor)
     slot.image = {image->width, image->height, {}};
     if (options_.keep_images || !options_.preprocess) slot.image.rgb = std::move(image->rgb);
   } catch (const Error& error) {
-    if (is_the_images_fault(error.kind()))
+    if (is_the_images_fault(error.kind())) {
       slot.skipped = error.what();
-    else
+      slot.skipped_kind = error.kind();
+    } else {
       slot.failed = std::current_exception();
+    }
   } catch (const std::bad_alloc&) {
     slot.failed = std::make_exception_ptr(
         Error(ErrorKind::Memory, fmt::format("{}: not enough memory to decode it", source_.name(index))));
@@ -177,7 +179,7 @@ void ImageLoader::take_sample(Batch& batch) {
       whole = false;
       break;
     }
-    if (!slot.skipped.empty() && whole) batch.skipped.push_back({index, slot.skipped});
+    if (!slot.skipped.empty() && whole) batch.skipped.push_back({index, slot.skipped, slot.skipped_kind});
     whole &= slot.skipped.empty() && !slot.done_before;
     batch.indices.push_back(index);
     if (options_.preprocess) batch.geometries.push_back(slot.geometry);
@@ -210,7 +212,7 @@ void ImageLoader::take_one(std::vector<Skipped>& skipped) {
     over_ = true;
     groups_.finish();
   } else if (!slot.skipped.empty()) {
-    skipped.push_back({index, slot.skipped});
+    skipped.push_back({index, slot.skipped, slot.skipped_kind});
   } else {
     int64_t bytes = 0;  // of sizes, not of what is there: an image that was done before counts as it did then
     if (options_.preprocess)

@@ -17,6 +17,7 @@
 #include "apps/images/size_groups.h"
 #include "apps/images/source.h"
 #include "engine/images/preprocessing.h"
+#include "tyto/error.h"
 #include "tyto/tensor.h"
 
 namespace tyto::apps {
@@ -24,6 +25,7 @@ namespace tyto::apps {
 struct Skipped {
   int64_t index = 0;    // of the image
   std::string message;  // names the file and what is wrong with it
+  ErrorKind kind = ErrorKind::Format;
 };
 
 struct Batch {
@@ -83,10 +85,11 @@ class ImageLoader {
     bool past_the_end = false;
     bool done_before = false;  // by a run before this one: nothing but sizes
     Geometry geometry;
-    Image image;                // its pixels only where they are kept
-    NetworkSize size;           // where sizes vary
-    Tensor input;               // [1, 3, height, width], where sizes vary and it is preprocessed here
-    std::string skipped;        // why, or empty
+    Image image;          // its pixels only where they are kept
+    NetworkSize size;     // where sizes vary
+    Tensor input;         // [1, 3, height, width], where sizes vary and it is preprocessed here
+    std::string skipped;  // why, or empty
+    ErrorKind skipped_kind = ErrorKind::Format;
     std::exception_ptr failed;  // what next() throws
 
     bool holds_image() const { return !past_the_end && !failed && skipped.empty() && !done_before; }
