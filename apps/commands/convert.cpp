@@ -3,13 +3,13 @@
 
 #include <fmt/format.h>
 
+#include "apps/class_names_file.h"
 #include "apps/command.h"
 #include "apps/commands/key_values.h"
 #include "apps/console.h"
+#include "apps/conversion_report.h"
 #include "engine/model/model_file.h"
-#include "files/file.h"
 #include "files/json.h"
-#include "files/utf8.h"
 
 namespace tyto::apps {
 namespace {
@@ -40,23 +40,6 @@ constexpr const char* kRecipes =
     "  the hetero-centre triplet network with the power 10 of its RegDB runs: --set power=10\n"
     "  the baseline of DPAN's paper, whose tensors are AGW's base's: --network dpan --set attention=none";
 
-// Blank lines are none: no class has an empty name.
-std::vector<std::string> read_class_names(const std::string& path) {
-  constexpr uint64_t kMaxClassFile = 16 << 20;
-  const std::string text = read_text(path, kMaxClassFile);
-  if (!is_utf8(text))
-    throw Error(ErrorKind::Format, fmt::format("{}: its text is not UTF-8; save it as UTF-8", path));
-  std::vector<std::string> names;
-  std::string name;
-  for (const char c : text + '\n') {
-    if (c != '\n' && c != '\r')
-      name += c;
-    else if (!name.empty())
-      names.push_back(std::exchange(name, {}));
-  }
-  return names;
-}
-
 int run(const Flags& flags) {
   ConvertOptions options;
   options.wanted = flags.wanted;
@@ -66,28 +49,11 @@ int run(const Flags& flags) {
   if (!flags.classes.empty()) options.class_names = read_class_names(flags.classes);
   const Converted done = convert(flags.checkpoint, flags.output, options);
 
-  const Recognition& r = done.recognition;
-  nlohmann::ordered_json decisions = nlohmann::ordered_json::object();
-  for (const Decision& d : done.decisions) decisions[d.option] = {{"value", d.value}, {"reason", d.reason}};
   if (flags.json) {
-    nlohmann::ordered_json j = {{"model", flags.output},
-                                {"network", done.info.network},
-                                {"task", name_of(done.info.task.value())},
-                                {"options", done.info.options},
-                                {"decisions", decisions},
-                                {"inputs", inputs_json(done.info)},
-                                {"outputs", outputs_json(done.info)},
-                                {"identity", done.info.tensors_sha256},
-                                {"key", r.key},
-                                {"prefix", r.prefix},
-                                {"wrappers", r.wrappers},
-                                {"used", r.used},
-                                {"ignored", r.ignored},
-                                {"unused", r.unused},
-                                {"outside", r.outside}};
-    fmt::print("{}\n", dump_json(j));
+    fmt::print("{}\n", dump_json(conversion_json(flags.output, done)));
     return kDone;
   }
+  const Recognition& r = done.recognition;
   fmt::print("{}: {}", flags.output, done.info.network);
   for (const auto& [name, value] : done.info.options) fmt::print(" {}={}", name, value);
   if (!r.key.empty()) fmt::print(", found in '{}'", for_terminal(r.key));

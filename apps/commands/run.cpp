@@ -14,6 +14,7 @@
 #include "apps/commands/key_values.h"
 #include "apps/commands/plan_reports.h"
 #include "apps/console.h"
+#include "apps/raw_inputs.h"
 #include "engine/model/build_graph.h"
 #include "engine/networks/inputs.h"
 #include "files/json.h"
@@ -69,51 +70,13 @@ Tensors noise_inputs(const std::vector<InputInfo>& infos, int batch) {
   return inputs;
 }
 
-// A tensor of a file as an input of this type.
-Tensor converted(const Tensor& tensor, DType type, const std::string& name) {
-  const DType given = tensor.dtype();
-  if (given == type) return tensor;
-  if (type == DType::F32 && (given == DType::F64 || given == DType::F16 || given == DType::BF16))
-    return tensor.to_f32();
-  if (type != DType::I32 || given != DType::I64)
-    throw Error(ErrorKind::Format,
-                fmt::format("'{}' is {}, but the network takes {}", name, name_of(given), name_of(type)));
-  Tensor narrow(DType::I32, tensor.shape());
-  std::ranges::transform(tensor.as<int64_t>(), narrow.as<int32_t>().begin(), [&](int64_t value) {
-    if (!std::in_range<int32_t>(value))
-      throw Error(ErrorKind::Format, fmt::format("'{}' holds {}, which does not fit into I32", name, value));
-    return static_cast<int32_t>(value);
-  });
-  return narrow;
-}
-
-// Layers read as many rows as a count says.
-void check_counts(const Tensor& counts, int64_t rows, const std::string& name) {
-  for (const int32_t count : counts.as<int32_t>())
-    if (count < 0 || count > rows)
-      throw Error(ErrorKind::Format,
-                  fmt::format("'{}' holds {}, but a sample has 0 to {} rows", name, count, rows));
-}
-
 // Every tensor of the file is an input, by its name.
 Tensors read_inputs(const std::string& path, const std::vector<InputInfo>& infos) {
   const SafetensorsFile file(path);
   try {
     InputShapes shapes;
     for (const std::string& name : file.names()) shapes.emplace(name, file.find(name)->shape);
-    check_input_shapes(infos, shapes);
-    Tensors inputs;
-    for (const InputInfo& input : infos) {
-      const auto take = [&](const std::string& name, DType type) {
-        inputs.emplace(name, converted(file.read(name), type, name));
-      };
-      take(input.name, input.type);
-      if (!input.counted) continue;
-      const std::string count = input.name + kCountSuffix;
-      take(count, DType::I32);
-      check_counts(inputs.at(count), input.sample[0], count);
-    }
-    return inputs;
+    return raw_inputs(infos, shapes, [&](const std::string& name) { return file.read(name); });
   } catch (const Error& e) {
     const std::string what = e.what();
     const ErrorKind kind = e.kind() == ErrorKind::Usage ? ErrorKind::Format : e.kind();  // the file's fault
