@@ -2,7 +2,7 @@
 // version. What they promise is that no argument crashes the caller: objects are known by numbers, never by
 // addresses, and one that is not there is a sentence.
 //
-// Each function returns 0; the ErrorKind + 1 of an Error; or kInterrupted where a poll said so. `text` gets
+// Each function returns 0; the ErrorKind + 1 of an Error; or kInterrupted where `stop` said so. `text` gets
 // what the function says: JSON, or nothing, or the Error's sentence; the caller gives it to
 // tyto_python_free(). Texts and paths that go in are bytes ended by 0; paths are the file system's. Options
 // are a JSON object: those of a command, by their names with '_', and see options.h.
@@ -29,25 +29,23 @@ struct tyto_python_image {
   int32_t height, width;
 };
 
-// Called now and then in long calls; anything but 0 stops them.
-typedef int32_t (*tyto_python_poll)(void);
-
 void tyto_python_free(tyto_python_text* text) noexcept;
 // Objects that others use live on as long as these.
 void tyto_python_close(uint64_t object) noexcept;
 
-// text: {"version", "cuda": whether it was built in, "gpus": [[name, value]]}
+// text: {"version", "gpus": [[name, value]]}
 int32_t tyto_python_describe(tyto_python_text* text) noexcept;
 
 // ---- Models
 
-// options: network, key, prefix, set, preprocess, classes: names, allow_unused. text: what `tyto convert
-// --json` prints.
+// options: network, key, prefix, set, preprocess, classes: names, classes_file: a path, allow_unused. stop:
+// looked at now and then; another thread sets it to something else than 0 to end the call. text: what `tyto
+// convert --json` prints.
 int32_t tyto_python_convert(const char* checkpoint, const char* output, const char* options,
-                            tyto_python_poll poll, tyto_python_text* text) noexcept;
+                            const int32_t* stop, tyto_python_text* text) noexcept;
 
-// options: verify, whether the tensors' bytes are read and compared with their SHA-256. text: the `tyto` key
-// of the model file, and for pipelines of images the names of their "matrices".
+// options: verify, whether the tensors' bytes are read and compared with their SHA-256. text: what
+// ModelInfo holds.
 int32_t tyto_python_model_open(const char* path, const char* options, uint64_t* model,
                                tyto_python_text* text) noexcept;
 

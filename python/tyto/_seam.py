@@ -1,16 +1,18 @@
 """The private seam to tyto itself, libtyto_python.so, by ctypes. python/native/seam.h says what its functions do; modules declare those that
 they call with `function`."""
+import concurrent.futures
 import ctypes
 import functools
 import json
 import os
+import threading
 import weakref
 from typing import Any, Mapping, Optional
 
 from ._errors import ArgumentError, Error, error_of
 from ._library import NATIVE
 
-_KINDS = ("usage", "file", "format", "shape", "unsupported", "memory", "device")  # ErrorKind's order
+KINDS = ("usage", "file", "format", "shape", "unsupported", "memory", "device")  # ErrorKind's order
 _INTERRUPTED = 100
 _SPIN_COUNT = "1000"  # see apps/spin_count.cpp
 
@@ -29,9 +31,6 @@ class Image(ctypes.Structure):
 class Tensor(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("type", ctypes.c_char_p), ("values", ctypes.c_void_p),
                 ("shape", ctypes.POINTER(ctypes.c_int64)), ("rank", ctypes.c_int32)]
-
-
-Poll = ctypes.CFUNCTYPE(ctypes.c_int32)
 
 
 @functools.lru_cache(maxsize=None)
@@ -78,26 +77,53 @@ class function:
         if code == _INTERRUPTED:
             raise KeyboardInterrupt
         if code:
-            raise error_of(_KINDS[code - 1], said)
+            raise error_of(KINDS[code - 1], said)
         return said
+
+
+def interruptible(call):
+    """call(stop): a call of the seam that looks at an int32 now and then. Ctrl-C ends it there: Python's own handlers wait until a C
+    call has returned, so the call has a thread of its own."""
+    stop = ctypes.c_int32()
+    if threading.current_thread() is not threading.main_thread():
+        return call(stop)
+    result = concurrent.futures.Future()
+
+    def run():
+        try:
+            result.set_result(call(stop))
+        except BaseException as error:  # Error, or what `stop` makes
+            result.set_exception(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        return result.result()
+    except BaseException:
+        stop.value = 1
+        raise
+    finally:
+        thread.join()
 
 
 class Object:
     """Something that the seam keeps until it is closed or forgotten. what: "model", for sentences."""
 
-    def __init__(self, what: str, number: int):
+    def __init__(self, what: str, number: int, keeps: Any = None):
+        """keeps: what has to live as long."""
+        self.lock = threading.Lock()  # for whoever needs several calls in a row
         self._what = what
         self._number: Optional[int] = number
         self._pid = os.getpid()
-        self._finalizer = weakref.finalize(self, _close, number, self._pid)
+        self._finalizer = weakref.finalize(self, _close, number, self._pid, keeps)
 
     @property
     def number(self) -> int:
         """For calls. Error where it was closed, and in a process that was forked from the one that made it."""
         if self._number is None:
-            raise Error("usage", f"this {self._what} was closed; make another")
+            raise error_of("usage", f"this {self._what} was closed; make another")
         if os.getpid() != self._pid:
-            raise Error("usage", f"this {self._what} was made before this process was forked, and its threads are not here; "
+            raise error_of("usage", f"this {self._what} was made before this process was forked, and its threads are not here; "
                         "make it in the worker, or start workers by spawn")
         return self._number
 
@@ -110,7 +136,7 @@ class Object:
         self._finalizer()
 
 
-def _close(number: int, pid: int) -> None:
+def _close(number: int, pid: int, keeps: Any) -> None:
     if os.getpid() == pid:  # a fork's copy has threads that never end
         _dll().tyto_python_close(number)
 

@@ -1,0 +1,22 @@
+// A model file that Python has open.
+#pragma once
+
+#include <filesystem>
+
+#include "python/native/objects.h"
+#include "tyto/model.h"
+
+namespace tyto::python {
+
+class OpenModel : public Object {
+ public:
+  static constexpr const char* kName = "model";
+
+  explicit OpenModel(const std::filesystem::path& path) : model_(path) {}
+  const Model& model() const { return model_; }
+
+ private:
+  Model model_;
+};
+
+}  // namespace tyto::python
