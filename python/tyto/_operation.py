@@ -99,14 +99,16 @@ class Operation:
     halves: what becomes of float16: "native", or "float32" where a gradient of halves would lose what loss scaling saves, or "reals"
     where bfloat16 becomes float32, too.
     autocast: what becomes of halves under autocast: "float32", as of PyTorch's own losses, or "native", of who has cast them.
+    choices: of options that are called by names, their numbers.
     called: the Python function's name, where it is not the C function's."""
 
     def __init__(self, library: Library, name: str, *arguments: Argument, halves: str = "float32", autocast: str = "float32",
-                 called: Optional[str] = None):
+                 choices: Mapping[str, Mapping[str, int]] = {}, called: Optional[str] = None):
         self.name = called or name
         self.arguments = arguments
         self.halves = halves
         self.autocast = autocast
+        self._choices = choices
         self._strided = [argument.strided for argument in arguments]
         self._function: Function = library.function(name, called)
         self._plans: dict = {}
@@ -213,6 +215,8 @@ class Operation:
 
     def _set_option(self, descriptor, name: str, value) -> None:
         kind = self._function.types[name]
+        if name in self._choices:
+            value = choice(self.name, name, value, self._choices[name])
         try:
             if isinstance(value, torch.Tensor):  # which may change under the plan that is kept
                 raise TypeError

@@ -47,13 +47,15 @@ class Loss:
     gradients    of those that have them: argument -> the descriptor's field of its gradient
     values       None: the value is a number; else how many stand in `value`
     gradient_of  of several values: which one each gradient is of
+    choices      of options that are called by names, their numbers
     called       the Python function's name, where it is not the C function's
     """
 
     def __init__(self, name: str, *arguments: Argument, gradients: Mapping[str, str], values: Optional[int] = None,
-                 gradient_of: Optional[Sequence[int]] = None, called: Optional[str] = None):
+                 gradient_of: Optional[Sequence[int]] = None, choices: Mapping[str, Mapping[str, int]] = {},
+                 called: Optional[str] = None):
         self.name = called or name
-        self.operation = Operation(LOSSES, name, *arguments, called=called)
+        self.operation = Operation(LOSSES, name, *arguments, choices=choices, called=called)
         self._value_shape = () if values is None else values
         self.gradient_of = gradient_of or ([None] * len(gradients) if values is None else [0] * len(gradients))
         names = [argument.name for argument in arguments]
