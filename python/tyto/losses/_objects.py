@@ -40,13 +40,13 @@ def _checked(operation: str, name: str, images, dims: Tuple, rows: str) -> List[
 
 def padded(operation: str, name: str, images: PerImage, counts: Optional[torch.Tensor], counts_name: str, like,
            dims: Tuple = (4,)) -> Tuple[torch.Tensor, Optional[torch.Tensor]]:
-    """Rows of boxes [batch, capacity, *dims] and how many each image has, [batch] or None for all: tensors as they are, lists padded
-    with zeros on their device. like: a tensor of the type and device that a list of no images takes. ArgumentError."""
+    """Rows of boxes [batch, capacity, *dims] and how many each image has, [batch] or None for all: tensors as they are, lists
+    padded with zeros on their device. like: a tensor of the type and device that a list of no images takes. ArgumentError."""
     if isinstance(images, torch.Tensor):
         return images, counts
     images = _checked(operation, name, images, dims, "boxes")
     if counts is not None:
-        raise ArgumentError("usage", f"{operation}: {counts_name} is given, but {name} is a list, whose tensors have their own numbers")
+        raise ArgumentError("usage", f"{operation}: {counts_name} is given, but {name} is a list of their own lengths")
     if not images:
         like = like if isinstance(like, torch.Tensor) else torch.empty(0)
         return like.new_empty((0, 0, *[size or 4 for size in dims])), like.new_empty(0, dtype=torch.int32)
@@ -56,9 +56,9 @@ def padded(operation: str, name: str, images: PerImage, counts: Optional[torch.T
 def padded_objects(operation: str, boxes: PerImage, classes: PerImage, counts: Optional[torch.Tensor], like):
     """Boxes [batch, capacity, 4], classes [batch, capacity] and counts, of tensors or of one list of boxes and one of classes."""
     if isinstance(boxes, torch.Tensor) or isinstance(classes, torch.Tensor):
-        for name, part in ("boxes", boxes), ("box_classes", classes):
+        for name, part, other in ("boxes", boxes, "box_classes"), ("box_classes", classes, "boxes"):
             if isinstance(part, (list, tuple)):
-                raise ArgumentError("usage", f"{operation}: {name} is a list, boxes and box_classes are lists both or tensors both")
+                raise ArgumentError("usage", f"{operation}: {name} is a list, but {other} is none; both are lists or both tensors")
         return boxes, classes, counts
     padded_boxes, found = padded(operation, "boxes", boxes, counts, "box_counts", like)
     classes = _checked(operation, "box_classes", classes, (), "boxes")
@@ -66,7 +66,8 @@ def padded_objects(operation: str, boxes: PerImage, classes: PerImage, counts: O
         raise ArgumentError("shape", f"{operation}: box_classes has {len(classes)} images, boxes {len(boxes)}")
     for i, (of_boxes, of_classes) in enumerate(zip(boxes, classes)):
         if len(of_boxes) != len(of_classes):
-            raise ArgumentError("shape", f"{operation}: box_classes[{i}] has {len(of_classes)} classes, boxes[{i}] {len(of_boxes)} boxes")
+            raise ArgumentError("shape", f"{operation}: box_classes[{i}] has {len(of_classes)} classes, boxes[{i}] has "
+                                f"{len(of_boxes)} boxes")
     if not classes:
         return padded_boxes, found.new_empty((0, 0)), found
     return padded_boxes, pad_sequence(classes, batch_first=True), found

@@ -1,10 +1,10 @@
 """Losses around the centres of classes, of two modalities or of one.
 
 Common to all: features [rows, width], float64, float32, bfloat16 or float16 (which computes on float32, as PyTorch does under
-autocast); labels [rows], integers of at least 0; modalities [rows], integers, 0 visible and 1 thermal; the value is a number, float64
-of float64 and float32 of the others.
-check: whether values that are not finite and labels out of range are an ArgumentError, not NaN. None: on the CPU yes; on CUDA, where
-True waits for the device, no."""
+autocast); labels [rows], integers of at least 0; modalities [rows], integers, 0 visible and 1 thermal; the value is a number,
+float64 of float64 and float32 of the others.
+check: whether values that are not finite and labels out of range are an ArgumentError, not NaN. None: on the CPU yes; on CUDA,
+where True waits for the device, no."""
 from typing import NamedTuple, Optional, Union
 
 import torch
@@ -62,8 +62,8 @@ def _update(centers, features, labels, options, check):
     return centers
 
 
-def update_centers(centers: torch.Tensor, features: torch.Tensor, labels: torch.Tensor, *, rate: float = 0.5, normalize: bool = False,
-                   check: Optional[bool] = None) -> torch.Tensor:
+def update_centers(centers: torch.Tensor, features: torch.Tensor, labels: torch.Tensor, *, rate: float = 0.5,
+                   normalize: bool = False, check: Optional[bool] = None) -> torch.Tensor:
     """How the centre loss's centres follow the features, in place and without a gradient: c = c - rate sum (c - x) / (1 + n) over
     the n rows of a class. After a fault of the inputs' values they are as they were. Returns the centers.
 
@@ -88,8 +88,8 @@ def cmdc_loss(features: torch.Tensor, labels: torch.Tensor, modalities: Optional
               learned: Optional[torch.Tensor] = None, *, centers: str = "modality", mining: str = "all", normalize: bool = True,
               positive_bound: float = 0.3, negative_bound: float = 1, center_weight: float = 0,
               check: Optional[bool] = None) -> torch.Tensor:
-    """The cross-modality dual-constraint loss (CMDC) of visible-thermal re-identification (Wang et al., Entropy 24(4):443, 2022). Its
-    formulas were not to be had; what is our reading is said in tyto's kernels/losses/cmdc.h.
+    """The cross-modality dual-constraint loss (CMDC) of visible-thermal re-identification (Wang et al., Entropy 24(4):443, 2022).
+    Its formulas were not to be had; what is our reading is said in tyto's kernels/losses/cmdc.h.
 
     With d the distances of the C centres to the rows x,
     1/C sum over centres (agg over rows of its class [d - positive_bound]+ + agg over the others [negative_bound - d]+)
@@ -121,8 +121,8 @@ def identity_and_cmdc_loss(logits: torch.Tensor, features: torch.Tensor, labels:
                            smoothing: float = 0.1, lambda_: float = 3, centers: str = "modality", mining: str = "all",
                            normalize: bool = True, positive_bound: float = 0.3, negative_bound: float = 1, center_weight: float = 0,
                            terms: bool = False, check: Optional[bool] = None) -> Union[torch.Tensor, IdentityAndCmdcTerms]:
-    """identity + lambda_ * cmdc of Wang et al.: cross entropy of a classifier's logits with smoothed labels, the mean over the rows, and
-    cmdc_loss of the features of the same rows. NaN without rows.
+    """identity + lambda_ * cmdc of Wang et al.: cross entropy of a classifier's logits with smoothed labels, the mean over the
+    rows, and cmdc_loss of the features of the same rows. NaN without rows.
 
     logits      [rows, classes]
     features    [rows, width], rows * rows < 2^31
@@ -131,7 +131,8 @@ def identity_and_cmdc_loss(logits: torch.Tensor, features: torch.Tensor, labels:
     smoothing   in [0, 1]
     terms       whether the result is IdentityAndCmdcTerms, not the total alone
     """
-    options = _cmdc_options("identity_and_cmdc_loss", learned, centers, mining, normalize, positive_bound, negative_bound, center_weight)
+    options = _cmdc_options("identity_and_cmdc_loss", learned, centers, mining, normalize, positive_bound, negative_bound,
+                            center_weight)
     options.update(smoothing=smoothing, **{"lambda": lambda_})
     value = _IDENTITY_AND_CMDC((logits, features, labels, modalities, learned), options, check)
     return IdentityAndCmdcTerms(value[0], *value.detach()[1:]) if terms else value[0]
@@ -201,9 +202,9 @@ class CmdcLoss(_WithCmdcCenters):
     """cmdc_loss as a module: forward(features, labels, modalities). With centers="learned" it has a parameter, `learned`
     [classes, width]."""
 
-    def __init__(self, classes: Optional[int] = None, width: Optional[int] = None, *, centers: str = "modality", mining: str = "all",
-                 normalize: bool = True, positive_bound: float = 0.3, negative_bound: float = 1, center_weight: float = 0,
-                 check: Optional[bool] = None, device=None, dtype=None):
+    def __init__(self, classes: Optional[int] = None, width: Optional[int] = None, *, centers: str = "modality",
+                 mining: str = "all", normalize: bool = True, positive_bound: float = 0.3, negative_bound: float = 1,
+                 center_weight: float = 0, check: Optional[bool] = None, device=None, dtype=None):
         super().__init__(cmdc_loss, classes, width, device, dtype, centers=centers, mining=mining, normalize=normalize,
                          positive_bound=positive_bound, negative_bound=negative_bound, center_weight=center_weight, check=check)
 
@@ -217,11 +218,11 @@ class IdentityAndCmdcLoss(_WithCmdcCenters):
 
     def __init__(self, classes: Optional[int] = None, width: Optional[int] = None, *, smoothing: float = 0.1, lambda_: float = 3,
                  centers: str = "modality", mining: str = "all", normalize: bool = True, positive_bound: float = 0.3,
-                 negative_bound: float = 1, center_weight: float = 0, terms: bool = False, check: Optional[bool] = None, device=None,
-                 dtype=None):
-        super().__init__(identity_and_cmdc_loss, classes, width, device, dtype, smoothing=smoothing, lambda_=lambda_, centers=centers,
-                         mining=mining, normalize=normalize, positive_bound=positive_bound, negative_bound=negative_bound,
-                         center_weight=center_weight, terms=terms, check=check)
+                 negative_bound: float = 1, center_weight: float = 0, terms: bool = False, check: Optional[bool] = None,
+                 device=None, dtype=None):
+        super().__init__(identity_and_cmdc_loss, classes, width, device, dtype, smoothing=smoothing, lambda_=lambda_,
+                         centers=centers, mining=mining, normalize=normalize, positive_bound=positive_bound,
+                         negative_bound=negative_bound, center_weight=center_weight, terms=terms, check=check)
 
     def forward(self, logits: torch.Tensor, features: torch.Tensor, labels: torch.Tensor,
                 modalities: Optional[torch.Tensor] = None) -> Union[torch.Tensor, IdentityAndCmdcTerms]:

@@ -3,8 +3,8 @@
 Common to all: what a network says is float64, float32, bfloat16 or float16 (which computes on float32, as PyTorch does under
 autocast); boxes, priors and targets are of any of these and are brought to float64 beside float64, else to float32; labels are
 integers; values are float64 of float64 and float32 of the others.
-check: whether values that are not finite, labels out of range and, if True, boxes without width or height are an ArgumentError. None:
-on the CPU the first two are; on CUDA, where True waits for the device, none is, and the values are NaN."""
+check: whether values that are not finite, labels out of range and, if True, boxes without width or height are an ArgumentError.
+None: on the CPU the first two are; on CUDA, where True waits for the device, none is, and the values are NaN."""
 import ctypes
 import functools
 from typing import Mapping, NamedTuple, Optional, Sequence, Union
@@ -16,7 +16,8 @@ from ._loss import LOSSES, Loss, LossModule, named
 from ._objects import PerImage, padded_objects
 
 _PREDICTED = (elements("locations", "batch", "priors", 4, together=4), elements("logits", "batch", "priors", "classes"))
-_TEACHER = (elements("teacher_locations", "batch", "priors", 4, together=4), elements("teacher_logits", "batch", "priors", "classes"))
+_TEACHER = (elements("teacher_locations", "batch", "priors", 4, together=4),
+            elements("teacher_logits", "batch", "priors", "classes"))
 _OBJECTS = (reals("prior_boxes", "priors", 4, together=4), reals("boxes", "batch", "capacity", 4, together=4),
             integers("box_classes", "batch", "capacity"), integers("box_counts", "batch", optional=True))
 _GRADIENTS = {"locations": "locations_gradient", "logits": "logits_gradient"}
@@ -80,13 +81,14 @@ class MultiboxTerms(NamedTuple):
 
 
 def multibox_loss(locations: torch.Tensor, logits: torch.Tensor, prior_boxes: torch.Tensor, boxes: PerImage, box_classes: PerImage,
-                  box_counts: Optional[torch.Tensor] = None, *, reference: str = "ssd.pytorch", prior_corners: Optional[bool] = None,
-                  match: Optional[str] = None, first_label: Optional[int] = None, mining: Optional[str] = None,
-                  normalizer: Optional[str] = None, threshold: Optional[float] = None, variance: Optional[Sequence[float]] = None,
+                  box_counts: Optional[torch.Tensor] = None, *, reference: str = "ssd.pytorch",
+                  prior_corners: Optional[bool] = None, match: Optional[str] = None, first_label: Optional[int] = None,
+                  mining: Optional[str] = None, normalizer: Optional[str] = None, threshold: Optional[float] = None,
+                  variance: Optional[Sequence[float]] = None,
                   negatives_per_positive: Optional[float] = None, negatives_for_hard: Optional[int] = None,
                   least_probability: Optional[float] = None, check: Optional[bool] = None) -> MultiboxTerms:
-    """SSD's MultiBox loss (Liu et al., ECCV 2016) of a batch: jaccard matching, hard negative mining, smooth L1 of the positive priors'
-    locations, cross entropy of positives and mined negatives.
+    """SSD's MultiBox loss (Liu et al., ECCV 2016) of a batch: jaccard matching, hard negative mining, smooth L1 of the positive
+    priors' locations, cross entropy of positives and mined negatives.
 
     locations               [batch, priors, 4]        batch * priors < 2^31
     logits                  [batch, priors, classes]  classes with the background, which is 0
@@ -125,8 +127,8 @@ def multibox_loss(locations: torch.Tensor, logits: torch.Tensor, prior_boxes: to
 
 
 class MultiboxDistillationTerms(NamedTuple):
-    """total = soft_weight soft + confidence_weight confidence + l2_weight l2 + location_weight location has a gradient; its terms are
-    for logs."""
+    """total = soft_weight soft + confidence_weight confidence + l2_weight l2 + location_weight location has a gradient; its terms
+    are for logs."""
 
     total: torch.Tensor
     soft: torch.Tensor
@@ -135,8 +137,9 @@ class MultiboxDistillationTerms(NamedTuple):
     location: torch.Tensor
 
 
-def multibox_distillation(locations: torch.Tensor, logits: torch.Tensor, teacher_locations: torch.Tensor, teacher_logits: torch.Tensor,
-                          prior_boxes: torch.Tensor, boxes: PerImage, box_classes: PerImage, box_counts: Optional[torch.Tensor] = None, *,
+def multibox_distillation(locations: torch.Tensor, logits: torch.Tensor, teacher_locations: torch.Tensor,
+                          teacher_logits: torch.Tensor, prior_boxes: torch.Tensor, boxes: PerImage, box_classes: PerImage,
+                          box_counts: Optional[torch.Tensor] = None, *,
                           prior_corners: bool = False, match: str = "best_prior", first_label: int = 1, mining: str = "ssd.pytorch",
                           normalizer: str = "positives_or_one", divergence: str = "kullback_leibler", threshold: float = 0.5,
                           variance: Sequence[float] = (0.1, 0.1, 0.2, 0.2), negatives_per_positive: float = 3,
@@ -187,8 +190,8 @@ def faster_rcnn_loss(anchor_locations: torch.Tensor, anchor_logits: torch.Tensor
                      anchor_targets: torch.Tensor, roi_locations: torch.Tensor, roi_logits: torch.Tensor, roi_labels: torch.Tensor,
                      roi_targets: torch.Tensor, *, anchor_sigma: float = 3, roi_sigma: float = 1, terms: bool = False,
                      check: Optional[bool] = None) -> Union[torch.Tensor, FasterRcnnTerms]:
-    """The four losses of Faster R-CNN (Ren et al., NeurIPS 2015) and their sum, as simple-faster-rcnn-pytorch has them: smooth L1 of the
-    positive rows over the number of rows whose label is not -1, and mean cross entropy. A stage without such a row gives NaN.
+    """The four losses of Faster R-CNN (Ren et al., NeurIPS 2015) and their sum, as simple-faster-rcnn-pytorch has them: smooth L1
+    of the positive rows over the number of rows whose label is not -1, and mean cross entropy. A stage without such a row gives NaN.
 
     anchor_locations  [anchors, 4]        rows of all images, one behind the other: what anchor_targets gives is flattened
     anchor_logits     [anchors, 2]        background, object
@@ -221,8 +224,8 @@ class MultiboxLoss(LossModule):
 
 
 class MultiboxDistillation(LossModule):
-    """multibox_distillation as a module: forward(locations, logits, teacher_locations, teacher_logits, prior_boxes, boxes, box_classes,
-    box_counts)."""
+    """multibox_distillation as a module: forward(locations, logits, teacher_locations, teacher_logits, prior_boxes, boxes,
+    box_classes, box_counts)."""
 
     def __init__(self, *, prior_corners: bool = False, match: str = "best_prior", first_label: int = 1, mining: str = "ssd.pytorch",
                  normalizer: str = "positives_or_one", divergence: str = "kullback_leibler", threshold: float = 0.5,
@@ -232,15 +235,15 @@ class MultiboxDistillation(LossModule):
                  location_weight: float = 1, terms: bool = False, check: Optional[bool] = None):
         super().__init__(multibox_distillation, prior_corners=prior_corners, match=match, first_label=first_label, mining=mining,
                          normalizer=normalizer, divergence=divergence, threshold=threshold, variance=variance,
-                         negatives_per_positive=negatives_per_positive, negatives_for_hard=negatives_for_hard, temperature=temperature,
-                         background_weight=background_weight, foreground_weight=foreground_weight, eps=eps, margin=margin,
-                         soft_weight=soft_weight, confidence_weight=confidence_weight, l2_weight=l2_weight,
+                         negatives_per_positive=negatives_per_positive, negatives_for_hard=negatives_for_hard,
+                         temperature=temperature, background_weight=background_weight, foreground_weight=foreground_weight,
+                         eps=eps, margin=margin, soft_weight=soft_weight, confidence_weight=confidence_weight, l2_weight=l2_weight,
                          location_weight=location_weight, terms=terms, check=check)
 
 
 class FasterRcnnLoss(LossModule):
-    """faster_rcnn_loss as a module: forward(anchor_locations, anchor_logits, anchor_labels, anchor_targets, roi_locations, roi_logits,
-    roi_labels, roi_targets)."""
+    """faster_rcnn_loss as a module: forward(anchor_locations, anchor_logits, anchor_labels, anchor_targets, roi_locations,
+    roi_logits, roi_labels, roi_targets)."""
 
     def __init__(self, *, anchor_sigma: float = 3, roi_sigma: float = 1, terms: bool = False, check: Optional[bool] = None):
         super().__init__(faster_rcnn_loss, anchor_sigma=anchor_sigma, roi_sigma=roi_sigma, terms=terms, check=check)

@@ -1,10 +1,10 @@
-"""What Faster R-CNN's two stages learn from: samples of anchors and of proposed regions, with their labels and offsets. No gradients.
+"""What Faster R-CNN's two stages learn from: samples of anchors and of proposed regions, with their labels and offsets.
 
-Common to both: boxes are float64 or float32 (halves become float32), all of one type; coordinates x1 y1 x2 y2. Of more candidates than
-are wanted those of the smallest (priority, index) are taken, priorities being random numbers of `seed`, the same ones for the same
-seed, on CPU and CUDA; give another one a step, or priorities of your own.
-check: whether values that are not finite, classes out of range and, if True, boxes without width or height are an ArgumentError. None:
-on the CPU the first two are; on CUDA, where True waits for the device, none is, and no loss takes the labels of such an image."""
+Common to both: boxes are float64 or float32 (halves become float32), all of one type; coordinates x1 y1 x2 y2; results have no
+gradients. Of more candidates than are wanted those of the smallest (priority, index) are taken, priorities being random numbers of
+`seed`, the same ones for the same seed, on CPU and CUDA; give another one a step, or priorities of your own.
+check: whether values that are not finite, classes out of range and, if True, boxes without width or height are an ArgumentError.
+None: on the CPU the first two are; on CUDA, where True waits for the device, none is, and no loss takes such an image's labels."""
 from typing import NamedTuple, Optional, Sequence, Tuple, Union
 
 import torch
@@ -21,8 +21,8 @@ _COUNTS = integers("box_counts", "batch", optional=True)
 _ANCHORS = Operation(LOSSES, "anchor_targets", elements("anchor_boxes", "anchors", 4, together=4), _BOXES, _COUNTS,
                      elements("image_sizes", "batch", 2), integers("priorities", "batch", "anchors", optional=True), halves="reals")
 _PROPOSALS = Operation(LOSSES, "proposal_targets", elements("regions", "batch", "region_capacity", "region_stride", together=4),
-                       integers("region_counts", "batch", optional=True), _BOXES, integers("box_classes", "batch", "capacity"), _COUNTS,
-                       integers("priorities", "batch", "candidates", optional=True), halves="reals")
+                       integers("region_counts", "batch", optional=True), _BOXES, integers("box_classes", "batch", "capacity"),
+                       _COUNTS, integers("priorities", "batch", "candidates", optional=True), halves="reals")
 
 
 def _bits(priorities):
@@ -52,8 +52,8 @@ def _described(operation: Operation, tensors, options, seed: Optional[int]):
 
 
 class AnchorTargets(NamedTuple):
-    """labels [batch, anchors], int32: 1, 0, -1 ignored; locations [batch, anchors, 4]: y, x, log height, log width from every anchor
-    within the image to its object."""
+    """labels [batch, anchors], int32: 1, 0, -1 ignored; locations [batch, anchors, 4]: y, x, log height, log width from every
+    anchor within the image to its object."""
 
     labels: torch.Tensor
     locations: torch.Tensor
@@ -72,11 +72,11 @@ def _anchor_targets(tensors, options, seed, check):
 
 
 def anchor_targets(anchor_boxes: torch.Tensor, boxes: PerImage, image_sizes: Union[torch.Tensor, Sequence[Tuple[float, float]]],
-                   box_counts: Optional[torch.Tensor] = None, *, seed: Optional[int] = None, priorities: Optional[torch.Tensor] = None,
-                   samples: int = 256, positive_share: float = 0.5, positive_iou: float = 0.7, negative_iou: float = 0.3,
-                   check: Optional[bool] = None) -> AnchorTargets:
-    """What a region proposal network should say of its anchors: chainercv's and simple-faster-rcnn-pytorch's AnchorTargetCreator, for a
-    batch of images.
+                   box_counts: Optional[torch.Tensor] = None, *, seed: Optional[int] = None,
+                   priorities: Optional[torch.Tensor] = None, samples: int = 256, positive_share: float = 0.5,
+                   positive_iou: float = 0.7, negative_iou: float = 0.3, check: Optional[bool] = None) -> AnchorTargets:
+    """What a region proposal network should say of its anchors: chainercv's and simple-faster-rcnn-pytorch's AnchorTargetCreator,
+    for a batch of images.
 
     An anchor within the image is positive where its IoU with some object equals the best that this object has, or is at least
     positive_iou; else negative where its best IoU is below negative_iou. Of the positive at most samples * positive_share stay, of
@@ -102,8 +102,8 @@ def anchor_targets(anchor_boxes: torch.Tensor, boxes: PerImage, image_sizes: Uni
 
 
 class ProposalTargets(NamedTuple):
-    """rois [batch, samples, 4], the positive, then the negative; labels [batch, samples], int32, -1 beyond counts; locations [batch,
-    samples, 4]: y, x, log height, log width, normalised; counts [batch], int32."""
+    """rois [batch, samples, 4], the positive, then the negative; labels [batch, samples], int32, -1 beyond counts; locations
+    [batch, samples, 4]: y, x, log height, log width, normalised; counts [batch], int32."""
 
     rois: torch.Tensor
     labels: torch.Tensor
@@ -130,16 +130,17 @@ def _proposal_targets(tensors, options, seed, check):
 
 
 def proposal_targets(regions: PerImage, boxes: PerImage, box_classes: PerImage, region_counts: Optional[torch.Tensor] = None,
-                     box_counts: Optional[torch.Tensor] = None, *, seed: Optional[int] = None, priorities: Optional[torch.Tensor] = None,
-                     samples: int = 128, positive_share: float = 0.25, positive_iou: float = 0.5, negative_below: float = 0.5,
-                     negative_from: float = 0, mean: Sequence[float] = (0, 0, 0, 0), deviation: Sequence[float] = (0.1, 0.1, 0.2, 0.2),
+                     box_counts: Optional[torch.Tensor] = None, *, seed: Optional[int] = None,
+                     priorities: Optional[torch.Tensor] = None, samples: int = 128, positive_share: float = 0.25,
+                     positive_iou: float = 0.5, negative_below: float = 0.5, negative_from: float = 0,
+                     mean: Sequence[float] = (0, 0, 0, 0), deviation: Sequence[float] = (0.1, 0.1, 0.2, 0.2),
                      check: Optional[bool] = None) -> ProposalTargets:
-    """Regions for the second stage to learn from: simple-faster-rcnn-pytorch's ProposalTargetCreator, for a batch of images. Objects
-    join the regions, behind them.
+    """Regions for the second stage to learn from: simple-faster-rcnn-pytorch's ProposalTargetCreator, for a batch of images.
+    Objects join the regions, behind them.
 
-    A region whose best IoU with an object is at least positive_iou is positive; its label is the object's class plus 1. One whose best
-    is below negative_below and at least negative_from is negative, label 0. Of the positive at most samples * positive_share are
-    taken, of the negative as many as then are left of `samples`.
+    A region whose best IoU with an object is at least positive_iou is positive; its label is the object's class plus 1. One whose
+    best is below negative_below and at least negative_from is negative, label 0. Of the positive at most samples * positive_share
+    are taken, of the negative as many as then are left of `samples`.
 
     regions        [batch, region_capacity, 4 or more]   of a row x1 y1 x2 y2 are the first; or a list of [regions, 4 or more]
     boxes          [batch, capacity, 4]                  of the objects; or a list of [objects, 4]
