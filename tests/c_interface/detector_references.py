@@ -102,8 +102,9 @@ def torchvision(locations, logits, prior_boxes, boxes, classes, counts):
     model = types.SimpleNamespace(box_coder=_utils.BoxCoder(weights=(10.0, 10.0, 5.0, 5.0)), neg_to_pos_ratio=3)
     matcher = _utils.SSDMatcher(0.5)
     targets = [{"boxes": b[:n], "labels": torch.as_tensor(y[:n]).long()} for b, y, n in zip(boxes, classes, counts)]
-    matches = [matcher(box_iou(t["boxes"], prior_boxes)) if len(t["boxes"]) else torch.full((len(prior_boxes),), -1) for t in targets]
-    losses = SSD.compute_loss(model, targets, {"bbox_regression": locations, "cls_logits": logits}, [prior_boxes] * len(targets), matches)
+    matches = [matcher(box_iou(t["boxes"], prior_boxes)) if len(t["boxes"]) else torch.full(prior_boxes.shape[:1], -1) for t in targets]
+    outputs = {"bbox_regression": locations, "cls_logits": logits}
+    losses = SSD.compute_loss(model, targets, outputs, [prior_boxes] * len(targets), matches)
     location, confidence = losses["bbox_regression"], losses["classification"]
     return [location, confidence, sum((m >= 0).sum() for m in matches)], location + confidence
 
