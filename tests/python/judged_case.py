@@ -1,10 +1,7 @@
 """A loss of tyto.losses beside its reference in PyTorch's float64, in all four types."""
-import inspect
-
 import torch
 
 from near_case import KINDS, NearCase
-from tyto.losses._loss import LOSSES
 
 TYPES = {torch.float64: "TYTO_DOUBLE", torch.float32: "TYTO_FLOAT", torch.float16: "TYTO_HALF", torch.bfloat16: "TYTO_BFLOAT16"}
 
@@ -26,24 +23,9 @@ class JudgedCase(NearCase):
             want, wanted = reference(**exact)
             about = f"{what}, {dtype}"
             self.assertEqual({(term.dtype, term.shape) for term in terms}, {(real, torch.Size([]))}, about)
-            self.near([float(t) for t in terms], [float(t) for t in want], KINDS[TYPES[real]], about)
+            self.near([t.item() for t in terms], [t.item() for t in want], KINDS[TYPES[real]], about)
             total.backward()
             wanted.backward()
             for name in leaves:
                 self.assertEqual((ours[name].grad.dtype, ours[name].grad.shape), (dtype, ours[name].shape), about)
                 self.near(ours[name].grad.double().numpy(), exact[name].grad.numpy(), KINDS[kind], f"{about}: d {name}")
-
-    def check_defaults(self, function, name, choices=None):
-        """A function's options have the C library's defaults. choices: what names of an option's choices stand for."""
-        descriptor = LOSSES.function(name).defaults()
-        found = set()
-        for parameter in inspect.signature(function).parameters.values():
-            field = parameter.name.rstrip("_")
-            if parameter.default not in (inspect.Parameter.empty, None) and field not in ("terms", "check"):
-                default = getattr(descriptor, field)
-                default = default if isinstance(default, (int, float)) else tuple(default)
-                value = parameter.default
-                self.assertEqual(default, (choices or {})[field][value] if isinstance(value, str) else value, f"{name}: {field}")
-                found.add(field)
-        return found
-

@@ -7,7 +7,6 @@ import torch
 import loss_references as references
 from judged_case import JudgedCase
 from tyto import ArgumentError, losses
-from tyto.losses import centers as module
 
 ROWS, WIDTH, CLASSES = 18, 7, 4
 
@@ -98,12 +97,6 @@ class CenterLosses(JudgedCase):
         features.grad = None
         terms.total.backward()
         self.assertTrue(torch.equal(twice, 2 * features.grad))
-
-    def test_defaults_are_those_of_the_library(self):
-        choices = {"centers": module._KINDS, "mining": module._MINING, "distance": module._DISTANCES}
-        for function, name in [(getattr(losses, name), name) for name in ("center_loss", "update_centers", "cmdc_loss",
-                               "identity_and_cmdc_loss", "hetero_center_loss", "hetero_center_triplet_loss")]:
-            self.assertTrue(self.check_defaults(function, name, choices))
 
     def test_batches_without_rows(self):
         features, none = torch.zeros(0, WIDTH, requires_grad=True), torch.zeros(0, dtype=torch.int64)

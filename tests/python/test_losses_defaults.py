@@ -24,6 +24,7 @@ class LossesDefaults(unittest.TestCase):
                 operation, options = caught.exception.args
                 defaults = operation._function.defaults()
                 for option, value in options.items():
+                    value = operation._choices.get(option, {}).get(value, value)
                     default = getattr(defaults, option)
                     default = tuple(default) if isinstance(default, ctypes.Array) else default
                     self.assertEqual(value, default, option)

@@ -11,7 +11,7 @@ import torch
 
 from .._compile import eager
 from .._errors import ArgumentError
-from .._operation import Operation, choice, elements, integers
+from .._operation import Operation, elements, integers
 from ._loss import LOSSES, Loss, LossModule, named
 
 _FEATURES = elements("features", "rows", "width")
@@ -22,15 +22,17 @@ _OPTIONAL = (integers("modalities", "rows", optional=True), elements("learned", 
 
 _CENTER = Loss("center_loss", _FEATURES, _LABELS, _CENTERS, gradients={"features": "gradient", "centers": "centers_gradient"})
 _UPDATE = Operation(LOSSES, "update_centers", _CENTERS, _FEATURES, _LABELS)
-_CMDC = Loss("cmdc_loss", _FEATURES, _LABELS, *_OPTIONAL, gradients={"features": "gradient", "learned": "learned_gradient"})
-_IDENTITY_AND_CMDC = Loss("identity_and_cmdc_loss", elements("logits", "rows", "classes"), _FEATURES, _LABELS, *_OPTIONAL, values=3,
-                          gradients={"logits": "logits_gradient", "features": "gradient", "learned": "learned_gradient"})
-_HETERO = Loss("hetero_center_loss", _FEATURES, _LABELS, _MODALITIES, gradients={"features": "gradient"})
-_HETERO_TRIPLET = Loss("hetero_center_triplet_loss", _FEATURES, _LABELS, _MODALITIES, gradients={"features": "gradient"})
-
 _KINDS = named(modality="TYTO_CENTERS_OF_MODALITY", joint="TYTO_CENTERS_JOINT", learned="TYTO_CENTERS_LEARNED")
-_MINING = named(all="TYTO_MINE_ALL", hard="TYTO_MINE_HARD")
-_DISTANCES = named(squared="TYTO_DISTANCE_SQUARED", absolute="TYTO_DISTANCE_ABSOLUTE", cosine="TYTO_DISTANCE_COSINE")
+_OF_CMDC = {"centers": _KINDS, "mining": named(all="TYTO_MINE_ALL", hard="TYTO_MINE_HARD")}
+_OF_HETERO = {"distance": named(squared="TYTO_DISTANCE_SQUARED", absolute="TYTO_DISTANCE_ABSOLUTE", cosine="TYTO_DISTANCE_COSINE")}
+
+_CMDC = Loss("cmdc_loss", _FEATURES, _LABELS, *_OPTIONAL, choices=_OF_CMDC,
+             gradients={"features": "gradient", "learned": "learned_gradient"})
+_IDENTITY_AND_CMDC = Loss("identity_and_cmdc_loss", elements("logits", "rows", "classes"), _FEATURES, _LABELS, *_OPTIONAL, values=3,
+                          choices=_OF_CMDC,
+                          gradients={"logits": "logits_gradient", "features": "gradient", "learned": "learned_gradient"})
+_HETERO = Loss("hetero_center_loss", _FEATURES, _LABELS, _MODALITIES, choices=_OF_HETERO, gradients={"features": "gradient"})
+_HETERO_TRIPLET = Loss("hetero_center_triplet_loss", _FEATURES, _LABELS, _MODALITIES, gradients={"features": "gradient"})
 
 
 def center_loss(features: torch.Tensor, labels: torch.Tensor, centers: torch.Tensor, *, normalize: bool = False,
@@ -77,11 +79,10 @@ def update_centers(centers: torch.Tensor, features: torch.Tensor, labels: torch.
 
 
 def _cmdc_options(name: str, learned, centers, mining, normalize, positive_bound, negative_bound, center_weight) -> dict:
-    kind = choice(name, "centers", centers, _KINDS)
-    if (learned is None) == (centers == "learned"):
+    if (learned is None) == (isinstance(centers, str) and centers == "learned"):
         raise ArgumentError("usage", f"{name}: learned is {'missing' if learned is None else 'given'}, but centers is {centers!r}")
-    return {"centers": kind, "mining": choice(name, "mining", mining, _MINING), "normalize": normalize,
-            "positive_bound": positive_bound, "negative_bound": negative_bound, "center_weight": center_weight}
+    return {"centers": centers, "mining": mining, "normalize": normalize, "positive_bound": positive_bound,
+            "negative_bound": negative_bound, "center_weight": center_weight}
 
 
 def cmdc_loss(features: torch.Tensor, labels: torch.Tensor, modalities: Optional[torch.Tensor] = None,
@@ -148,8 +149,7 @@ def hetero_center_loss(features: torch.Tensor, labels: torch.Tensor, modalities:
     modalities  [rows]
     distance    "squared": ||a - b||^2; "absolute": the mean of |a - b|; "cosine": 1 - the cosine
     """
-    return _HETERO((features, labels, modalities),
-                   {"distance": choice("hetero_center_loss", "distance", distance, _DISTANCES), "margin": margin}, check)
+    return _HETERO((features, labels, modalities), {"distance": distance, "margin": margin}, check)
 
 
 def hetero_center_triplet_loss(features: torch.Tensor, labels: torch.Tensor, modalities: torch.Tensor, *, margin: float = 0.3,

@@ -22,20 +22,6 @@ _OBJECTS = (reals("prior_boxes", "priors", 4, together=4), reals("boxes", "batch
             integers("box_classes", "batch", "capacity"), integers("box_counts", "batch", optional=True))
 _GRADIENTS = {"locations": "locations_gradient", "logits": "logits_gradient"}
 
-_MULTIBOX = Loss("multibox_loss", *_PREDICTED, *_OBJECTS, values=3, gradients=_GRADIENTS, gradient_of=(0, 1))
-_DISTILLATION = Loss("multibox_distillation_loss", *_PREDICTED, *_TEACHER, *_OBJECTS, values=5, gradients=_GRADIENTS,
-                     called="multibox_distillation")
-
-
-def _stage(stage: str, rows: str, classes, *slots) -> tuple:
-    return (elements(f"{stage}_locations", rows, *slots, 4, together=4), elements(f"{stage}_logits", rows, classes),
-            integers(f"{stage}_labels", rows), reals(f"{stage}_targets", rows, 4, together=4))
-
-
-_FASTER_RCNN = Loss("faster_rcnn_loss", *_stage("anchor", "anchors", 2), *_stage("roi", "rois", "classes", "classes"), values=5,
-                    gradients={name: f"{name}_gradient" for name in
-                               ("anchor_locations", "anchor_logits", "roi_locations", "roi_logits")})
-
 _REFERENCES = named(**{"ssd.pytorch": "TYTO_SSD_PYTORCH", "fork": "TYTO_SSD_FORK", "bubbliiiing": "TYTO_BUBBLIIIING",
                        "torchvision": "TYTO_TORCHVISION"})
 _CHOICES = {
@@ -47,6 +33,21 @@ _CHOICES = {
     "divergence": named(kullback_leibler="TYTO_KULLBACK_LEIBLER", cross_entropy="TYTO_CROSS_ENTROPY"),
 }
 
+_MULTIBOX = Loss("multibox_loss", *_PREDICTED, *_OBJECTS, values=3, gradients=_GRADIENTS, gradient_of=(0, 1),
+                 choices=_CHOICES)
+_DISTILLATION = Loss("multibox_distillation_loss", *_PREDICTED, *_TEACHER, *_OBJECTS, values=5, gradients=_GRADIENTS,
+                     choices=_CHOICES, called="multibox_distillation")
+
+
+def _stage(stage: str, rows: str, classes, *slots) -> tuple:
+    return (elements(f"{stage}_locations", rows, *slots, 4, together=4), elements(f"{stage}_logits", rows, classes),
+            integers(f"{stage}_labels", rows), reals(f"{stage}_targets", rows, 4, together=4))
+
+
+_FASTER_RCNN = Loss("faster_rcnn_loss", *_stage("anchor", "anchors", 2), *_stage("roi", "rois", "classes", "classes"), values=5,
+                    gradients={name: f"{name}_gradient" for name in
+                               ("anchor_locations", "anchor_logits", "roi_locations", "roi_logits")})
+
 
 @functools.lru_cache(maxsize=None)
 def _options_of(reference: int) -> Mapping[str, object]:
@@ -57,18 +58,18 @@ def _options_of(reference: int) -> Mapping[str, object]:
     multibox_loss_as.argtypes = [ctypes.c_void_p, ctypes.c_int32, ctypes.c_char_p, ctypes.c_size_t]
     multibox_loss_as(ctypes.addressof(descriptor), reference, None, 0)
     names = list(function.types)
-    values = {name: getattr(descriptor, name) for name in names[names.index("prior_corners"):]}
-    return {name: tuple(value) if isinstance(value, ctypes.Array) else value for name, value in values.items()}
-
-
-def _numbers(operation: str, options: Mapping[str, object]) -> Mapping[str, object]:
-    """Options as the descriptor takes them: choices by number; sequences so that they can be a key."""
-    found = {}
+    options = {name: getattr(descriptor, name) for name in names[names.index("prior_corners"):]}
     for name, value in options.items():
         if name in _CHOICES:
-            value = choice(operation, name, value, _CHOICES[name])
-        found[name] = tuple(value) if isinstance(value, list) else value
-    return found
+            options[name] = next(key for key, number in _CHOICES[name].items() if number == value)
+        elif isinstance(value, ctypes.Array):
+            options[name] = tuple(value)
+    return options
+
+
+def _hashable(value):
+    """A list as a tuple, so that options can be a plan's key."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 class MultiboxTerms(NamedTuple):
@@ -115,13 +116,12 @@ def multibox_loss(locations: torch.Tensor, logits: torch.Tensor, prior_boxes: to
 
     A box without width or height is what the reference makes of it, and an error with check=True alone.
     """
-    operation = "multibox_loss"
-    options = dict(_options_of(choice(operation, "reference", reference, _REFERENCES)))
+    options = _options_of(choice("multibox_loss", "reference", reference, _REFERENCES))
     given = {"prior_corners": prior_corners, "match": match, "first_label": first_label, "mining": mining, "normalizer": normalizer,
-             "threshold": threshold, "variance": variance, "negatives_per_positive": negatives_per_positive,
+             "threshold": threshold, "variance": _hashable(variance), "negatives_per_positive": negatives_per_positive,
              "negatives_for_hard": negatives_for_hard, "least_probability": least_probability}
-    options.update(_numbers(operation, {name: value for name, value in given.items() if value is not None}))
-    objects = padded_objects(operation, boxes, box_classes, box_counts, prior_boxes)
+    options = {**options, **{name: value for name, value in given.items() if value is not None}}
+    objects = padded_objects("multibox_loss", boxes, box_classes, box_counts, prior_boxes)
     value = _MULTIBOX((locations, logits, prior_boxes, *objects), options, check)
     return MultiboxTerms(value[0], value[1], value.detach()[2])
 
@@ -164,14 +164,14 @@ def multibox_distillation(locations: torch.Tensor, logits: torch.Tensor, teacher
     background_weight  w_0; foreground_weight the others. A background_weight of at most 1 means torch's KLDivLoss
     terms              whether the result is MultiboxDistillationTerms, not the total alone
     """
-    operation = "multibox_distillation"
-    options = _numbers(operation, {
+    options = {
         "prior_corners": prior_corners, "match": match, "first_label": first_label, "mining": mining, "normalizer": normalizer,
-        "divergence": divergence, "threshold": threshold, "variance": variance, "negatives_per_positive": negatives_per_positive,
-        "negatives_for_hard": negatives_for_hard, "temperature": temperature, "background_weight": background_weight,
-        "foreground_weight": foreground_weight, "eps": eps, "margin": margin, "soft_weight": soft_weight,
-        "confidence_weight": confidence_weight, "l2_weight": l2_weight, "location_weight": location_weight})
-    objects = padded_objects(operation, boxes, box_classes, box_counts, prior_boxes)
+        "divergence": divergence, "threshold": threshold, "variance": _hashable(variance),
+        "negatives_per_positive": negatives_per_positive, "negatives_for_hard": negatives_for_hard, "temperature": temperature,
+        "background_weight": background_weight, "foreground_weight": foreground_weight, "eps": eps, "margin": margin,
+        "soft_weight": soft_weight, "confidence_weight": confidence_weight, "l2_weight": l2_weight,
+        "location_weight": location_weight}
+    objects = padded_objects("multibox_distillation", boxes, box_classes, box_counts, prior_boxes)
     value = _DISTILLATION((locations, logits, teacher_locations, teacher_logits, prior_boxes, *objects), options, check)
     return MultiboxDistillationTerms(value[0], *value.detach()[1:]) if terms else value[0]
 
