@@ -25,7 +25,7 @@ __global__ void __launch_bounds__(kRoiBlock)
   if (level >= 0) {
     const Box box = rois.box(row);
     const float scale = maps.scale[level];
-    map = maps.image(level, row / static_cast<int>(rois.capacity));
+    map = maps.image(level, rois.image(row));
     map_height = maps.height[level];
     map_width = maps.width[level];
     rows = align_axis(box.y1, box.y2, scale, params.height, params);

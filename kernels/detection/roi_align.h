@@ -28,7 +28,7 @@ inline constexpr int kMaxSamples = 4096;
 // its four neighbouring cells, within a cell of the map's edge the edge, and 0 beyond. So is a sample that is
 // nowhere, a corner being infinite. A bin without samples (sampling_ratio 0, aligned, corners exchanged) is
 // 0. The arithmetic is torchvision's step by step, in float. maps      levels.count of [n, channels,
-// height_k, width_k], none empty features  [n * capacity, channels, height, width]   rows that hold no region
+// height_k, width_k], none empty features  [rois.total(), channels, height, width]   rows that hold no region
 // are 0
 void roi_align_cpu(std::span<const ChannelBlocks<const float>> maps, const Rois& rois, const RoiAlign&,
                    const ChannelBlocks<float>& features);

@@ -74,8 +74,11 @@ void roi_align_backward_cpu(const ChannelBlocks<const float>& gradient, const Ro
     for (size_t i = 0; i < owners.size(); ++i) {
       const RoiOwner& owner = owners[i];
       const ChannelBlocks<float>& map = map_gradients[owner.level];
-      for (int64_t row = owner.image * rois.capacity; row < (owner.image + 1) * rois.capacity; ++row) {
-        if (levels[static_cast<size_t>(row)] != static_cast<int>(owner.level)) continue;
+      const int64_t first_row = rois.first_row(owner.image);
+      for (int64_t row = first_row; row < first_row + rois.capacity; ++row) {
+        if (levels[static_cast<size_t>(row)] != static_cast<int>(owner.level) ||
+            !rois.holds_of(row, owner.image))
+          continue;
         const AlignSamples& s = samples[static_cast<size_t>(row)];
         spread({channel_of(gradient, row, owner.channel), gradient.block,
                 channel_of(map, owner.image, owner.channel), map.width, map.block},

@@ -90,7 +90,7 @@ void roi_align_cpu(std::span<const ChannelBlocks<const float>> maps, const Rois&
       samples.set(rois.box(row), params, params.levels.scales[static_cast<size_t>(level)], map);
       const float count = samples_of_bin(samples.rows.axis, samples.columns.axis);
       for (const ChannelGroups& some : groups[static_cast<size_t>(level)])
-        align({channel_of(map, row / rois.capacity, some.first), map.width, map.block,
+        align({channel_of(map, rois.image(row), some.first), map.width, map.block,
                channel_of(features, row, some.first), features.block, some},
               samples, count);
     }

@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(kRoiBlock)
   if (level >= 0) {
     const Box box = rois.box(row);
     const float scale = maps.scale[level];
-    map = maps.image(level, row / static_cast<int>(rois.capacity));
+    map = maps.image(level, rois.image(row));
     map_width = maps.width[level];
     rows = cells_of_bin(pool_axis(box.y1, box.y2, scale, height), bin / width, maps.height[level]);
     columns = cells_of_bin(pool_axis(box.x1, box.x2, scale, width), bin % width, map_width);

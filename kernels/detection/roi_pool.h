@@ -24,7 +24,7 @@ struct RoiPool {
 // value is that of its first largest cell, row by row; NaN is never larger, and where nothing is above
 // -FLT_MAX it is that. A bin without cells is 0. Corners further than 2^22 cells away are taken to be there.
 // maps      levels.count of [n, channels, height_k, width_k], none empty
-// features  [n * capacity, channels, height, width]   rows that hold no region are 0
+// features  [rois.total(), channels, height, width]   rows that hold no region are 0
 // argmax    as features, element for element: row * width_k + column in the level's map of the cell whose
 //           value was taken, -1 where none was; or null
 void roi_pool_cpu(std::span<const ChannelBlocks<const float>> maps, const Rois& rois, const RoiPool&,

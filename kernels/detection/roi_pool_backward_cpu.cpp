@@ -13,8 +13,11 @@ void roi_pool_backward_cpu(const ChannelBlocks<const float>& gradient, const int
     const RoiOwner& owner = owners[i];
     const ChannelBlocks<float>& map = map_gradients[owner.level];
     float* to = channel_of(map, owner.image, owner.channel);
-    for (int64_t row = owner.image * rois.capacity; row < (owner.image + 1) * rois.capacity; ++row) {
-      if (levels[static_cast<size_t>(row)] != static_cast<int>(owner.level)) continue;
+    const int64_t first_row = rois.first_row(owner.image);
+    for (int64_t row = first_row; row < first_row + rois.capacity; ++row) {
+      if (levels[static_cast<size_t>(row)] != static_cast<int>(owner.level) ||
+          !rois.holds_of(row, owner.image))
+        continue;
       const float* from = channel_of(gradient, row, owner.channel);
       const int32_t* where = argmax + (from - gradient.data);
       for (int64_t bin = 0; bin < gradient.area(); ++bin, from += gradient.block, where += gradient.block)

@@ -134,7 +134,7 @@ void roi_pool_cpu(std::span<const ChannelBlocks<const float>> maps, const Rois& 
       bins.set(rois.box(row), params.levels.scales[static_cast<size_t>(level)], map);
       for (const ChannelGroups& some : groups[static_cast<size_t>(level)]) {
         float* to = channel_of(features, row, some.first);
-        const Work work = {channel_of(map, row / rois.capacity, some.first), map.width,      map.block, to,
+        const Work work = {channel_of(map, rois.image(row), some.first),     map.width,      map.block, to,
                            argmax ? argmax + (to - features.data) : nullptr, features.block, some};
         (argmax ? pool_with_argmax : pool)(work, bins);
       }

@@ -72,11 +72,12 @@ __device__ inline void gather_tile(const RoiMaps<float>& maps, const Rois& rois,
   float* sums = all_sums + threadIdx.x;
   for (int i = 0; i < kTileSide * kTileSide; ++i) sums[i * kTileChannels] = 0;
 
-  const int capacity = static_cast<int>(rois.capacity), first_row = tile.image * capacity;
+  const int capacity = static_cast<int>(rois.capacity),
+            first_row = static_cast<int>(rois.first_row(tile.image));
   for (int first = 0; first < capacity; first += kTileChannels) {
     const int mine = first + static_cast<int>(threadIdx.x);
     RoiBins bins = {0, 0, 0, 0};
-    if (mine < capacity && rois.holds(first_row + mine)) {
+    if (mine < capacity && rois.holds_of(first_row + mine, tile.image)) {
       const Box box = rois.box(first_row + mine);
       if (roi_level(box, maps.bounds) == tile.level) bins = touching(box);
     }

@@ -48,7 +48,8 @@ TYPED_TEST(RoiAlignTest, HasTheBitsOfTheCpu) {
   for (int64_t channels : {1, 3, 8, 40, 264}) {
     Numbers numbers(static_cast<uint32_t>(channels));
     const RoiCase c(random_regions(numbers, 10, 13 * 16, 9 * 16), {5, 3}, 5);
-    expect_same_as_cpu<TypeParam>({2, 9, 13, channels}, c, one_level(3, 2, 1 / 16.0f));
+    for (const RoiCase& regions : {c, c.numbered()})
+      expect_same_as_cpu<TypeParam>({2, 9, 13, channels}, regions, one_level(3, 2, 1 / 16.0f));
   }
 }
 
@@ -78,7 +79,8 @@ TEST(RoiAlign, TheGradientHasTheBitsOfTheCpu) {
   for (int64_t channels : {1, 64, 70}) {
     Numbers numbers(static_cast<uint32_t>(channels));
     const RoiCase c(random_regions(numbers, 140, 17 * 16, 9 * 16), {70, 33}, 70);
-    expect_same_gradient_as_cpu({2, 9, 17, channels}, c, one_level(3, 2, 1 / 16.0f));
+    for (const RoiCase& regions : {c, c.numbered()})
+      expect_same_gradient_as_cpu({2, 9, 17, channels}, regions, one_level(3, 2, 1 / 16.0f));
   }
   Numbers numbers(1);
   const RoiCase c(random_regions(numbers, 30, 17 * 16, 9 * 16), {30}, 30);

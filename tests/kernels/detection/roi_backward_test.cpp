@@ -163,5 +163,39 @@ TEST(RoiAlign, TheGradientIsTheSameForEveryNumberOfThreads) {
   EXPECT_EQ(got[0], got[1]);
 }
 
+// Regions of two images in turn, some rows of none: as where each image's stand together.
+TEST(RoiBackward, OfNumberedRowsIsThatOfTheirImages) {
+  constexpr int64_t kChannels = 21, kBins = 6;
+  std::vector<int64_t> places;
+  const RoiCase grouped = training_regions(1), mixed = grouped.numbered(&places);
+  const auto rows = static_cast<int64_t>(places.size());
+  const RoiPool pool = {2, 3, levels(2)};
+  const RoiAlign align = {2, 3, 2, false, levels(2)};
+  Training want(kChannels, 16, 0, 36, 2), got(kChannels, 16, 0, rows, 2);
+  BlockedBatch want_features({36, kChannels, 2, 3}, 0), got_features({rows, kChannels, 2, 3}, 0);
+  const auto argmax_of = [&](Training& t, const RoiCase& c, BlockedBatch& features) {
+    std::vector<int32_t> argmax(static_cast<size_t>(features.view().n * kChannels * kBins));
+    roi_pool_cpu(t.read(), c.rois(), pool, features.view(), argmax.data());
+    return argmax;
+  };
+  const std::vector<int32_t> want_argmax = argmax_of(want, grouped, want_features),
+                             got_argmax = argmax_of(got, mixed, got_features);
+  roi_align_cpu(want.read(), grouped.rois(), align, want_features.view());
+  roi_align_cpu(got.read(), mixed.rois(), align, got_features.view());
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t c = 0; c < kChannels; ++c)
+      for (int64_t bin = 0; bin < kBins; ++bin) {
+        const int64_t place = places[static_cast<size_t>(row)], y = bin / 3, x = bin % 3;
+        ASSERT_EQ(got_features.at(row, c, y, x), place < 0 ? 0 : want_features.at(place, c, y, x));
+        got.gradient.at(row, c, y, x) = place < 0 ? 1e9f : want.gradient.at(place, c, y, x);
+      }
+  roi_pool_backward_cpu(want.gradient.read(), want_argmax.data(), grouped.rois(), pool, want.write());
+  roi_pool_backward_cpu(got.gradient.read(), got_argmax.data(), mixed.rois(), pool, got.write());
+  EXPECT_EQ(want.values(), got.values());
+  roi_align_backward_cpu(want.gradient.read(), grouped.rois(), align, want.write());
+  roi_align_backward_cpu(got.gradient.read(), mixed.rois(), align, got.write());
+  EXPECT_EQ(want.values(), got.values());
+}
+
 }  // namespace
 }  // namespace tyto::kernels

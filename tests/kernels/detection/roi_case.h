@@ -1,6 +1,8 @@
 // Regions for the tests of RoIPool and RoIAlign.
 #pragma once
 
+#include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "kernels/blocked_batch.h"
@@ -50,6 +52,7 @@ struct RoiCase {
   std::vector<float> rows;  // [n, capacity, 6]
   std::vector<int32_t> counts;
   int64_t n, capacity;
+  bool is_numbered = false;
 
   RoiCase(const std::vector<float>& boxes, std::vector<int32_t> counts_, int64_t capacity_)
       : counts(std::move(counts_)), n(static_cast<int64_t>(counts.size())), capacity(capacity_) {
@@ -57,7 +60,29 @@ struct RoiCase {
       rows.insert(rows.end(), {boxes[i], boxes[i + 1], boxes[i + 2], boxes[i + 3], 0.5f, 1.0f});
   }
 
-  Rois rois() const { return {rows.data(), 6, counts.data(), n, capacity}; }
+  Rois rois() const {
+    return {rows.data(), 6, is_numbered ? nullptr : counts.data(), n, capacity, is_numbered};
+  }
+
+  // The same regions with their images' numbers, in turn one of each image, and rows that hold none between
+  // them. `places`: of each row here the row there, or -1.
+  RoiCase numbered(std::vector<int64_t>* places = nullptr) const {
+    RoiCase c({}, std::vector<int32_t>(counts.size()), 0);
+    c.is_numbered = true;
+    const auto add = [&](float number, int64_t row) {
+      const float* box = rows.data() + std::max<int64_t>(row, 0) * 6;
+      c.rows.insert(c.rows.end(), {number, box[0], box[1], box[2], box[3], 7});
+      if (places) places->push_back(row);
+      ++c.capacity;
+    };
+    for (int64_t k = 0; k < capacity; ++k) {
+      for (int64_t i = 0; i < n; ++i)
+        if (k < counts[static_cast<size_t>(i)]) add(static_cast<float>(i), i * capacity + k);
+      for (const float none : {-1.0f, static_cast<float>(n), 3e38f, std::numeric_limits<float>::quiet_NaN()})
+        if (k % 5 == 2) add(none, -1);
+    }
+    return c;
+  }
 };
 
 }  // namespace tyto::kernels

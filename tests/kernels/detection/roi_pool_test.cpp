@@ -189,6 +189,26 @@ TEST(RoiPool, WithoutCountsEveryRowIsARegion) {
   EXPECT_EQ(pool(maps, all, one_level(2, 2, 1), 8), pool(maps, c.rois(), one_level(2, 2, 1), 8));
 }
 
+TEST(RoiPool, OfNumberedRowsTakesEachRegionFromItsImage) {
+  std::vector<BlockedBatch> maps = one_map({3, 8, 5, 6}, 8);
+  maps[0].fill(1);
+  Numbers numbers(1);
+  const RoiCase c(random_regions(numbers, 24, 6, 5), {8, 0, 5}, 8);
+  std::vector<int64_t> places;
+  const RoiCase mixed = c.numbered(&places);
+  const Pooled want = pool(maps, c.rois(), one_level(2, 2, 1), 8),
+               got = pool(maps, mixed.rois(), one_level(2, 2, 1), 8);
+  constexpr size_t kRow = 8 * 2 * 2;
+  ASSERT_EQ(got.values.size(), places.size() * kRow);
+  ASSERT_GT(places.size(), 13u);
+  for (size_t row = 0; row < places.size(); ++row)
+    for (size_t i = 0; i < kRow; ++i) {
+      const size_t there = static_cast<size_t>(places[row]) * kRow + i, here = row * kRow + i;
+      ASSERT_EQ(got.values[here], places[row] < 0 ? 0 : want.values[there]) << row;
+      ASSERT_EQ(got.argmax[here], places[row] < 0 ? -1 : want.argmax[there]) << row;
+    }
+}
+
 TEST(RoiPool, OfNoRegionsWritesNothing) {
   std::vector<BlockedBatch> maps = one_map({2, 8, 5, 6}, 8);
   EXPECT_TRUE(pool(maps, {nullptr, 6, nullptr, 2, 0}, one_level(7, 7, 1), 8).values.empty());

@@ -64,6 +64,11 @@ class DeviceRois {
   explicit DeviceRois(const RoiCase& c) : rows_(static_cast<int64_t>(c.rows.size())), counts_(c.counts) {
     rois_ = c.rois();
     rois_.rows = rows_.data();
+    if (c.is_numbered) {
+      check_cuda(
+          cudaMemcpy(rows_.data(), c.rows.data(), c.rows.size() * sizeof(float), cudaMemcpyHostToDevice));
+      return;
+    }
     rois_.counts = counts_.data();
     for (int64_t i = 0; i < c.n; ++i)
       check_cuda(cudaMemcpy(rows_.data() + i * c.capacity * 6, c.rows.data() + i * c.capacity * 6,
