@@ -154,7 +154,7 @@ __global__ void __launch_bounds__(kBlock, 1024 / kBlock)
 // A block a list. A row is 24 bytes, and neighbours in a list are none in the result.
 __global__ void __launch_bounds__(kMergeBlock)
     write_rows_kernel(NmsSizes sizes, Nms p, NmsWorkspace w, float* __restrict__ detections,
-                      int32_t* __restrict__ counts) {
+                      int32_t* __restrict__ counts, int32_t* __restrict__ kept) {
   const int list = blockIdx.x % sizes.lists.per_image;
   const int64_t image = blockIdx.x / sizes.lists.per_image, first_list = image * sizes.lists.per_image;
   const SortedRuns runs = {w.shown + first_list * sizes.kept, w.shown_lengths + first_list,
@@ -166,7 +166,10 @@ __global__ void __launch_bounds__(kMergeBlock)
   const int found = total_length(runs);
   if (list == 0 && threadIdx.x == 0) counts[image] = min(found, sizes.rows);
   int64_t at = int64_t{kDetectionRow} * found + kMergeBlock * int64_t{list} + threadIdx.x;
-  for (; at < end; at += step) rows[at] = nothing(at % kDetectionRow);
+  for (; at < end; at += step) {
+    rows[at] = nothing(at % kDetectionRow);
+    if (kept != nullptr && at % kDetectionRow == 0) kept[image * sizes.rows + at / kDetectionRow] = -1;
+  }
 
   for (int i = threadIdx.x; i < runs.lengths[list]; i += kMergeBlock) {
     const int rank = rank_among(runs, list, i, sizes.rows);
@@ -176,6 +179,7 @@ __global__ void __launch_bounds__(kMergeBlock)
     write_detection(load_box(w.kept_boxes + 4 * place), rank_key_score(key),
                     sizes.lists.label(list, w.kept_candidates[place]), p,
                     rows + static_cast<int64_t>(rank) * kDetectionRow);
+    if (kept != nullptr) kept[image * sizes.rows + rank] = w.kept_candidates[place] % sizes.lists.count;
   }
 }
 
@@ -232,7 +236,7 @@ int64_t nms_workspace_cuda(const Nms& p, int64_t n, int64_t classes, int64_t cou
 }
 
 void nms(const BoxScores& in, const Nms& p, void* workspace, float* detections, int32_t* counts,
-         Stream stream) {
+         Stream stream, int32_t* kept) {
   const NmsSizes sizes = sizes_of(p, in.classes, in.count, in.class_boxes);
   const int64_t lists = in.n * sizes.lists.per_image;
   if (lists == 0 || in.count == 0) {
@@ -256,7 +260,7 @@ void nms(const BoxScores& in, const Nms& p, void* workspace, float* detections, 
     launch<suppress_kernel<kSuppressBlock>>({.grid = a_list, .block = kSuppressBlock, .stream = stream},
                                             in.boxes, sizes, p, w);
   launch<write_rows_kernel>({.grid = a_list, .block = kMergeBlock, .stream = stream}, sizes, p, w, detections,
-                            counts);
+                            counts, kept);
 }
 
 }  // namespace tyto::kernels

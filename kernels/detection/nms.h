@@ -68,13 +68,17 @@ int64_t nms_workspace(const Nms&, int64_t n, int64_t classes, int64_t count, int
 // classes * count < 2^31, classes < 2^24 (labels are floats), workspace aligned to 8 bytes.
 // detections  [n, detection_capacity(), kDetectionRow]  rows after the last are zero with label -1
 // counts      [n]                                       rows that hold a detection
-void nms_cpu(const BoxScores&, const Nms&, int threads, void* workspace, float* detections, int32_t* counts);
+// kept        [n, detection_capacity()]                 the number, below `count`, of each row's box, after the
+//                                                       last -1; or null
+void nms_cpu(const BoxScores&, const Nms&, int threads, void* workspace, float* detections, int32_t* counts,
+             int32_t* kept = nullptr);
 
 // Bytes of workspace for nms.
 int64_t nms_workspace_cuda(const Nms&, int64_t n, int64_t classes, int64_t count);
 
 // The same rows. Device pointers, boxes and workspace aligned to 16 bytes. At most four launches, no host
 // synchronisation; lists of the batch * (count of the longest / 4096) < 2^31.
-void nms(const BoxScores&, const Nms&, void* workspace, float* detections, int32_t* counts, Stream stream);
+void nms(const BoxScores&, const Nms&, void* workspace, float* detections, int32_t* counts, Stream stream,
+         int32_t* kept = nullptr);
 
 }  // namespace tyto::kernels

@@ -121,17 +121,18 @@ int64_t nms_workspace(const Nms& p, int64_t n, int64_t classes, int64_t count, i
 }
 
 void nms_cpu(const BoxScores& in, const Nms& p, int threads, void* workspace, float* detections,
-             int32_t* counts) {
+             int32_t* counts, int32_t* kept) {
   const NmsLists lists = lists_of(p, in.classes, in.count, in.class_boxes);
   const int64_t all = in.n * lists.per_image, longest = lists.longest, most = most_kept(p, longest);
   const int64_t rows = detection_capacity(p, in.classes, in.count);
   const int64_t image_scores = in.classes * in.count;
   const int64_t image_boxes = in.class_boxes ? image_scores : in.count;
-  int64_t* const shown_counts = static_cast<int64_t*>(workspace);               // [n, lists]
-  auto* const shown = reinterpret_cast<uint64_t*>(shown_counts + all);          // [n, lists, most]
-  uint64_t* const keys = shown + all * most;                                    // [threads, 2, longest]
-  auto* const kept = reinterpret_cast<int32_t*>(keys + threads * 2 * longest);  // [n, lists, most]
-  auto* const kept_boxes = reinterpret_cast<float*>(kept + all * most);         // [threads, 5, padded(most)]
+  int64_t* const shown_counts = static_cast<int64_t*>(workspace);       // [n, lists]
+  auto* const shown = reinterpret_cast<uint64_t*>(shown_counts + all);  // [n, lists, most]
+  uint64_t* const keys = shown + all * most;                            // [threads, 2, longest]
+  auto* const candidates_kept = reinterpret_cast<int32_t*>(keys + threads * 2 * longest);  // [n, lists, most]
+  auto* const kept_boxes =
+      reinterpret_cast<float*>(candidates_kept + all * most);  // [threads, 5, padded(most)]
   const Box* const boxes = reinterpret_cast<const Box*>(in.boxes);
 
   const auto workers = [threads](int64_t tasks) {  // a team of one costs nothing
@@ -149,9 +150,9 @@ void nms_cpu(const BoxScores& in, const Nms& p, int threads, void* workspace, fl
                         in.counts == nullptr ? lists.count : in.counts[image], p.score_threshold, mine);
     const auto candidates =
         best_keys({mine, static_cast<size_t>(found)}, limited(found, p.top_k), mine + longest);
-    shown_counts[i] =
-        suppress(lists, list, most, of_image, candidates, p,
-                 {kept_boxes + thread * 5 * padded(most), padded(most)}, shown + i * most, kept + i * most);
+    shown_counts[i] = suppress(lists, list, most, of_image, candidates, p,
+                               {kept_boxes + thread * 5 * padded(most), padded(most)}, shown + i * most,
+                               candidates_kept + i * most);
   }
 
 #pragma omp parallel for schedule(static) num_threads(workers(in.n))
@@ -166,10 +167,12 @@ void nms_cpu(const BoxScores& in, const Nms& p, int threads, void* workspace, fl
     float* const behind = row + rows * kDetectionRow;
     counts[image] = static_cast<int32_t>(std::min<int64_t>(end - begin, rows));
     for (const uint64_t* key = begin; key != begin + counts[image]; ++key, row += kDetectionRow) {
-      const int32_t place = rank_key_index(*key), candidate = kept[first * most + place];
+      const int32_t place = rank_key_index(*key), candidate = candidates_kept[first * most + place];
       write_detection(boxes[image * image_boxes + lists.box(candidate)], rank_key_score(*key),
                       lists.label(static_cast<int>(place / most), candidate), p, row);
+      if (kept != nullptr) kept[image * rows + (key - begin)] = candidate % lists.count;
     }
+    if (kept != nullptr) std::fill(kept + image * rows + counts[image], kept + (image + 1) * rows, -1);
     for (int64_t column = 0; row != behind; column = (column + 1) % kDetectionRow) *row++ = nothing(column);
   }
 }

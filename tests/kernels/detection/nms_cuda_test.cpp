@@ -31,7 +31,7 @@ struct Batch {
 
 struct Selected {
   std::vector<float> rows;
-  std::vector<int32_t> counts;
+  std::vector<int32_t> counts, kept;
 };
 
 Selected select_on_cpu(const Batch& b, const Nms& p) {
@@ -39,23 +39,24 @@ Selected select_on_cpu(const Batch& b, const Nms& p) {
   std::vector<int64_t> workspace(static_cast<size_t>(bytes / 8 + 1));
   std::vector<float> rows(
       static_cast<size_t>(b.n * detection_capacity(p, b.classes, b.count()) * kDetectionRow));
-  std::vector<int32_t> counts(static_cast<size_t>(b.n));
+  std::vector<int32_t> counts(static_cast<size_t>(b.n)), kept(rows.size() / kDetectionRow, 77);
   nms_cpu(b.at(b.boxes.data(), b.scores.data(), b.counts.data()), p, 1, workspace.data(), rows.data(),
-          counts.data());
-  return {rows, counts};
+          counts.data(), kept.data());
+  return {rows, counts, kept};
 }
 
 // Returns how many were found.
 int64_t expect_same_as_cpu(const Batch& b, const Nms& p) {
-  const auto [want, want_counts] = select_on_cpu(b, p);
+  const auto [want, want_counts, want_kept] = select_on_cpu(b, p);
   const DeviceArray<float> boxes(b.boxes), scores(b.scores);
   const DeviceArray<int32_t> there(b.counts);
   DeviceArray<char> workspace(nms_workspace_cuda(p, b.n, b.classes, b.count()));
   DeviceArray<float> rows(static_cast<int64_t>(want.size()));
-  DeviceArray<int32_t> counts(b.n);
+  DeviceArray<int32_t> counts(b.n), kept(static_cast<int64_t>(want_kept.size()));
   nms(b.at(boxes.data(), scores.data(), there.data()), p, workspace.data(), rows.data(), counts.data(),
-      nullptr);
+      nullptr, kept.data());
   EXPECT_EQ(counts.download(), want_counts);
+  EXPECT_EQ(kept.download(), want_kept);
   EXPECT_EQ(bits(rows.download()), bits(want))
       << b.n << " x " << b.classes << " classes x " << b.count() << " boxes, top_k " << p.top_k;
   int64_t found = 0;

@@ -18,14 +18,28 @@ using Row = std::array<float, kDetectionRow>;
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN(),
                 kInfinity = std::numeric_limits<float>::infinity();
 
+// The row is that of box `kept` of the image.
+void expect_kept(const BoxScores& in, const Nms& p, int64_t image, int32_t kept, const Row& row) {
+  ASSERT_GE(kept, 0);
+  ASSERT_LT(kept, in.count);
+  const auto label = static_cast<int64_t>(row[5]);
+  const int64_t c = in.classes == 1 ? 0 : label - 1, box = image * in.count + kept;
+  const float* at = in.boxes + 4 * (in.class_boxes ? box * in.classes + c : box);
+  Row want;
+  write_detection({at[0], at[1], at[2], at[3]},
+                  shown_score(in.scores[(image * in.classes + c) * in.count + kept], p),
+                  static_cast<int32_t>(label), p, want.data());
+  EXPECT_EQ(want, row);
+}
+
 std::vector<std::vector<Row>> select(const BoxScores& in, const Nms& p, int threads = 2) {
   const int64_t capacity = detection_capacity(p, in.classes, in.count);
   // Exactly as many bytes as asked for, so that the sanitizers see a write beyond.
   std::vector<int64_t> workspace(
       static_cast<size_t>((nms_workspace(p, in.n, in.classes, in.count, threads) + 7) / 8));
   std::vector<float> rows(static_cast<size_t>(in.n * capacity * kDetectionRow), 77);
-  std::vector<int32_t> counts(static_cast<size_t>(in.n), -1);
-  nms_cpu(in, p, threads, workspace.data(), rows.data(), counts.data());
+  std::vector<int32_t> counts(static_cast<size_t>(in.n), -1), kept(static_cast<size_t>(in.n * capacity), 77);
+  nms_cpu(in, p, threads, workspace.data(), rows.data(), counts.data(), kept.data());
   std::vector<std::vector<Row>> found(static_cast<size_t>(in.n));
   for (int64_t image = 0; image < in.n; ++image) {
     bool over = false;
@@ -34,9 +48,11 @@ std::vector<std::vector<Row>> select(const BoxScores& in, const Nms& p, int thre
       std::copy_n(rows.begin() + (image * capacity + i) * kDetectionRow, kDetectionRow, row.begin());
       if (row[5] < 0) {
         EXPECT_EQ(row, (Row{0, 0, 0, 0, 0, -1}));
+        EXPECT_EQ(kept[static_cast<size_t>(image * capacity + i)], -1);
         over = true;
       } else {
         EXPECT_FALSE(over) << "a detection behind the last";
+        expect_kept(in, p, image, kept[static_cast<size_t>(image * capacity + i)], row);
         found[static_cast<size_t>(image)].push_back(row);
       }
     }
