@@ -75,6 +75,11 @@ void Arguments::reals_alone() const {
     refuse("elements is TYTO_HALF or TYTO_BFLOAT16, but this function takes TYTO_DOUBLE or TYTO_FLOAT alone");
 }
 
+void Arguments::floats_alone() const {
+  if (element_bytes_ == 8)
+    refuse("elements is TYTO_DOUBLE, but this function takes TYTO_FLOAT, TYTO_HALF or TYTO_BFLOAT16 alone");
+}
+
 void Arguments::size(const char* name, int64_t value, int64_t least) const {
   if (value < least)
     refuse(std::string(name) + " is " + std::to_string(value) + "; it must be at least " +

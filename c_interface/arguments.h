@@ -31,6 +31,7 @@ class Arguments {
   // Refuses elements and devices that there are not.
   Arguments(int32_t elements, int32_t device, bool built_with_cuda, bool arrays);
   void reals_alone() const;
+  void floats_alone() const;
 
   // Bytes of an element of inputs and gradients, and of what is `real`.
   int64_t element_bytes() const { return element_bytes_; }

@@ -63,10 +63,25 @@ auto with_reals(int32_t elements, F f) {
   return elements == TYTO_DOUBLE ? f.template operator()<double>() : f.template operator()<float>();
 }
 
+// The same where doubles are.
+template <class F>
+auto with_floats(int32_t elements, F f) {
+  switch (elements) {
+    case TYTO_FLOAT:
+      return f.template operator()<float>();
+    case TYTO_HALF:
+      return f.template operator()<kernels::Half>();
+    default:
+      return f.template operator()<kernels::BFloat16>();
+  }
+}
+
 template <class Loss, class F>
 auto with_elements_of(const typename Loss::Desc& desc, F f) {
   if constexpr (requires { Loss::kRealsAlone; })
     return with_reals(desc.elements, f);
+  else if constexpr (requires { Loss::kFloatsAlone; })
+    return with_floats(desc.elements, f);
   else
     return with_elements(desc.elements, f);
 }
@@ -81,6 +96,7 @@ typename Loss::Desc read(const typename Loss::Desc* given, bool arrays) {
   std::memcpy(&desc, given, sizeof desc);
   Arguments arguments(desc.elements, desc.device, kBuiltWithCuda, arrays);
   if constexpr (requires { Loss::kRealsAlone; }) arguments.reals_alone();
+  if constexpr (requires { Loss::kFloatsAlone; }) arguments.floats_alone();
   Loss::check(desc, arguments);
   return desc;
 }

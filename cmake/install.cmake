@@ -1,5 +1,5 @@
 # `cmake --install` puts the command, the engine's library and headers, the C libraries, and what find_package(tyto) and
-# pkg-config read; `--component losses` and `--component bev` one C library alone.
+# pkg-config read; `--component losses`, `bev` and `operators` one C library alone.
 include(CMakePackageConfigHelpers)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/tyto)
 
@@ -28,6 +28,8 @@ endfunction()
 tyto_install_c_library(losses ${TYTO_LOSSES_VERSION} "Losses with gradients, on CPUs and NVIDIA GPUs, for any trainer")
 tyto_install_c_library(bev ${TYTO_BEV_VERSION}
                        "Bird's-eye-view pooling and its gradient, on CPUs and NVIDIA GPUs, for any trainer")
+tyto_install_c_library(operators ${TYTO_OPERATORS_VERSION}
+                       "Attention, pooling of regions and suppression, on CPUs and NVIDIA GPUs, for any trainer")
 
 configure_package_config_file(cmake/tyto-config.cmake.in ${CMAKE_BINARY_DIR}/tyto-config.cmake
                               INSTALL_DESTINATION ${package})
