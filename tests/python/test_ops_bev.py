@@ -110,7 +110,7 @@ class OpsBev(unittest.TestCase):
         whole = torch.randn(SAMPLES * CAMERAS, BINS + 8 + 1, HEIGHT, WIDTH).to(memory_format=torch.channels_last)
         maps = whole.unflatten(0, (SAMPLES, CAMERAS))
         depth, features = maps[:, :, :BINS], maps[:, :, BINS:-1]
-        (_, (taken_depth, taken_features)) = ops.bev._POOL.prepare(depth, features, self.index(), {"logits": True, "reduction": 0})
+        (_, (taken_depth, taken_features)) = ops.bev._POOL.prepare(depth, features, self.index(), {"logits": True, "reduction": "sum"})
         self.assertEqual((taken_depth.data_ptr(), taken_features.data_ptr()), (depth.data_ptr(), features.data_ptr()))
         got = self.check(depth, features, self.index(), True, "sum")
         self.assertTrue(got.is_contiguous(memory_format=torch.channels_last))

@@ -4,14 +4,18 @@ from typing import Optional
 import torch
 
 
-def rows_apart(tensor: torch.Tensor) -> Optional[int]:
-    """Elements from one row, of the last dimension, to the next, where all rows stand in order and equally far apart; else None."""
-    *sizes, width = tensor.shape
-    *strides, step = tensor.stride()
-    if width > 1 and step != 1:
-        return None
+def rows_apart(tensor: torch.Tensor, dims: int = 1) -> Optional[int]:
+    """Elements from one row to the next, where all rows are dense, stand in order and equally far apart; else None.
+
+    dims: how many of the last dimensions are a row"""
+    sizes, strides = tensor.shape, tensor.stride()
+    width = 1
+    for size, stride in zip(sizes[:-dims - 1:-1], strides[:-dims - 1:-1]):
+        if size > 1 and stride != width:
+            return None
+        width *= max(size, 1)
     apart, rows = None, 1
-    for size, stride in zip(reversed(sizes), reversed(strides)):
+    for size, stride in zip(sizes[-dims - 1::-1], strides[-dims - 1::-1]):
         if size == 1:
             continue
         if apart is None:
@@ -19,9 +23,18 @@ def rows_apart(tensor: torch.Tensor) -> Optional[int]:
         elif stride != apart * rows:
             return None
         rows *= size
-    return max(width, 1) if apart is None else apart if apart >= max(width, 1) else None
+    return width if apart is None else apart if apart >= width else None
 
 
 def empty_as(tensor: torch.Tensor) -> torch.Tensor:
     """A new tensor with the same strides, gaps between rows included."""
     return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device)
+
+
+def is_channels_last(maps: torch.Tensor) -> bool:
+    """Whether maps [images, channels, height, width] have their channels last in memory, and not first as well."""
+    return not maps.is_contiguous() and maps.is_contiguous(memory_format=torch.channels_last)
+
+
+def memory_format(channels_last: bool) -> torch.memory_format:
+    return torch.channels_last if channels_last else torch.contiguous_format

@@ -7,8 +7,8 @@ import torch
 from .._compile import eager
 from .._errors import ArgumentError
 from .._library import Library
-from .._operation import Operation, Plan, choice, elements
-from ._memory import empty_as, rows_apart
+from .._operation import Operation, Plan, elements
+from ._memory import empty_as, memory_format, rows_apart
 from ._operator import Operator
 
 _BEV = Library("bev")
@@ -68,7 +68,8 @@ def _index(sizes, grid, starts: torch.Tensor, runs: torch.Tensor, cells: torch.T
 _MATRICES = ("intrinsics", "camera_to_grid", "image_augmentation")
 _INDEX = Operation(_BEV, "bev_index", elements("intrinsics", "samples", "cameras", 3, 3),
                    elements("camera_to_grid", "samples", "cameras", 4, 4),
-                   elements("image_augmentation", "samples", "cameras", 3, 3, optional=True))
+                   elements("image_augmentation", "samples", "cameras", 3, 3, optional=True),
+                   choices={"axes": _AXES, "rounding": _ROUNDINGS})
 
 
 @eager
@@ -99,9 +100,10 @@ def _bev_index(matrices, options, check):
 
 
 def bev_index(intrinsics: torch.Tensor, camera_to_grid: torch.Tensor, image_augmentation: Optional[torch.Tensor] = None, *,
-              bins: int, height: int, width: int, image_size: Tuple[int, int] = (128, 352), first_depth: float = 4, depth_step: float = 1,
-              grid: Sequence[int] = (200, 200, 1), lower: Sequence[float] = (-50, -50, -10), step: Sequence[float] = (0.5, 0.5, 20),
-              axes: str = "xy", rounding: str = "truncate", in_float: bool = False, check: bool = True) -> BevIndex:
+              bins: int, height: int, width: int, image_size: Tuple[int, int] = (128, 352), first_depth: float = 4,
+              depth_step: float = 1, grid: Sequence[int] = (200, 200, 1), lower: Sequence[float] = (-50, -50, -10),
+              step: Sequence[float] = (0.5, 0.5, 20), axes: str = "xy", rounding: str = "truncate", in_float: bool = False,
+              check: bool = True) -> BevIndex:
     """Which points of the cameras' frustums fall into which cells: once a calibration, for bev_pool().
 
     Point (bin, row, column) of a camera is the pixel (u, v) of the network's input, u = linspace(0, image width - 1,
@@ -125,8 +127,7 @@ def bev_index(intrinsics: torch.Tensor, camera_to_grid: torch.Tensor, image_augm
                         CUDA always, where a call does not wait, it has no points
     """
     options = {"bins": bins, "height": height, "width": width, "first_depth": first_depth, "depth_step": depth_step, "grid": grid,
-               "lower": lower, "step": step, "axes": choice("bev_index", "axes", axes, _AXES),
-               "rounding": choice("bev_index", "rounding", rounding, _ROUNDINGS), "in_float": in_float}
+               "lower": lower, "step": step, "axes": axes, "rounding": rounding, "in_float": in_float}
     try:
         options["image_height"], options["image_width"] = image_size
     except (TypeError, ValueError):
@@ -152,8 +153,10 @@ class _BevPool(Operator):
     def __init__(self):
         maps = (elements("depth", *_MAPS, strided=True),
                 elements("features", "samples", "cameras", "channels", "height", "width", strided=True))
-        self._pool = Operation(_BEV, "bev_pool", *maps, halves="native")
-        self._gradient = Operation(_BEV, "bev_pool_backward", *maps, halves="native", autocast="native", called="bev_pool")
+        choices = {"reduction": _REDUCTIONS}
+        self._pool = Operation(_BEV, "bev_pool", *maps, halves="native", choices=choices)
+        self._gradient = Operation(_BEV, "bev_pool_backward", *maps, halves="native", autocast="native", choices=choices,
+                                   called="bev_pool")
 
     def prepare(self, depth, features, index, options):
         if not isinstance(index, BevIndex):
@@ -161,7 +164,7 @@ class _BevPool(Operator):
         options = {**options, **index._grid()}
         plan, (depth, features) = self._pool.prepare((depth, features), options)
         if plan.device != index.device:
-            raise ArgumentError("usage", f"bev_pool: index is on {index.device}, depth on {plan.device}; bring it there by index.to()")
+            raise ArgumentError("usage", f"bev_pool: index is on {index.device}, depth on {plan.device}; index.to() brings it")
         for name, size in index._sizes().items():
             if plan.sizes[name] != size:
                 raise ArgumentError("shape", f"bev_pool: depth has {plan.sizes[name]} {name}, the index is of {size}")
@@ -188,10 +191,10 @@ class _BevPool(Operator):
         samples, channels = plan.sizes["samples"], plan.sizes["channels"]
         descriptor = self._fill(self._pool, plan, call, *inputs)
         out = torch.empty((samples, index.levels * channels, index.rows, index.columns), dtype=plan.elements, device=plan.device,
-                          memory_format=torch.channels_last if call.channels_last else torch.contiguous_format)
+                          memory_format=memory_format(call.channels_last))
         descriptor.out = out.data_ptr()
         winners = None
-        if trained and call.options["reduction"] == _REDUCTIONS["max"]:
+        if trained and call.options["reduction"] == "max":
             winners = torch.empty((samples, index.rows, index.columns, index.levels, channels), dtype=torch.int32,
                                   device=plan.device)
             descriptor.winners = winners.data_ptr()
@@ -202,7 +205,7 @@ class _BevPool(Operator):
         depth, features, winners = kept
         plan, _ = self._gradient.prepare((depth, features), call.options)
         descriptor = self._fill(self._gradient, plan, call, depth, features)
-        of_out = of_out.contiguous(memory_format=torch.channels_last if call.channels_last else torch.contiguous_format)
+        of_out = of_out.contiguous(memory_format=memory_format(call.channels_last))
         descriptor.out_gradient = of_out.data_ptr()
         descriptor.cells = call.index._cells.data_ptr()
         if winners is not None:
@@ -230,4 +233,4 @@ def bev_pool(depth: torch.Tensor, features: torch.Tensor, index: BevIndex, *, lo
     logits     True: `depth` holds logits, of which the softmax over the bins is the weights; False: weights
     reduction  "sum"; "mean", over the cell's points, whatever their weights; "max", of weight * feature, a channel at a time
     """
-    return _POOL(depth, features, index, {"logits": logits, "reduction": choice("bev_pool", "reduction", reduction, _REDUCTIONS)})
+    return _POOL(depth, features, index, {"logits": logits, "reduction": reduction})
