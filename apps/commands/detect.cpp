@@ -1,9 +1,7 @@
 // tyto detect: labelled boxes in images and videos.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -13,6 +11,7 @@
 #include "apps/commands/engine_flags.h"
 #include "apps/commands/key_values.h"
 #include "apps/console.h"
+#include "apps/detection/class_labels.h"
 #include "apps/detection/coco_results.h"
 #include "apps/detection/detection_run.h"
 #include "files/file.h"
@@ -39,28 +38,6 @@ std::map<std::string, std::string> network_options(const Flags& flags) {
   return set;
 }
 
-// --classes: names or numbers, but the background's.
-std::set<int> class_labels(const std::vector<std::string>& wanted, const Detector& detector) {
-  std::set<int> labels;
-  for (const std::string& text : wanted) {
-    std::vector<std::string> known;
-    int number = -1;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    const bool is_number = error == std::errc() && end == text.data() + text.size();
-    bool found = false;
-    for (int label = 1; label < detector.classes(); ++label) {
-      const bool is_it = detector.name(label) == text || (is_number && label == number);
-      if (is_it) labels.insert(label);
-      found |= is_it;
-      if (detector.name(label) != "N/A") known.push_back(detector.name(label));
-    }
-    if (!found)
-      throw Error(ErrorKind::Usage, fmt::format("--classes: the model finds no '{}'; it finds {}", text,
-                                                fmt::join(known, ", ")));
-  }
-  return labels;
-}
-
 // --batch, or the number of images where that is less: empty rows cost what full ones do. It is that of all
 // inputs, whether done before or not, since an image's last bits depend on the batch. Videos tell too late
 // how long they are.
@@ -73,7 +50,7 @@ DetectionRunOptions run_options(const Flags& flags, const Detector& detector) {
   DetectionRunOptions options;
   options.images = batch_options(flags);
   options.every = flags.every;
-  options.classes = class_labels(flags.classes, detector);
+  options.classes = class_labels(flags.classes, detector, "--classes");
   if (flags.draw) options.pictures.annotated = std::filesystem::path(flags.output) / "pictures";
   options.pictures.crops = flags.crops;
   options.trace = flags.trace;
@@ -154,7 +131,7 @@ int run(Flags& flags, const ResumableOptions& declared) {
 
   Context context(context_options(flags.engine));
   flags.batch = batch_for(flags, inputs);
-  Detector detector(
+  BatchDetector detector(
       model, context,
       {precision_from(flags.engine.precision), flags.batch, !flags.trace.empty(), network_options(flags)});
   const DetectionRunOptions options = run_options(flags, detector);

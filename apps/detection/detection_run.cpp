@@ -16,37 +16,6 @@
 namespace tyto::apps {
 namespace {
 
-// What is found in one image; its trace where traces are wanted.
-struct Found {
-  std::vector<Detection> detections;
-  Detector::Trace trace;
-};
-
-Found take_row(std::vector<Found>& found, size_t row) { return std::move(found[row]); }
-
-// The detector as run_batches() takes it, with traces or without.
-class Finder {
- public:
-  Finder(Detector& detector, bool traces) : detector_(detector), traces_(traces) {}
-  void submit(const Tensor& input, std::span<const Geometry> images) { detector_.submit(input, images); }
-  void submit(std::span<const Image> images) { detector_.submit(images); }
-  int in_flight() const { return detector_.in_flight(); }
-  bool preprocesses() const { return detector_.preprocesses(); }
-  std::vector<Found> collect() {
-    std::vector<Found> found;
-    for (std::vector<Detection>& detections : detector_.collect())
-      found.push_back({std::move(detections), {}});
-    if (!traces_) return found;
-    std::vector<Detector::Trace> traces = detector_.traces();
-    for (size_t i = 0; i < found.size(); ++i) found[i].trace = std::move(traces[i]);
-    return found;
-  }
-
- private:
-  Detector& detector_;
-  const bool traces_;
-};
-
 // An image or a frame, ready to be written.
 struct Finished {
   std::string output;  // see DetectionInput
@@ -58,7 +27,7 @@ struct Finished {
 
 class DetectionRun {
  public:
-  DetectionRun(const Model& model, Detector& detector, const DetectionRunOptions& options,
+  DetectionRun(const Model& model, BatchDetector& detector, const DetectionRunOptions& options,
                DetectionJournal& journal, SkippedInputs& skipped)
       : rule_(preprocessing_from_json(model.image_input().preprocessing)),
         detector_(detector),
@@ -81,7 +50,7 @@ class DetectionRun {
   void write(const std::vector<Finished>& batch);
 
   const Preprocessing rule_;
-  Detector& detector_;
+  BatchDetector& detector_;
   const DetectionRunOptions& options_;
   DetectionJournal& journal_;
   SkippedInputs& skipped_;
@@ -117,7 +86,6 @@ void DetectionRun::detect(ImageSource& source, const std::string& what, int64_t 
                           const OutputOf& output_of, const TimeOf& time_of) {
   Progress progress(what, total);
   std::future<void> writing;  // waits when it is destroyed
-  Finder finder(detector_, !options_.trace.empty());
   const auto take = [&](std::vector<ImageResult<Found>> images) {
     std::vector<Finished> finished;
     for (auto& [index, image, found] : images) {
@@ -129,7 +97,7 @@ void DetectionRun::detect(ImageSource& source, const std::string& what, int64_t 
     if (writing.valid()) writing.get();
     writing = std::async(std::launch::async, [this, work = std::move(finished)] { write(work); });
   };
-  run_batches(source, rule_, finder, options_.images, pictures_.wanted(), progress, skipped_, take);
+  run_batches(source, rule_, detector_, options_.images, pictures_.wanted(), progress, skipped_, take);
   if (writing.valid()) writing.get();
 }
 
@@ -171,7 +139,7 @@ void DetectionRun::detect_video(const DetectionInput& video) {
 
 }  // namespace
 
-int64_t detect_inputs(const std::vector<DetectionInput>& inputs, const Model& model, Detector& detector,
+int64_t detect_inputs(const std::vector<DetectionInput>& inputs, const Model& model, BatchDetector& detector,
                       const DetectionRunOptions& options, DetectionJournal& journal, SkippedInputs& skipped) {
   DetectionRun run(model, detector, options, journal, skipped);
   std::vector<DetectionInput> images;  // up to the next video

@@ -6,11 +6,11 @@
 #include <set>
 #include <vector>
 
+#include "apps/detection/batch_detector.h"
 #include "apps/detection/detection_inputs.h"
 #include "apps/detection/detection_journal.h"
 #include "apps/detection/detection_pictures.h"
 #include "apps/images/run_batches.h"
-#include "tyto/detector.h"
 
 namespace tyto::apps {
 
@@ -25,7 +25,7 @@ struct DetectionRunOptions {
 // Detects what the journal lacks, and writes in the inputs' order, batch by batch: pictures first, then the
 // lines, so that a line vouches for its pictures. What cannot be read is added to `skipped`. Throws
 // Interrupted between batches. Returns how many images and frames were done.
-int64_t detect_inputs(const std::vector<DetectionInput>& inputs, const Model& model, Detector& detector,
+int64_t detect_inputs(const std::vector<DetectionInput>& inputs, const Model& model, BatchDetector& detector,
                       const DetectionRunOptions& options, DetectionJournal& journal, SkippedInputs& skipped);
 
 }  // namespace tyto::apps
