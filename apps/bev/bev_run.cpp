@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
 #include <future>
 #include <map>
 #include <optional>
@@ -12,10 +11,11 @@
 #include <utility>
 
 #include "apps/bev/bev_pictures.h"
+#include "apps/bev/rig_run.h"
 #include "apps/console.h"
 #include "apps/images/decode.h"
 #include "apps/images/encode.h"
-#include "apps/images/loader.h"
+#include "apps/images/source.h"
 #include "apps/npz.h"
 #include "apps/outputs.h"
 #include "files/named.h"
@@ -58,13 +58,6 @@ struct Finished {
   std::map<std::string, Tensor> outputs;  // its own, without the batch's dimension
   std::vector<Image> images;              // their pixels only where pictures are wanted
 };
-
-Tensor sample_of(const Tensor& batch, size_t sample) {
-  std::vector<int64_t> dims(batch.shape().begin() + 1, batch.shape().end());
-  Tensor out(batch.dtype(), Shape(std::move(dims)));
-  std::copy_n(batch.data() + sample * static_cast<size_t>(out.bytes()), out.bytes(), out.data());
-  return out;
-}
 
 class BevWriter {
  public:
@@ -162,63 +155,32 @@ int64_t run_bev(const std::vector<BevTask>& tasks, const Preprocessing& rule, Be
     if (!journal.has(task.sample.id)) left.push_back(&task);
   const int64_t cameras = segmenter.cameras();
   RigSource source(left, cameras, options.images.apply_exif_orientation);
-  const bool on_device = segmenter.preprocesses();
-  ImageLoader loader(source, rule,
-                     {.batch = options.images.batch,
-                      .views = cameras,
-                      .threads = options.images.decoders,
-                      .preprocess = !on_device,
-                      .keep_images = options.draw});
+  const auto task_of = [&](int64_t sample) { return left[static_cast<size_t>(sample)]; };
+  RigRun run(
+      source, [&](int64_t sample) { return task_of(sample)->sample.rig(); }, rule, segmenter, options.images,
+      options.draw);
   Progress progress("looking from above", static_cast<int64_t>(left.size()));
   BevWriter writer(segmenter, options, journal);
   int64_t done = 0;
-  std::deque<Batch> running;  // an input stays where it was submitted until its results are collected
   std::future<void> writing;  // waits when it is destroyed
-  const auto task_of = [&](int64_t image) { return left[static_cast<size_t>(image / cameras)]; };
 
-  const auto submit = [&](Batch& batch) {
-    std::vector<Rig> rigs;
-    for (size_t row = 0; row < batch.indices.size(); row += static_cast<size_t>(cameras))
-      rigs.push_back(task_of(batch.indices[row])->sample.rig());
-    if (!on_device) return segmenter.submit(batch.input, batch.geometries, rigs);
-    segmenter.submit(batch.images, rigs);
-    if (!options.draw) batch.images.clear();
-  };
-  const auto finish_first = [&] {
-    const std::map<std::string, Tensor>& outputs = segmenter.collect();
-    Batch batch = std::move(running.front());
-    running.pop_front();
-    std::vector<Finished> finished;
-    for (size_t row = 0; row < batch.indices.size(); row += static_cast<size_t>(cameras)) {
-      Finished f{task_of(batch.indices[row])};
-      for (const auto& [name, tensor] : outputs)
-        f.outputs.emplace(name, sample_of(tensor, row / static_cast<size_t>(cameras)));
-      if (options.draw)
-        for (int64_t i = 0; i < cameras; ++i)
-          f.images.push_back(std::move(batch.images[row + static_cast<size_t>(i)]));
-      finished.push_back(std::move(f));
-    }
-    const auto count = static_cast<int64_t>(finished.size());
-    if (writing.valid()) writing.get();
-    writing = std::async(std::launch::async, [&writer, work = std::move(finished)] { writer.write(work); });
-    done += count;
-    progress.advance(count);
-    loader.recycle(std::move(batch));
-    check_interrupted();
-  };
-
-  while (std::optional<Batch> next = loader.next()) {
-    for (const Skipped& s : next->skipped) {
+  while (auto step = run.next()) {
+    for (const Skipped& s : step->skipped) {
       const BevTask& task = *task_of(s.index);
       skipped.push_back({task.index, fmt::format("sample {}: {}", task.sample.id, s.message)});
     }
-    progress.advance(static_cast<int64_t>(next->skipped.size()));
-    if (next->indices.empty()) continue;
-    if (static_cast<int>(running.size()) == segmenter.in_flight()) finish_first();
-    running.push_back(std::move(*next));
-    submit(running.back());
+    std::vector<Finished> finished;
+    for (RigRun::Result& result : step->results)
+      finished.push_back({task_of(result.sample), std::move(result.outputs), std::move(result.images)});
+    const auto count = static_cast<int64_t>(finished.size());
+    if (count > 0) {
+      if (writing.valid()) writing.get();
+      writing = std::async(std::launch::async, [&writer, work = std::move(finished)] { writer.write(work); });
+    }
+    done += count;
+    progress.advance(count + static_cast<int64_t>(step->skipped.size()));
+    check_interrupted();
   }
-  while (!running.empty()) finish_first();
   if (writing.valid()) writing.get();
   return done;
 }
