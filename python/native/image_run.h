@@ -47,13 +47,18 @@ class ImageRun : public Object {
   using Result = apps::ImageResult<typename apps::BatchRun<Pipeline>::Row>;
 
   // Error{Usage} where the pipeline has another run.
-  ImageRun(std::shared_ptr<Served<Pipeline>> served, const tyto_python_image* images, int64_t count,
-           int batch, const CallOptions& options)
+  ImageRun(std::shared_ptr<Served<Pipeline>> served, std::unique_ptr<apps::ImageSource> source, int batch,
+           const CallOptions& options)
       : served_(std::move(served)),
         claim_(*served_),
-        source_(images, count, options.flag("exif_orientation", false)),
-        run_(source_, preprocessing_from_json(served_->model().image_input().preprocessing),
+        source_(std::move(source)),
+        run_(*source_, preprocessing_from_json(served_->model().image_input().preprocessing),
              served_->pipeline(), batch_options(options, batch), false) {}
+  ImageRun(std::shared_ptr<Served<Pipeline>> served, const tyto_python_image* images, int64_t count,
+           int batch, const CallOptions& options)
+      : ImageRun(std::move(served),
+                 std::make_unique<HandedImages>(images, count, options.flag("exif_orientation", false)),
+                 batch, options) {}
 
   struct Step {
     std::vector<Result> rows;  // in the images' order
@@ -75,17 +80,12 @@ class ImageRun : public Object {
   }
 
   Served<Pipeline>& served() { return *served_; }
+  const apps::ImageSource& source() const { return *source_; }
 
  private:
-  struct Claim {  // the pipeline's one run, until it is over
-    explicit Claim(Served<Pipeline>& of) : served(of) { served.begin_run(); }
-    ~Claim() { served.end_run(); }
-    Served<Pipeline>& served;
-  };
-
   std::shared_ptr<Served<Pipeline>> served_;
-  Claim claim_;
-  HandedImages source_;
+  Claim<Pipeline> claim_;
+  std::unique_ptr<apps::ImageSource> source_;
   apps::BatchRun<Pipeline> run_;
   std::deque<Result> waiting_;  // done, and more than were asked for
   std::mutex mutex_;

@@ -9,15 +9,16 @@
 #include "weights_converter/convert.h"
 
 namespace tyto::python {
-namespace {
 
-nlohmann::ordered_json describe(const BevGridInfo& grid) {
+nlohmann::ordered_json grid_json(const BevGridInfo& grid) {
   return {{"lower", grid.lower},
           {"step", grid.step},
           {"cells", grid.cells},
           {"rows", grid.rows_are_x ? "x" : "y"},
           {"frame", grid.lidar_frame ? "lidar" : "ego"}};
 }
+
+namespace {
 
 nlohmann::ordered_json describe(const ModelInfo& info) {
   return {{"network", info.network},
@@ -27,7 +28,7 @@ nlohmann::ordered_json describe(const ModelInfo& info) {
           {"outputs", outputs_json(info)},
           {"state", info.state},
           {"class_names", info.class_names},
-          {"grid", info.grid ? describe(*info.grid) : nlohmann::ordered_json()},
+          {"grid", info.grid ? grid_json(*info.grid) : nlohmann::ordered_json()},
           {"source_sha256", info.source_sha256},
           {"identity", info.tensors_sha256}};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 
 #include "python/native/objects.h"
 #include "tyto/model.h"
@@ -18,5 +19,7 @@ class OpenModel : public Object {
  private:
   Model model_;
 };
+
+nlohmann::ordered_json grid_json(const BevGridInfo& grid);
 
 }  // namespace tyto::python

@@ -77,6 +77,65 @@ int32_t tyto_python_extractor_run(uint64_t extractor, const tyto_python_image* i
 int32_t tyto_python_extractor_next(uint64_t run, float* features, int64_t* indices, int64_t capacity,
                                    int64_t* rows, tyto_python_text* text) noexcept;
 
+// ---- Detection
+
+// options: those of the engine, batch, set, trace, classes: names or numbers to keep. text: {"class_names":
+// of all labels, "device"}
+int32_t tyto_python_detector_open(uint64_t model, const char* options, uint64_t* detector,
+                                  tyto_python_text* text) noexcept;
+
+// The images and videos of folders and files in their order, as `tyto detect` lists them. text: {"inputs":
+// [[path, whether it is a video]], "skipped": sentences}
+int32_t tyto_python_list_images_and_videos(const char* const* roots, int32_t count,
+                                           tyto_python_text* text) noexcept;
+
+// A run of images through the detector, as extractor_run(), and of the frames of a video. options: decoders;
+// exif_orientation, every: of the frames each Nth. frames: how many images the video's headers promise, or 0.
+int32_t tyto_python_detector_run(uint64_t detector, const tyto_python_image* images, int64_t count,
+                                 const char* options, uint64_t* run, tyto_python_text* text) noexcept;
+int32_t tyto_python_detector_video(uint64_t detector, const char* path, const char* options, uint64_t* run,
+                                   int64_t* frames, tyto_python_text* text) noexcept;
+// What is done next, in the images' order. text: {"images": [[index, width, height, detections, [[name, type,
+// shape]] of its trace]], "left_out": as of extractor_next()}, which the functions below copy until the next
+// call; after the last {"over": true, "problem": what was lost of a video, or ""}.
+int32_t tyto_python_detector_next(uint64_t run, tyto_python_text* text) noexcept;
+// Of all images of the step, one after another: boxes [count, 4] of left, top, width, height.
+int32_t tyto_python_detector_boxes(uint64_t run, float* boxes, float* scores, int32_t* labels, int64_t count,
+                                   tyto_python_text* text) noexcept;
+// image: of the step's.
+int32_t tyto_python_detector_trace(uint64_t run, int64_t image, const char* name, void* values, size_t bytes,
+                                   tyto_python_text* text) noexcept;
+
+// ---- Views from above
+
+// options: those of the engine, batch, set. text: {"cameras": that a sample has, "grid", "classes": of the
+// map, "device"}
+int32_t tyto_python_segmenter_open(uint64_t model, const char* options, uint64_t* segmenter,
+                                   tyto_python_text* text) noexcept;
+
+// A calibrated camera: see tyto::Camera. Row-major.
+struct tyto_python_camera {
+  double intrinsics[9], camera_to_ego[16], augmentation[9];
+};
+
+// A run of samples through the segmenter, which has one at a time. images, cameras: of each sample as many as
+// the network takes; lidar_to_ego: [samples, 16]. options: decoders, exif_orientation.
+int32_t tyto_python_segmenter_run(uint64_t segmenter, const tyto_python_image* images,
+                                  const tyto_python_camera* cameras, const double* lidar_to_ego,
+                                  int64_t samples, const char* options, uint64_t* run,
+                                  tyto_python_text* text) noexcept;
+// What is done next, in the samples' order. text: {"samples": their indices, "outputs": [[name, type, shape
+// of a sample's]], "left_out": [[index, kind, sentence]]}; after the last {"over": true}.
+int32_t tyto_python_segmenter_next(uint64_t run, tyto_python_text* text) noexcept;
+// Of the step's sample.
+int32_t tyto_python_segmenter_output(uint64_t run, int64_t sample, const char* name, void* values,
+                                     size_t bytes, tyto_python_text* text) noexcept;
+
+// The samples of a file, as `tyto bev --samples` reads it. text: {"samples": [{"id", "sequence", "ego_pose",
+// "lidar_to_ego", "cameras": [{"name", "image", "intrinsics", "camera_to_ego", "augmentation"}]}], "skipped":
+// sentences}
+int32_t tyto_python_read_samples(const char* file, tyto_python_text* text) noexcept;
+
 // ---- Networks on raw tensors
 
 // options: those of the engine, outputs, set. text: {"device"}

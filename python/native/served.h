@@ -45,4 +45,17 @@ class Served : public Object {
   std::atomic<bool> running_ = false;
 };
 
+// A pipeline's one run, until it is over.
+template <class Pipeline>
+class Claim {
+ public:
+  explicit Claim(Served<Pipeline>& served) : served_(served) { served_.begin_run(); }
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+  ~Claim() { served_.end_run(); }
+
+ private:
+  Served<Pipeline>& served_;
+};
+
 }  // namespace tyto::python
