@@ -13,6 +13,7 @@ from ._errors import ArgumentError, Error, error_of
 from ._library import NATIVE
 
 KINDS = ("usage", "file", "format", "shape", "unsupported", "memory", "device")  # ErrorKind's order
+TYPES = {"F32": "float32", "F64": "float64", "F16": "float16", "I64": "int64", "I32": "int32"}  # and NumPy's names; none has bfloat16
 _INTERRUPTED = 100
 _SPIN_COUNT = "1000"  # see apps/spin_count.cpp
 

@@ -15,7 +15,6 @@ _open = _seam.function("plan_open", _seam.OBJECT, ctypes.c_char_p, ctypes.POINTE
 _run = _seam.function("plan_run", _seam.OBJECT, ctypes.POINTER(_seam.Tensor), ctypes.c_int32)
 _output = _seam.function("plan_output", _seam.OBJECT, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t)
 
-_TYPES = {"F32": np.float32, "F16": np.float16, "I32": np.int32}
 _NAMES = {np.dtype(np.float32): b"F32", np.dtype(np.float64): b"F64", np.dtype(np.float16): b"F16", np.dtype(np.int64): b"I64",
           np.dtype(np.int32): b"I32"}
 
@@ -66,7 +65,7 @@ class Plan:
             said = json.loads(_run(self._object.number, tensors, len(arrays)))
             outputs = {}
             for name, kind, shape in said["outputs"]:
-                values = outputs[name] = np.empty(shape, _TYPES[kind])
+                values = outputs[name] = np.empty(shape, _seam.TYPES[kind])
                 _output(self._object.number, name.encode(), values.ctypes.data, values.nbytes)
             return outputs
 
