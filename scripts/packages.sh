@@ -1,18 +1,23 @@
 # What tyto needs from Debian 12; sourced by the other scripts. Installs what is missing and is quiet about what is there.
 
-build_packages="g++ cmake ninja-build ccache pkg-config git libdnnl-dev libfmt-dev nlohmann-json3-dev libcli11-dev libre2-dev
+library_packages="g++ pkg-config libdnnl-dev libfmt-dev nlohmann-json3-dev libcli11-dev libre2-dev
   libssl-dev libopencv-dev libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libjpeg-dev libpng-dev libtiff-dev
   libwebp-dev libzip-dev zlib1g-dev libmatio-dev libpugixml-dev"
+build_packages="cmake ninja-build ccache git $library_packages"
 demo_packages="opencv-doc python3 python3-pip python3-numpy python3-pil python3-torch libopenblas0-pthread"
 test_packages="libboost-context-dev libgtest-dev libgmock-dev libbenchmark-dev python3 python3-numpy python3-scipy python3-pil python3-torch
   python3-torchvision python3-skimage python3-opencv python3-pip libopenblas0-pthread"
 
+# missing_packages NAME...: those that are not installed, a blank before each.
+missing_packages() {
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || printf ' %s' "$package"
+  done
+}
+
 # install_packages NAME...: as root or with sudo, else prints the one line that does it and stops.
 install_packages() {
-  missing=""
-  for package in "$@"; do
-    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing="$missing $package"
-  done
+  missing=$(missing_packages "$@")
   [ -n "$missing" ] || return 0
   command="apt-get install -y --no-install-recommends$missing"
   if [ "$(id -u)" = 0 ]; then
