@@ -4,13 +4,16 @@ What a call needs beyond pointers depends on shapes, types, device and options a
 finds it made."""
 import array
 import ctypes
+import itertools
+import numbers
+import reprlib
 from dataclasses import dataclass
 from typing import Mapping, Optional, Sequence
 
 import torch
 
 from ._device import DeviceCalls, calls_on
-from ._errors import ArgumentError
+from ._errors import ArgumentError, Error
 from ._library import DEGENERATE_BOX, Function, Library
 
 _ELEMENTS = {torch.float64: "TYTO_DOUBLE", torch.float32: "TYTO_FLOAT", torch.float16: "TYTO_HALF", torch.bfloat16: "TYTO_BFLOAT16"}
@@ -109,7 +112,6 @@ class Operation:
         self.halves = halves
         self.autocast = autocast
         self._choices = choices
-        self._strided = [argument.strided for argument in arguments]
         self._function: Function = library.function(name, called)
         self._plans: dict = {}
 
@@ -120,7 +122,7 @@ class Operation:
         try:
             key = (autocasts, *options.values(), *[t if t is None else (t.shape, t.dtype, t.device, t.layout) for t in tensors])
             plan = self._plans.get(key)
-        except (AttributeError, TypeError):  # no tensors, no hashable options: _plan tells which
+        except Exception:  # no tensors, no hashable options: _plan tells which
             key = plan = None
         if plan is None:
             plan = self._plan(tensors, options, autocasts)
@@ -128,7 +130,8 @@ class Operation:
                 if len(self._plans) >= _MOST_PLANS:
                     self._plans.clear()
                 self._plans[key] = plan
-        ready = [t if t is None else _ready(t, kind, strided) for t, kind, strided in zip(tensors, plan.types, self._strided)]
+        ready = [t if t is None else self._ready(argument, t, dtype)
+                 for argument, t, dtype in zip(self.arguments, tensors, plan.types)]
         if plan.together is not None:
             ready = [t if t is None else _aligned(t, count) for t, count in zip(ready, plan.together)]
         return plan, ready
@@ -140,6 +143,8 @@ class Operation:
     def run(self, plan: Plan, descriptor, check: Optional[bool]) -> None:
         """check: whether inputs' values that are out of range or not finite are raised. None: on the CPU, where it costs nothing;
         on CUDA True waits for the device."""
+        if check is not None:
+            check = flag(self.name, "check", check)
         fault = plan.calls.run(self._function, descriptor, plan.workspace_bytes, check)
         if fault is not None and (check or (check is None and fault[0] != DEGENERATE_BOX)):
             raise self._function.error(*fault)
@@ -151,7 +156,12 @@ class Operation:
         for argument, tensor in zip(self.arguments, tensors):
             if tensor is None and argument.optional:
                 continue
-            self._check_tensor(argument, tensor)
+            try:
+                self._check_tensor(argument, tensor)
+            except ArgumentError:
+                raise
+            except Exception as error:  # a parameter that has no shape yet, or somebody's subclass
+                raise ArgumentError("usage", f"{self.name}: {argument.name} cannot be read: {first_line(error)}") from None
             if device is None:
                 device, first = tensor.device, argument.name
             elif tensor.device != device:
@@ -198,7 +208,7 @@ class Operation:
                 refuse("usage", f"is of {tensor.dtype}, not of integers")
         elif tensor.dtype not in _ELEMENTS:
             refuse("usage", f"is of {tensor.dtype}, not of float64, float32, float16 or bfloat16")
-        if tensor.dim() != len(argument.dims):
+        if len(tensor.shape) != len(argument.dims):
             refuse("shape", f"is {list(tensor.shape)}, not [{', '.join(str(dim) for dim in argument.dims)}]")
 
     def _element_type(self, floats_of: Mapping[str, torch.dtype], autocasts: bool) -> torch.dtype:
@@ -213,15 +223,38 @@ class Operation:
                 raise ArgumentError("usage", f"{self.name}: {name} is of {dtype}, {first[0]} of {first[1]}; bring them to one type")
         return first[1]
 
+    def _ready(self, argument: Argument, tensor: torch.Tensor, dtype: torch.dtype):
+        if tensor.dtype == dtype and tensor.is_contiguous() and not tensor.is_neg():
+            return tensor
+        try:
+            if not tensor.data_ptr() and tensor.numel():
+                raise ArgumentError("usage", f"{self.name}: {argument.name} has lost its memory")  # PyTorch would read it
+            if tensor.dtype != dtype:
+                if dtype != torch.int32:
+                    tensor = tensor.to(dtype)
+                elif tensor.is_cuda or tensor.dim() != 1 or tensor.numel() > _FEW:
+                    tensor = int32_of(tensor)
+                else:
+                    try:
+                        return _FewIntegers("i", tensor.tolist())
+                    except OverflowError:
+                        tensor = int32_of(tensor)
+            if tensor.is_neg():
+                tensor = tensor.resolve_neg()
+            return tensor if argument.strided or tensor.is_contiguous() else tensor.contiguous()
+        except (Error, torch.cuda.OutOfMemoryError):
+            raise
+        except RuntimeError as error:
+            raise Error("memory", f"{self.name}: {argument.name} {list(tensor.shape)} cannot be had as dense {dtype}: "
+                        f"{first_line(error)}") from None
+
     def _set_option(self, descriptor, name: str, value) -> None:
         kind = self._function.types[name]
         if name in self._choices:
             value = choice(self.name, name, value, self._choices[name])
         try:
-            if isinstance(value, torch.Tensor):  # which may change under the plan that is kept
-                raise TypeError
             if isinstance(kind, type) and issubclass(kind, ctypes.Array):
-                values = [_number(v, kind._type_) for v in value]
+                values = [_number(v, kind._type_) for v in itertools.islice(value, kind._length_ + 1)]
                 if len(values) != kind._length_:
                     raise ValueError
                 value = kind(*values)
@@ -230,11 +263,13 @@ class Operation:
             setattr(descriptor, name, value)
             if isinstance(value, int) and getattr(descriptor, name) != value:
                 raise OverflowError
-        except (TypeError, ValueError, OverflowError, IndexError, RuntimeError):
-            raise ArgumentError("usage", f"{self.name}: {name} cannot be {value!r}") from None
+        except Exception:  # whatever somebody's type raises
+            raise ArgumentError("usage", f"{self.name}: {name} cannot be {shown(value)}") from None
 
 
 def _number(value, kind):
+    if not (isinstance(value, numbers.Real) or type(value).__module__ == "numpy" and value.shape == ()):
+        raise TypeError  # text, which float() takes; a tensor, which may change under the plan that is kept
     if kind is ctypes.c_double:
         return float(value)
     if isinstance(value, float) and not value.is_integer():
@@ -242,29 +277,31 @@ def _number(value, kind):
     return int(value)
 
 
-def _ready(tensor: torch.Tensor, dtype: torch.dtype, strided: bool):
-    if tensor.dtype != dtype:
-        if dtype != torch.int32:
-            tensor = tensor.to(dtype)
-        elif tensor.is_cuda or tensor.dim() != 1 or tensor.numel() > _FEW:
-            tensor = int32_of(tensor)
-        else:
-            try:
-                return _FewIntegers("i", tensor.tolist())
-            except OverflowError:
-                tensor = int32_of(tensor)
-    if tensor.is_neg():
-        tensor = tensor.resolve_neg()
-    return tensor if strided or tensor.is_contiguous() else tensor.contiguous()
-
-
 def _aligned(tensor: torch.Tensor, together: int) -> torch.Tensor:
     return tensor.clone() if tensor.data_ptr() % (together * tensor.element_size()) else tensor
+
+
+def shown(value) -> str:
+    """For messages: short, and of types whose __repr__ fails, too."""
+    return reprlib.repr(value)
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def flag(operation: str, name: str, value) -> bool:
+    """True or False, of NumPy too. ArgumentError of what else may pass for one."""
+    if value is True or value is False:
+        return value
+    if type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_"):
+        return bool(value)
+    raise ArgumentError("usage", f"{operation}: {name} cannot be {shown(value)}; it is True or False")
 
 
 def choice(operation: str, name: str, value, choices: Mapping[str, int]) -> int:
     """The number of a named option. ArgumentError lists the names."""
     try:
         return choices[value]
-    except (KeyError, TypeError):
-        raise ArgumentError("usage", f"{operation}: {name} cannot be {value!r}; it is one of {', '.join(choices)}") from None
+    except Exception:  # no key, or none of a dictionary's
+        raise ArgumentError("usage", f"{operation}: {name} cannot be {shown(value)}; it is one of {', '.join(choices)}") from None
