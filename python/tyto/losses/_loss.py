@@ -1,4 +1,5 @@
 """A loss of the C library as a function of PyTorch's tensors that autograd knows."""
+import numbers
 from typing import Mapping, Optional, Sequence
 
 import torch
@@ -7,7 +8,7 @@ from .._autograd import first_derivative
 from .._compile import eager
 from .._errors import ArgumentError
 from .._library import Library
-from .._operation import Argument, Operation
+from .._operation import Argument, Operation, first_line, flag, shown
 
 LOSSES = Library("losses")
 
@@ -23,20 +24,20 @@ class _Attach(torch.autograd.Function):
     @staticmethod
     def forward(ctx, computed, *inputs):  # inputs: those that have gradients
         ctx.loss, value, gradients = computed
-        ctx.save_for_backward(*inputs, *gradients)
+        wanted = [place for place, gradient in enumerate(gradients) if gradient is not None]
+        ctx.wanted = wanted
+        ctx.save_for_backward(*[inputs[place] for place in wanted], *[gradients[place] for place in wanted])
         return value
 
     @staticmethod
     def backward(ctx, of_value):
         saved = ctx.saved_tensors
         count = len(saved) // 2
-        inputs, gradients = saved[:count], saved[count:]
-        found = []
-        for gradient, index in zip(gradients, ctx.loss.gradient_of):
-            if gradient is not None:
-                gradient = gradient * (of_value if index is None else of_value[index])  # a number: the gradient's type stays
-                gradient = first_derivative(ctx.loss.name, gradient, *inputs)
-            found.append(gradient)
+        found = [None] * len(ctx.loss.gradient_of)
+        for place, gradient in zip(ctx.wanted, saved[count:]):
+            index = ctx.loss.gradient_of[place]
+            gradient = gradient * (of_value if index is None else of_value[index])  # a number: the gradient's type stays
+            found[place] = first_derivative(ctx.loss.name, gradient, *saved[:count])
         return (None, *found)
 
 
@@ -102,13 +103,16 @@ class LossModule(torch.nn.Module):
         return ", ".join(f"{name}={value!r}" for name, value in self._options.items())
 
 
-def learned(module: str, shape: Mapping[str, int], device=None, dtype=None) -> torch.nn.Parameter:
-    """A parameter for a module to learn, of normally distributed values. ArgumentError of sizes, device or dtype that make none."""
-    for name, size in shape.items():
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise ArgumentError("usage", f"{module}: {name} cannot be {size!r}; it is 1 or more")
+def learned(module: str, *, device=None, dtype=None, unit: bool = False, **sizes: int) -> torch.nn.Parameter:
+    """A parameter of these sizes for a module to learn, normally distributed; unit: its rows are brought to unit length.
+    ArgumentError of sizes, device or dtype that make none."""
+    unit = flag(module, "normalize", unit)
+    for name, size in sizes.items():
+        if not isinstance(size, numbers.Integral) or isinstance(size, bool) or size < 1:
+            raise ArgumentError("usage", f"{module}: {name} cannot be {shown(size)}; it is an integer of at least 1")
     try:
-        return torch.nn.Parameter(torch.randn(*shape.values(), device=device, dtype=dtype))
-    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
-        raise ArgumentError("usage", f"{module}: no parameter [{', '.join(shape)}] of {list(shape.values())} on device {device!r}, "
-                            f"dtype {dtype!r}: {str(error).splitlines()[0]}") from None
+        values = torch.randn(*sizes.values(), device=device, dtype=dtype)
+        return torch.nn.Parameter(torch.nn.functional.normalize(values) if unit else values)
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:  # as PyTorch refuses devices, types and sizes
+        raise ArgumentError("usage", f"{module}: no parameter {list(sizes.values())} on device {shown(device)} of dtype "
+                            f"{shown(dtype)}: {first_line(error)[:200]}") from None

@@ -11,8 +11,8 @@ import torch
 
 from .._compile import eager
 from .._errors import ArgumentError
-from .._operation import Operation, elements, integers
-from ._loss import LOSSES, Loss, LossModule, named
+from .._operation import Operation, choice, elements, first_line, flag, integers
+from ._loss import LOSSES, Loss, LossModule, learned, named
 
 _FEATURES = elements("features", "rows", "width")
 _LABELS = integers("labels", "rows")
@@ -54,14 +54,20 @@ def _update(centers, features, labels, options, check):
         features = features.to(centers.dtype)
     with torch.no_grad():
         plan, ready = _UPDATE.prepare((centers, features, labels), options)
+        _change(centers[:0], centers[:0])  # so that autograd knows
         descriptor = _UPDATE.descriptor(plan)
         descriptor.centers, descriptor.features, descriptor.labels = [tensor.data_ptr() for tensor in ready]
         _UPDATE.run(plan, descriptor, check)
-        if ready[0].data_ptr() == centers.data_ptr():
-            centers[:0].zero_()  # autograd learns that they have changed
-        else:
-            centers.copy_(ready[0])
+        if ready[0].data_ptr() != centers.data_ptr():
+            _change(centers, ready[0])
     return centers
+
+
+def _change(centers, to):
+    try:
+        centers.copy_(to)
+    except RuntimeError as error:
+        raise ArgumentError("usage", f"update_centers: centers cannot be changed in place: {first_line(error)}") from None
 
 
 def update_centers(centers: torch.Tensor, features: torch.Tensor, labels: torch.Tensor, *, rate: float = 0.5,
@@ -136,7 +142,7 @@ def identity_and_cmdc_loss(logits: torch.Tensor, features: torch.Tensor, labels:
                             center_weight)
     options.update(smoothing=smoothing, **{"lambda": lambda_})
     value = _IDENTITY_AND_CMDC((logits, features, labels, modalities, learned), options, check)
-    return IdentityAndCmdcTerms(value[0], *value.detach()[1:]) if terms else value[0]
+    return IdentityAndCmdcTerms(value[0], *value.detach()[1:]) if flag("identity_and_cmdc_loss", "terms", terms) else value[0]
 
 
 def hetero_center_loss(features: torch.Tensor, labels: torch.Tensor, modalities: torch.Tensor, *, distance: str = "squared",
@@ -164,18 +170,13 @@ def hetero_center_triplet_loss(features: torch.Tensor, labels: torch.Tensor, mod
     return _HETERO_TRIPLET((features, labels, modalities), {"margin": margin}, check)
 
 
-def _new_centers(classes: int, width: int, unit: bool, device, dtype) -> torch.nn.Parameter:
-    centers = torch.randn(classes, width, device=device, dtype=dtype)
-    return torch.nn.Parameter(torch.nn.functional.normalize(centers) if unit else centers)
-
-
 class CenterLoss(LossModule):
     """center_loss as a module with its `centers`, a parameter [classes, width] that begins normally distributed:
     forward(features, labels). They follow by the gradient where an optimizer has them, or by update() after its step."""
 
     def __init__(self, classes: int, width: int, *, normalize: bool = False, check: Optional[bool] = None, device=None, dtype=None):
         super().__init__(center_loss, normalize=normalize, check=check)
-        self.centers = _new_centers(classes, width, normalize, device, dtype)
+        self.centers = learned("CenterLoss", classes=classes, width=width, device=device, dtype=dtype, unit=normalize)
 
     def forward(self, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return super().forward(features, labels, self.centers)
@@ -190,12 +191,12 @@ class _WithCmdcCenters(LossModule):
 
     def __init__(self, function, classes, width, device, dtype, **options):
         super().__init__(function, **options)
-        learned = None
-        if options["centers"] == "learned":
+        name, centers = type(self).__name__, None
+        if choice(name, "centers", options["centers"], _KINDS) == _KINDS["learned"]:
             if classes is None or width is None:
-                raise ArgumentError("usage", f"{type(self).__name__}: centers is 'learned', which needs classes and width")
-            learned = _new_centers(classes, width, options["normalize"], device, dtype)
-        self.register_parameter("learned", learned)
+                raise ArgumentError("usage", f"{name}: centers is 'learned', which needs classes and width")
+            centers = learned(name, classes=classes, width=width, device=device, dtype=dtype, unit=options["normalize"])
+        self.register_parameter("learned", centers)
 
 
 class CmdcLoss(_WithCmdcCenters):

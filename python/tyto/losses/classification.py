@@ -23,6 +23,13 @@ _MARGINS = {"arc_face": 28.6 / 180 * math.pi, "cos_face": 0.35, "sphere_face": 4
 _LOGIT_SCALES = {"arc_face": 64, "cos_face": 64, "sphere_face": 1}
 
 
+def _has_parts(logits) -> bool:
+    try:
+        return logits.dim() == 3
+    except Exception:  # no tensor, or none with dimensions: the operation tells
+        return False
+
+
 def cross_entropy(logits: torch.Tensor, labels: torch.Tensor, *, label_smoothing: float = 0, ignore_index: Optional[int] = None,
                   check: Optional[bool] = None) -> torch.Tensor:
     """Softmax cross entropy with smoothed labels: torch.nn.functional.cross_entropy's mean over the rows; of several parts, the sum
@@ -37,7 +44,7 @@ def cross_entropy(logits: torch.Tensor, labels: torch.Tensor, *, label_smoothing
     check            whether values that are not finite and labels out of range are an ArgumentError, not NaN. None: on the CPU yes;
                      on CUDA, where True waits for the device, no
     """
-    loss = _CROSS_ENTROPY_OF_PARTS if isinstance(logits, torch.Tensor) and logits.dim() == 3 else _CROSS_ENTROPY
+    loss = _CROSS_ENTROPY_OF_PARTS if _has_parts(logits) else _CROSS_ENTROPY
     options = {"smoothing": label_smoothing}
     if ignore_index is not None:
         options.update(ignores=True, ignored_label=ignore_index)
@@ -90,7 +97,7 @@ class MarginSoftmax(LossModule):
                  dtype: Optional[torch.dtype] = None):
         super().__init__(margin_softmax, method=method, margin=margin, logit_scale=logit_scale, check=check)
         choice("margin_softmax", "method", method, _METHODS)
-        self.weights = learned("MarginSoftmax", {"width": width, "classes": classes}, device, dtype)
+        self.weights = learned("MarginSoftmax", width=width, classes=classes, device=device, dtype=dtype)
 
     def forward(self, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return super().forward(features, labels, self.weights)

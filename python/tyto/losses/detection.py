@@ -11,7 +11,7 @@ from typing import Mapping, NamedTuple, Optional, Sequence, Union
 
 import torch
 
-from .._operation import choice, elements, integers, reals
+from .._operation import choice, elements, flag, integers, reals
 from ._loss import LOSSES, Loss, LossModule, named
 from ._objects import PerImage, padded_objects
 
@@ -173,7 +173,7 @@ def multibox_distillation(locations: torch.Tensor, logits: torch.Tensor, teacher
         "location_weight": location_weight}
     objects = padded_objects("multibox_distillation", boxes, box_classes, box_counts, prior_boxes)
     value = _DISTILLATION((locations, logits, teacher_locations, teacher_logits, prior_boxes, *objects), options, check)
-    return MultiboxDistillationTerms(value[0], *value.detach()[1:]) if terms else value[0]
+    return MultiboxDistillationTerms(value[0], *value.detach()[1:]) if flag("multibox_distillation", "terms", terms) else value[0]
 
 
 class FasterRcnnTerms(NamedTuple):
@@ -206,7 +206,7 @@ def faster_rcnn_loss(anchor_locations: torch.Tensor, anchor_logits: torch.Tensor
     """
     value = _FASTER_RCNN((anchor_locations, anchor_logits, anchor_labels, anchor_targets, roi_locations, roi_logits, roi_labels,
                           roi_targets), {"anchor_sigma": anchor_sigma, "roi_sigma": roi_sigma}, check)
-    return FasterRcnnTerms(value[0], *value.detach()[1:]) if terms else value[0]
+    return FasterRcnnTerms(value[0], *value.detach()[1:]) if flag("faster_rcnn_loss", "terms", terms) else value[0]
 
 
 class MultiboxLoss(LossModule):

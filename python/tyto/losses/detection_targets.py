@@ -11,7 +11,7 @@ import torch
 
 from .._compile import eager
 from .._errors import ArgumentError
-from .._operation import Operation, elements, integers
+from .._operation import Operation, elements, integers, shown
 from ._loss import LOSSES
 from ._objects import PerImage, on_device, padded, padded_objects
 
@@ -41,7 +41,7 @@ def _described(operation: Operation, tensors, options, seed: Optional[int]):
     if (seed is None) == (tensors[-1] is None):
         raise ArgumentError("usage", f"{name}: one of seed and priorities is due, another one a step")
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64):
-        raise ArgumentError("usage", f"{name}: seed cannot be {seed!r}; it is an integer in [0, 2^64)")
+        raise ArgumentError("usage", f"{name}: seed cannot be {shown(seed)}; it is an integer in [0, 2^64)")
     plan, ready = operation.prepare(tensors, options)
     descriptor = operation.descriptor(plan)
     for argument, tensor in zip(operation.arguments, ready):
