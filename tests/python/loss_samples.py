@@ -83,7 +83,9 @@ def arguments(function, learn: bool = True) -> list:
     names = positional(function)
     found = _samples(function.__name__, names)
     if learn and function is not losses.update_centers:
-        found = [tensor.requires_grad_() if name in _LEARNED and tensor is not None else tensor for name, tensor in zip(names, found)]
+        for name, tensor in zip(names, found):
+            if name in _LEARNED and tensor is not None:
+                tensor.requires_grad_()
     return found
 
 
