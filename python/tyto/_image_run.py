@@ -41,11 +41,5 @@ def check_on_error(what: str, on_error: Any) -> None:
         raise ArgumentError("usage", f"{what}: on_error cannot be {on_error!r}; it is one of {', '.join(ON_ERROR)}")
 
 
-def raise_first(sentences: List[str], on_error: str) -> None:
-    """Of what a listing leaves out."""
-    if sentences and on_error == "raise":
-        raise Error("format", sentences[0])
-
-
 def options_of(what: str, decoders: Optional[int], exif_orientation: bool) -> bytes:
     return _seam.options_of(what, decoders=decoders, exif_orientation=exif_orientation)

@@ -97,14 +97,15 @@ def interruptible(call):
             result.set_exception(error)
 
     thread = threading.Thread(target=run)
-    thread.start()
     try:
+        thread.start()
         return result.result()
-    except BaseException:
+    except BaseException:  # Ctrl-C may well come while the thread starts; it ends by itself then
         stop.value = 1
         raise
     finally:
-        thread.join()
+        if thread.is_alive():
+            thread.join()
 
 
 class Object:
@@ -131,6 +132,9 @@ class Object:
     @property
     def closed(self) -> bool:
         return self._number is None
+
+    def __reduce__(self):
+        raise error_of("usage", f"a {self._what} cannot be sent to another process; make it there")
 
     def close(self) -> None:
         self._number = None

@@ -11,7 +11,7 @@ from ._engine import engine_options, tell
 from ._errors import ArgumentError, Error
 from ._progress import Bar, Progress
 from .conversion import Path
-from .images import HandedImages, list_images
+from .images import HandedImages, Listing
 from .model import Model, number_of
 
 _open = _seam.function("extractor_open", _seam.OBJECT, ctypes.c_char_p, ctypes.POINTER(_seam.OBJECT))
@@ -68,8 +68,11 @@ class FeatureRun(Iterator[Feature]):
 
     def __init__(self, extractor: "FeatureExtractor", root: Any, progress: Progress, on_error: str, options: bytes):
         _image_run.check_on_error("folder", on_error)
-        self.paths, self.names, self.skipped = list_images(root, "folder")
-        _image_run.raise_first(self.skipped, on_error)
+        listing = Listing(root, "folder")
+        if listing.left_out and on_error == "raise":
+            raise listing.left_out[0]
+        self.paths, self.names = listing.paths, listing.names
+        self.skipped: List[str] = [str(error) for error in listing.left_out]
         self._on_error = on_error
         self._dimensions = extractor.dimensions
         self._bar = Bar("extracting", len(self.paths), progress)
@@ -110,6 +113,7 @@ class FeatureRun(Iterator[Feature]):
         if self._run is not None:
             self._run.close()
             self._run = None
+            self._ready = iter(())
             self._bar.close()
 
     def __enter__(self) -> "FeatureRun":

@@ -2,12 +2,12 @@
 import ctypes
 import json
 import os
-from typing import Any, List, Tuple
+from typing import Any, List
 
 import numpy as np
 
 from . import _seam
-from ._errors import ArgumentError
+from ._errors import ArgumentError, Error
 from .conversion import Path
 
 _MOST_PIXELS = 2**28  # of one image, as in files
@@ -37,29 +37,41 @@ def read_image(path: Path, *, exif_orientation: bool = False) -> np.ndarray:
         decoded.close()
 
 
-def list_images(root: Any, what: str) -> Tuple[List[str], List[str], List[str]]:
-    """Paths, names and what was left out (sentences), of a folder (names are below it), a file, or several of either (names are paths)."""
-    if isinstance(root, (str, os.PathLike)):
-        return _list(root, what)
-    paths: List[str] = []
-    skipped: List[str] = []
-    try:
-        roots = list(root)
-    except TypeError:
-        raise ArgumentError("usage", f"{what}: root is no path and no list of paths, but {type(root).__name__}") from None
-    for part in roots:
-        found, _, left_out = _list(part, what)
-        paths += found
-        skipped += left_out
-    return paths, list(paths), skipped
+class Listing:
+    """The images of a folder, a file, or several of either, in their order.
 
+    names     below the folder; of several, the paths
+    left_out  what is no image: an Error each. That one of several is not there is one, too
+    """
 
-def _list(root: Path, what: str) -> Tuple[List[str], List[str], List[str]]:
-    encoded = _seam.path_of(root, f"{what}: root")
-    said = json.loads(_list_images(encoded))
-    decoded = os.fsdecode(encoded)
-    folder = decoded if os.path.isdir(decoded) else os.path.dirname(decoded)
-    return [os.path.join(folder, name) for name in said["names"]], said["names"], said["skipped"]
+    def __init__(self, root: Any, what: str):
+        self.paths: List[str] = []
+        self.names: List[str] = []
+        self.left_out: List[Error] = []
+        if isinstance(root, (str, bytes, os.PathLike)):
+            self._add(root, what)
+            return
+        try:
+            roots = list(root)
+        except TypeError:
+            raise ArgumentError("usage", f"{what}: root is no path and no list of paths, but {type(root).__name__}") from None
+        for part in roots:
+            try:
+                self._add(part, what)
+            except ArgumentError:
+                raise
+            except Error as error:
+                self.left_out.append(error)
+        self.names = list(self.paths)
+
+    def _add(self, root: Path, what: str) -> None:
+        encoded = _seam.path_of(root, f"{what}: root")
+        said = json.loads(_list_images(encoded))
+        decoded = os.fsdecode(encoded)
+        folder = decoded if os.path.isdir(decoded) else os.path.dirname(decoded)
+        self.paths += [os.path.join(folder, name) for name in said["names"]]
+        self.names += said["names"]
+        self.left_out += [Error("format", sentence) for sentence in said["skipped"]]
 
 
 class HandedImages:
