@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <opencv2/imgcodecs.hpp>
 
+#include "apps/images/encode.h"
 #include "apps/outputs.h"
 #include "apps/reid/cmc_picture.h"
 #include "engine/metrics/reid/trials.h"
@@ -94,12 +94,7 @@ void write_evaluation_report(const EvaluationReport& report, const std::filesyst
   make_folder(folder);
   write_text(folder / "evaluation.json", evaluation_json(report) + '\n');
   write_text(folder / "cmc.svg", cmc_svg(mean, trials));
-  std::vector<uint8_t> png;
-  if (!cv::imencode(".png", cmc_picture(mean, trials), png))
-    throw Error(ErrorKind::File, fmt::format("{}: OpenCV cannot write PNG", (folder / "cmc.png").string()));
-  AtomicFile file(folder / "cmc.png");
-  file.write(png.data(), png.size());
-  file.commit();
+  write_png(folder / "cmc.png", cmc_picture(mean, trials));
 }
 
 }  // namespace tyto::apps
