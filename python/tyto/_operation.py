@@ -4,11 +4,12 @@ What a call needs beyond pointers depends on shapes, types, device and options a
 finds it made."""
 import array
 import ctypes
+import functools
 import itertools
 import numbers
 import reprlib
 from dataclasses import dataclass
-from typing import Mapping, Optional, Sequence
+from typing import Callable, Mapping, Optional, Sequence
 
 import torch
 
@@ -59,7 +60,7 @@ def integers(name: str, *dims, optional: bool = False) -> Argument:
 class Plan:
     """What calls of the same shapes, types, device and options share."""
 
-    descriptor: bytes  # but for pointers
+    descriptor: Callable[[], ctypes.Structure]  # makes one, to be filled with pointers
     workspace_bytes: int
     sizes: Mapping[str, int]
     device: torch.device
@@ -136,10 +137,6 @@ class Operation:
             ready = [t if t is None else _aligned(t, count) for t, count in zip(ready, plan.together)]
         return plan, ready
 
-    def descriptor(self, plan: Plan):
-        """One to be filled with pointers."""
-        return self._function.descriptor.from_buffer_copy(plan.descriptor)
-
     def run(self, plan: Plan, descriptor, check: Optional[bool]) -> None:
         """check: whether inputs' values that are out of range or not finite are raised. None: on the CPU, where it costs nothing;
         on CUDA True waits for the device."""
@@ -188,7 +185,8 @@ class Operation:
             setattr(descriptor, name, size)
         for name, value in options.items():
             self._set_option(descriptor, name, value)
-        return Plan(bytes(descriptor), self._function.workspace_bytes(descriptor), sizes, device, calls_on(device), element, real,
+        new = functools.partial(self._function.descriptor.from_buffer_copy, bytes(descriptor))
+        return Plan(new, self._function.workspace_bytes(descriptor), sizes, device, calls_on(device), element, real,
                     [None if t is None else kinds[a.kind] for a, t in zip(self.arguments, tensors)], self._together(device))
 
     def _together(self, device: torch.device) -> Optional[Sequence[int]]:
@@ -227,18 +225,15 @@ class Operation:
         if tensor.dtype == dtype and tensor.is_contiguous() and not tensor.is_neg():
             return tensor
         try:
+            if dtype == torch.int32 and tensor.is_cpu and tensor.dim() == 1 and tensor.numel() <= _FEW:
+                try:
+                    return _FewIntegers("i", tensor.tolist())
+                except OverflowError:
+                    pass
             if not tensor.data_ptr() and tensor.numel():
                 raise ArgumentError("usage", f"{self.name}: {argument.name} has lost its memory")  # PyTorch would read it
             if tensor.dtype != dtype:
-                if dtype != torch.int32:
-                    tensor = tensor.to(dtype)
-                elif tensor.is_cuda or tensor.dim() != 1 or tensor.numel() > _FEW:
-                    tensor = int32_of(tensor)
-                else:
-                    try:
-                        return _FewIntegers("i", tensor.tolist())
-                    except OverflowError:
-                        tensor = int32_of(tensor)
+                tensor = int32_of(tensor) if dtype == torch.int32 else tensor.to(dtype)
             if tensor.is_neg():
                 tensor = tensor.resolve_neg()
             return tensor if argument.strided or tensor.is_contiguous() else tensor.contiguous()

@@ -22,22 +22,20 @@ class _Attach(torch.autograd.Function):
     """A value that was computed together with its gradients, for autograd."""
 
     @staticmethod
-    def forward(ctx, computed, *inputs):  # inputs: those that have gradients
-        ctx.loss, value, gradients = computed
-        wanted = [place for place, gradient in enumerate(gradients) if gradient is not None]
-        ctx.wanted = wanted
-        ctx.save_for_backward(*[inputs[place] for place in wanted], *[gradients[place] for place in wanted])
+    def forward(ctx, computed, *inputs):  # inputs: those whose gradients were computed
+        ctx.loss, value, ctx.places, gradients = computed
+        ctx.save_for_backward(*inputs, *gradients)
         return value
 
     @staticmethod
     def backward(ctx, of_value):
-        saved = ctx.saved_tensors
-        count = len(saved) // 2
-        found = [None] * len(ctx.loss.gradient_of)
-        for place, gradient in zip(ctx.wanted, saved[count:]):
-            index = ctx.loss.gradient_of[place]
+        loss, saved = ctx.loss, ctx.saved_tensors
+        inputs = saved[:len(ctx.places)]
+        found = []
+        for place, gradient in zip(ctx.places, saved[len(ctx.places):]):
+            index = loss.gradient_of[place]
             gradient = gradient * (of_value if index is None else of_value[index])  # a number: the gradient's type stays
-            found[place] = first_derivative(ctx.loss.name, gradient, *saved[:count])
+            found.append(first_derivative(loss.name, gradient, *inputs))
         return (None, *found)
 
 
@@ -69,23 +67,23 @@ class Loss:
         """The value: a number, or [values]; float64 of float64 and float32 of the others."""
         operation = self.operation
         plan, ready = operation.prepare(tensors, options)
-        descriptor = operation.descriptor(plan)
+        descriptor = plan.descriptor()
         for name, tensor in zip(self._fields, ready):
             if tensor is not None:
                 setattr(descriptor, name, tensor.data_ptr())
         value = torch.empty(self._value_shape, dtype=plan.real, device=plan.device)
         descriptor.value = value.data_ptr()
-        inputs = [ready[place] for place in self._places]
-        wanted = [t is not None and t.requires_grad for t in inputs]
-        if not (True in wanted and torch.is_grad_enabled()):
+        trained = [ready[place] for place in self._places]
+        places = [place for place, t in enumerate(trained) if t is not None and t.requires_grad] if torch.is_grad_enabled() else None
+        if not places:
             operation.run(plan, descriptor, check)
             return value
-        gradients = [torch.empty_like(t) if want else None for t, want in zip(inputs, wanted)]
-        for field, gradient in zip(self._gradients, gradients):
-            if gradient is not None:
-                setattr(descriptor, field, gradient.data_ptr())
+        inputs = [trained[place] for place in places]
+        gradients = [torch.empty_like(t) for t in inputs]
+        for place, gradient in zip(places, gradients):
+            setattr(descriptor, self._gradients[place], gradient.data_ptr())
         operation.run(plan, descriptor, check)
-        return _Attach.apply((self, value, gradients), *inputs)
+        return _Attach.apply((self, value, places, gradients), *inputs)
 
 
 class LossModule(torch.nn.Module):

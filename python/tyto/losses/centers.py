@@ -55,7 +55,7 @@ def _update(centers, features, labels, options, check):
     with torch.no_grad():
         plan, ready = _UPDATE.prepare((centers, features, labels), options)
         _change(centers[:0], centers[:0])  # so that autograd knows
-        descriptor = _UPDATE.descriptor(plan)
+        descriptor = plan.descriptor()
         descriptor.centers, descriptor.features, descriptor.labels = [tensor.data_ptr() for tensor in ready]
         _UPDATE.run(plan, descriptor, check)
         if ready[0].data_ptr() != centers.data_ptr():

@@ -43,7 +43,7 @@ def _described(operation: Operation, tensors, options, seed: Optional[int]):
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64):
         raise ArgumentError("usage", f"{name}: seed cannot be {shown(seed)}; it is an integer in [0, 2^64)")
     plan, ready = operation.prepare(tensors, options)
-    descriptor = operation.descriptor(plan)
+    descriptor = plan.descriptor()
     for argument, tensor in zip(operation.arguments, ready):
         if tensor is not None:
             setattr(descriptor, argument.name, tensor.data_ptr())

@@ -79,7 +79,7 @@ def _bev_index(matrices, options, check):
             raise ArgumentError("usage", f"bev_index: {name} is of {matrix.dtype}, which has no room for a pixel's position; "
                                 "float32 and float64 are taken")
     plan, ready = _INDEX.prepare(matrices, options)
-    descriptor = _INDEX.descriptor(plan)
+    descriptor = plan.descriptor()
     for name, matrix in zip(_MATRICES, ready):
         if matrix is not None:
             setattr(descriptor, name, matrix.data_ptr())
@@ -176,7 +176,7 @@ class _BevPool(Operator):
         return _Call(plan, index, options, last), (depth, features)
 
     def _fill(self, operation, plan, call, depth, features):
-        descriptor = operation.descriptor(plan)
+        descriptor = plan.descriptor()
         descriptor.depth, descriptor.features = depth.data_ptr(), features.data_ptr()
         descriptor.cell_starts, descriptor.runs = call.index._starts.data_ptr(), call.index._runs.data_ptr()
         descriptor.feature_stride = rows_apart(_channels_last(features)) or 0  # of nothing
