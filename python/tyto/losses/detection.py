@@ -124,7 +124,7 @@ def multibox_loss(locations: torch.Tensor, logits: torch.Tensor, prior_boxes: to
              "negatives_for_hard": negatives_for_hard, "least_probability": least_probability}
     try:
         options = _options_of(reference, **given)
-    except TypeError:  # what has no hash
+    except Exception:  # what has no hash, or is no reference
         options = _options_of.__wrapped__(reference, **given)
     objects = padded_objects("multibox_loss", boxes, box_classes, box_counts, prior_boxes)
     value = _MULTIBOX((locations, logits, prior_boxes, *objects), options, check)
