@@ -225,9 +225,9 @@ class Operation:
         if tensor.dtype == dtype and tensor.is_contiguous() and not tensor.is_neg():
             return tensor
         try:
-            if dtype == torch.int32 and not tensor.is_cuda and tensor.dim() == 1 and tensor.numel() <= _FEW:
+            if dtype == torch.int32 and not tensor.is_cuda and tensor.numel() <= _FEW:
                 try:
-                    return _FewIntegers("i", tensor.tolist())
+                    return _FewIntegers("i", tensor.flatten().tolist())
                 except OverflowError:
                     pass
             if not tensor.data_ptr() and tensor.numel():
