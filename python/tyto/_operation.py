@@ -131,7 +131,7 @@ class Operation:
                 if len(self._plans) >= _MOST_PLANS:
                     self._plans.clear()
                 self._plans[key] = plan
-        ready = [t if t is None else self._ready(argument, t, dtype)
+        ready = [t if t is None or (t.dtype is dtype and t.is_contiguous() and not t.is_neg()) else self._ready(argument, t, dtype)
                  for argument, t, dtype in zip(self.arguments, tensors, plan.types)]
         if plan.together is not None:
             ready = [t if t is None else _aligned(t, count) for t, count in zip(ready, plan.together)]
@@ -222,8 +222,6 @@ class Operation:
         return first[1]
 
     def _ready(self, argument: Argument, tensor: torch.Tensor, dtype: torch.dtype):
-        if tensor.dtype == dtype and tensor.is_contiguous() and not tensor.is_neg():
-            return tensor
         try:
             if dtype == torch.int32 and not tensor.is_cuda and tensor.numel() <= _FEW:
                 try:

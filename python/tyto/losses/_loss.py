@@ -23,19 +23,18 @@ class _Attach(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, computed, *inputs):  # inputs: those whose gradients were computed
-        ctx.loss, value, ctx.places, gradients = computed
+        ctx.name, value, gradients, ctx.values = computed
         ctx.save_for_backward(*inputs, *gradients)
         return value
 
     @staticmethod
     def backward(ctx, of_value):
-        loss, saved = ctx.loss, ctx.saved_tensors
-        inputs = saved[:len(ctx.places)]
+        saved = ctx.saved_tensors
+        inputs = saved[:len(ctx.values)]
         found = []
-        for place, gradient in zip(ctx.places, saved[len(ctx.places):]):
-            index = loss.gradient_of[place]
-            gradient = gradient * (of_value if index is None else of_value[index])  # a number: the gradient's type stays
-            found.append(first_derivative(loss.name, gradient, *inputs))
+        for of, gradient in zip(ctx.values, saved[len(ctx.values):]):
+            gradient = gradient * (of_value if of is None else of_value[of])  # a number: the gradient's type stays
+            found.append(first_derivative(ctx.name, gradient, *inputs))
         return (None, *found)
 
 
@@ -56,11 +55,11 @@ class Loss:
         self.name = called or name
         self.operation = Operation(LOSSES, name, *arguments, choices=choices, called=called)
         self._value_shape = () if values is None else values
-        self.gradient_of = gradient_of or ([None] * len(gradients) if values is None else [0] * len(gradients))
         names = [argument.name for argument in arguments]
         self._fields = names
-        self._places = [names.index(argument) for argument in gradients]
-        self._gradients = list(gradients.values())
+        # Where in the arguments, the descriptor's field, and of which value.
+        self._gradients = [(names.index(argument), field, of) for (argument, field), of in
+                           zip(gradients.items(), gradient_of or [None if values is None else 0] * len(gradients))]
 
     @eager
     def __call__(self, tensors: Sequence[Optional[torch.Tensor]], options: Mapping[str, object], check: Optional[bool]) -> torch.Tensor:
@@ -73,17 +72,18 @@ class Loss:
                 setattr(descriptor, name, tensor.data_ptr())
         value = torch.empty(self._value_shape, dtype=plan.real, device=plan.device)
         descriptor.value = value.data_ptr()
-        trained = [ready[place] for place in self._places]
-        places = [place for place, t in enumerate(trained) if t is not None and t.requires_grad] if torch.is_grad_enabled() else None
-        if not places:
-            operation.run(plan, descriptor, check)
-            return value
-        inputs = [trained[place] for place in places]
-        gradients = [torch.empty_like(t) for t in inputs]
-        for place, gradient in zip(places, gradients):
-            setattr(descriptor, self._gradients[place], gradient.data_ptr())
+        inputs, gradients, values = [], [], []
+        if torch.is_grad_enabled():
+            for place, field, of in self._gradients:
+                tensor = ready[place]
+                if tensor is not None and tensor.requires_grad:
+                    gradient = torch.empty_like(tensor)
+                    setattr(descriptor, field, gradient.data_ptr())
+                    inputs.append(tensor)
+                    gradients.append(gradient)
+                    values.append(of)
         operation.run(plan, descriptor, check)
-        return _Attach.apply((self, value, places, gradients), *inputs)
+        return _Attach.apply((self.name, value, gradients, values), *inputs) if inputs else value
 
 
 class LossModule(torch.nn.Module):
