@@ -6,7 +6,7 @@ library_packages="g++ pkg-config libdnnl-dev libfmt-dev nlohmann-json3-dev libcl
 build_packages="cmake ninja-build ccache git $library_packages"
 demo_packages="opencv-doc python3 python3-pip python3-numpy python3-pil python3-torch libopenblas0-pthread"
 test_packages="libboost-context-dev libgtest-dev libgmock-dev libbenchmark-dev python3 python3-numpy python3-scipy python3-pil python3-torch
-  python3-torchvision python3-skimage python3-opencv python3-pip libopenblas0-pthread"
+  python3-torchvision python3-skimage python3-opencv python3-matplotlib python3-pandas python3-pip libopenblas0-pthread"
 
 # missing_packages NAME...: those that are not installed, a blank before each.
 missing_packages() {
