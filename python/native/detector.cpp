@@ -150,12 +150,10 @@ extern "C" int32_t tyto_python_detector_run(uint64_t detector, const tyto_python
 }
 
 extern "C" int32_t tyto_python_detector_video(uint64_t detector, const char* path, const char* options,
-                                              uint64_t* run, int64_t* frames,
-                                              tyto_python_text* text) noexcept {
+                                              uint64_t* run, tyto_python_text* text) noexcept {
   return answer(text, [&] {
     const CallOptions given(options);
     auto video = std::make_unique<apps::VideoSource>(path, given.integer("every", 1, 1, kMaxEvery));
-    *frames = video->expected().value_or(0);
     *run = keep(std::make_shared<DetectorRun>(find<OpenDetector>(detector), std::move(video), given));
   });
 }

@@ -9,6 +9,7 @@ namespace tyto::python {
 namespace {
 
 constexpr int kMaxNesting = 8;
+constexpr size_t kMostShown = 100;  // bytes of a value in a sentence
 constexpr int kMostThreads = 4096, kLargestBatch = 65536;  // as of the command
 
 }  // namespace
@@ -23,7 +24,13 @@ const nlohmann::ordered_json* CallOptions::find(const char* name) const {
 }
 
 void CallOptions::refuse(const char* name, const char* what) const {
-  throw Error(ErrorKind::Usage, fmt::format("{} cannot be {}; it is {}", name, dump_json(*find(name)), what));
+  std::string value = dump_json(*find(name));
+  if (value.size() > kMostShown) {
+    size_t end = kMostShown;
+    while ((static_cast<unsigned char>(value[end]) & 0xc0) == 0x80) --end;  // not within a character
+    value = value.substr(0, end) + "...";
+  }
+  throw Error(ErrorKind::Usage, fmt::format("{} cannot be {}; it is {}", name, value, what));
 }
 
 bool CallOptions::flag(const char* name, bool usual) const { return flag(name).value_or(usual); }

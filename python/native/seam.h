@@ -90,11 +90,11 @@ int32_t tyto_python_list_images_and_videos(const char* const* roots, int32_t cou
                                            tyto_python_text* text) noexcept;
 
 // A run of images through the detector, as extractor_run(), and of the frames of a video. options: decoders;
-// exif_orientation, every: of the frames each Nth. frames: how many images the video's headers promise, or 0.
+// exif_orientation, every: of the frames each Nth.
 int32_t tyto_python_detector_run(uint64_t detector, const tyto_python_image* images, int64_t count,
                                  const char* options, uint64_t* run, tyto_python_text* text) noexcept;
 int32_t tyto_python_detector_video(uint64_t detector, const char* path, const char* options, uint64_t* run,
-                                   int64_t* frames, tyto_python_text* text) noexcept;
+                                   tyto_python_text* text) noexcept;
 // What is done next, in the images' order. text: {"images": [[index, width, height, detections, [[name, type,
 // shape]] of its trace]], "left_out": as of extractor_next()}, which the functions below copy until the next
 // call; after the last {"over": true, "problem": what was lost of a video, or ""}.

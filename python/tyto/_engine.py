@@ -2,7 +2,7 @@
 import logging
 from typing import Any, Dict
 
-from ._errors import ArgumentError
+from ._errors import ArgumentError, shown
 from ._process import forked
 
 _LOGGER = logging.getLogger("tyto")
@@ -12,8 +12,8 @@ def engine_options(what: str, device: Any, threads: Any, memory_limit: Any) -> D
     """threads: 1 where this process was forked, in which OpenMP has no others. ArgumentError for more."""
     if forked():
         if threads not in (0, 1):
-            raise ArgumentError("usage", f"{what}: threads={threads!r}: this process was forked, and has one; start workers by spawn or "
-                                "forkserver")
+            raise ArgumentError("usage", f"{what}: threads={shown(threads)}: this process was forked, and has one; start workers "
+                                "by spawn or forkserver")
         threads = 1
     return {"device": device, "threads": threads, "memory_limit": memory_limit}
 

@@ -4,7 +4,7 @@ import json
 from typing import Any, List, NamedTuple, Optional
 
 from . import _seam
-from ._errors import ArgumentError, Error, error_of
+from ._errors import ArgumentError, Error, error_of, shown
 from .images import HandedImages
 
 # What starts a run: a function of (pipeline, images, count, options, run).
@@ -31,14 +31,18 @@ def left_out(said: str) -> List[LeftOut]:
 
 def start(function: "_seam.function", pipeline: "_seam.Object", images: HandedImages, options: bytes) -> "_seam.Object":
     """A run, which keeps the images' memory. ArgumentError where the pipeline has another."""
-    number = _seam.OBJECT()
-    function(pipeline.number, images.array, len(images), options, ctypes.byref(number))
-    return _seam.Object("run", number.value, keeps=images)
+    return _seam.made("run", lambda run: function(pipeline.number, images.array, len(images), options, run), keeps=images)[0]
 
 
 def check_on_error(what: str, on_error: Any) -> None:
-    if on_error not in ON_ERROR:
-        raise ArgumentError("usage", f"{what}: on_error cannot be {on_error!r}; it is one of {', '.join(ON_ERROR)}")
+    if not isinstance(on_error, str) or on_error not in ON_ERROR:
+        raise ArgumentError("usage", f"{what}: on_error cannot be {shown(on_error)}; it is one of {', '.join(ON_ERROR)}")
+
+
+def raise_first(sentences: List[str], on_error: str) -> None:
+    """Of what a listing leaves out."""
+    if sentences and on_error == "raise":
+        raise Error("format", sentences[0])
 
 
 def options_of(what: str, decoders: Optional[int], exif_orientation: bool) -> bytes:

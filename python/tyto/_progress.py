@@ -3,7 +3,7 @@ import sys
 import time
 from typing import Any, Callable, Union
 
-from ._errors import ArgumentError
+from ._errors import ArgumentError, shown
 
 Progress = Union[None, bool, Callable[[int, int], Any]]
 
@@ -16,7 +16,8 @@ class Bar:
 
     def __init__(self, what: str, total: int, progress: Progress):
         if progress is not None and not isinstance(progress, bool) and not callable(progress):
-            raise ArgumentError("usage", f"progress cannot be {progress!r}; it is None, True, False or a function of (done, total)")
+            raise ArgumentError("usage", f"progress cannot be {shown(progress)}; it is None, True, False or a function of "
+                                "(done, total)")
         self._what = what
         self._total = total
         self._done = 0

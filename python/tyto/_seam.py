@@ -3,17 +3,19 @@ they call with `function`."""
 import concurrent.futures
 import ctypes
 import functools
+import itertools
 import json
 import os
 import threading
 import weakref
-from typing import Any, Mapping, Optional
+from typing import Any, Callable, List, Mapping, Optional, Tuple
 
-from ._errors import ArgumentError, Error, error_of
+from ._errors import ArgumentError, Error, error_of, shown
 from ._library import NATIVE
 
 KINDS = ("usage", "file", "format", "shape", "unsupported", "memory", "device")  # ErrorKind's order
-TYPES = {"F32": "float32", "F64": "float64", "F16": "float16", "I64": "int64", "I32": "int32"}  # and NumPy's names; none has bfloat16
+TYPES = {"F32": "float32", "F64": "float64", "F16": "float16", "I64": "int64", "I32": "int32"}  # and NumPy's names
+_MOST_ITEMS = 2**16  # of an option's value
 _INTERRUPTED = 100
 _SPIN_COUNT = "1000"  # see apps/spin_count.cpp
 
@@ -141,6 +143,18 @@ class Object:
         self._finalizer()
 
 
+def made(what: str, make: Callable[[Any], str], keeps: Any = None) -> Tuple[Object, str]:
+    """An object, which make(where its number goes) makes, and what that says. Ctrl-C as the call returns leaves nothing open."""
+    number = OBJECT()
+    try:
+        said = make(ctypes.byref(number))
+        return Object(what, number.value, keeps), said
+    except BaseException:
+        if number.value:
+            _close(number.value, os.getpid(), keeps)
+        raise
+
+
 def _close(number: int, pid: int, keeps: Any) -> None:
     if os.getpid() == pid:  # a fork's copy has threads that never end
         _dll().tyto_python_close(number)
@@ -153,7 +167,7 @@ def path_of(path: Any, what: str) -> bytes:
     except (TypeError, UnicodeEncodeError):
         raise ArgumentError("usage", f"{what} is no path, but {type(path).__name__}") from None
     if b"\0" in encoded or not encoded:
-        raise ArgumentError("usage", f"{what} cannot be {path!r}; it is the name of a file")
+        raise ArgumentError("usage", f"{what} cannot be {shown(path)}; it is the name of a file")
     return encoded
 
 
@@ -167,14 +181,22 @@ def options_of(what: str, **options: Any) -> bytes:
             if isinstance(value, Mapping):  # as a command line has it: {"stride": 1, "size": [256, 128]}
                 value = {key: _as_text(v) for key, v in value.items()}
             parts.append(f"{json.dumps(name)}: {json.dumps(value, allow_nan=False, default=_plain)}")
-        except (TypeError, ValueError, RecursionError):
-            raise ArgumentError("usage", f"{what}: {name} cannot be {value!r}") from None
+        except Exception:  # whatever a stranger's protocol raises
+            raise ArgumentError("usage", f"{what}: {name} cannot be {shown(value)}") from None
     return f"{{{', '.join(parts)}}}".encode()
+
+
+def items_of(value: Any) -> List[Any]:
+    """What a list of options, classes or cameras holds. TypeError where it has no end, too, or whatever a stranger's protocol raises."""
+    items = list(itertools.islice(iter(value), _MOST_ITEMS + 1))
+    if len(items) > _MOST_ITEMS:
+        raise TypeError
+    return items
 
 
 def _plain(value: Any) -> Any:
     """NumPy's numbers and arrays, and whatever else can be iterated."""
-    return value.tolist() if hasattr(value, "tolist") else os.fspath(value) if hasattr(value, "__fspath__") else list(value)
+    return value.tolist() if hasattr(value, "tolist") else os.fspath(value) if hasattr(value, "__fspath__") else items_of(value)
 
 
 def _as_text(value: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _image_run, _seam
 from ._engine import engine_options, tell
-from ._errors import ArgumentError, Error
+from ._errors import ArgumentError, Error, shown
 from ._progress import Bar, Progress
 from .conversion import Path
 from .images import HandedImages
@@ -71,9 +71,12 @@ def _samples_of(path: Path, cameras: Any, what: str) -> Tuple[List[BevSample], L
 def _camera_names(cameras: Any, what: str) -> Optional[List[str]]:
     if cameras is None:
         return None
-    names = None if isinstance(cameras, (str, bytes)) or not hasattr(cameras, "__iter__") else list(cameras)
+    try:
+        names = None if isinstance(cameras, (str, bytes)) else _seam.items_of(cameras)
+    except Exception:  # whatever a stranger's protocol raises
+        names = None
     if not names or not all(isinstance(name, str) for name in names):
-        raise ArgumentError("usage", f"{what}: cameras cannot be {cameras!r}; it is a list of names")
+        raise ArgumentError("usage", f"{what}: cameras cannot be {shown(cameras)}; it is a list of names")
     for name in names:
         if names.count(name) > 1:
             raise ArgumentError("usage", f"{what}: cameras names {name} twice")
@@ -125,8 +128,8 @@ class _Rigs:
 def _checked(sample: Any, where: str) -> BevSample:
     if not isinstance(sample, BevSample):
         raise ArgumentError("usage", f"{where} is no tyto.BevSample, but {type(sample).__name__}")
-    if isinstance(sample.cameras, (str, bytes)) or not hasattr(sample.cameras, "__len__"):
-        raise ArgumentError("usage", f"{where}: cameras is no list, but {type(sample.cameras).__name__}")
+    if not isinstance(sample.cameras, (list, tuple)):
+        raise ArgumentError("usage", f"{where}: cameras is no list of tyto.Camera, but {type(sample.cameras).__name__}")
     for c, camera in enumerate(sample.cameras):
         if not isinstance(camera, Camera):
             raise ArgumentError("usage", f"{where}: camera {c} is no tyto.Camera, but {type(camera).__name__}")
@@ -136,9 +139,13 @@ def _checked(sample: Any, where: str) -> BevSample:
 def _several(samples: Any, what: str) -> List[BevSample]:
     if isinstance(samples, BevSample):
         samples = [samples]
-    if isinstance(samples, (str, bytes, os.PathLike)) or not hasattr(samples, "__iter__"):
+    try:
+        several = None if isinstance(samples, (str, bytes, os.PathLike)) else iter(samples)
+    except Exception:  # whatever a stranger's protocol raises
+        several = None
+    if several is None:
         raise ArgumentError("usage", f"{what}: samples is no list of tyto.BevSample, but {type(samples).__name__}")
-    return [_checked(sample, f"{what}: sample {s}") for s, sample in enumerate(samples)]
+    return [_checked(sample, f"{what}: sample {s}") for s, sample in enumerate(several)]
 
 
 class _Run:
@@ -147,10 +154,8 @@ class _Run:
     def __init__(self, segmenter: "BevSegmenter", samples: Sequence[BevSample], what: str, decoders: Any, exif_orientation: Any):
         options = _image_run.options_of(what, decoders, exif_orientation)
         rigs = _Rigs(samples, segmenter.cameras, what)
-        number = _seam.OBJECT()
-        _start(segmenter._object.number, rigs.images, rigs.cameras.ctypes.data, rigs.lidar_to_ego.ctypes.data, len(rigs), options,
-               ctypes.byref(number))
-        self._object = _seam.Object("run", number.value, keeps=rigs)
+        of_rigs = rigs.images, rigs.cameras.ctypes.data, rigs.lidar_to_ego.ctypes.data, len(rigs)
+        self._object, _ = _seam.made("run", lambda run: _start(segmenter._object.number, *of_rigs, options, run), keeps=rigs)
         self._segmenter = segmenter
         self._samples = samples
         self.left_out: List[_image_run.LeftOut] = []  # of the step
@@ -245,6 +250,7 @@ class BevRun(Iterator[BevMap]):
         return len(self.samples)
 
     def close(self) -> None:
+        self._ready = iter(())
         if self._run is not None:
             self._run.close()
             self._run = None
@@ -266,7 +272,7 @@ def _network_options(set: Any, cameras: Any) -> Any:
     if cameras is None:
         return set
     if not isinstance(cameras, (int, np.integer)) or isinstance(cameras, bool):
-        raise ArgumentError("usage", f"BevSegmenter: cameras cannot be {cameras!r}; it is how many a sample has")
+        raise ArgumentError("usage", f"BevSegmenter: cameras cannot be {shown(cameras)}; it is how many a sample has")
     if set is not None and not isinstance(set, Mapping):
         raise ArgumentError("usage", f"BevSegmenter: set is no mapping of options, but {type(set).__name__}")
     return {**(set or {}), "cameras": int(cameras)}
@@ -295,9 +301,8 @@ class BevSegmenter:
         options = _seam.options_of("BevSegmenter", **engine_options("BevSegmenter", device, threads, memory_limit),
                                    precision=precision, batch=batch, set=_network_options(set, cameras))
         self.model, of_model = number_of(model, "BevSegmenter")
-        number = _seam.OBJECT()
-        said = json.loads(_open(of_model, options, ctypes.byref(number)))
-        self._object = _seam.Object("segmenter", number.value)
+        self._object, text = _seam.made("segmenter", lambda segmenter: _open(of_model, options, segmenter))
+        said = json.loads(text)
         tell(said)
         self.device: str = said["device"]  # "cpu" or "cuda"
         self.cameras: int = said["cameras"]  # that a sample has

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _image_run, _seam
 from ._engine import engine_options, tell
-from ._errors import ArgumentError, Error
+from ._errors import ArgumentError, Error, shown
 from ._progress import Bar, Progress
 from .conversion import Path
 from .images import HandedImages
@@ -19,8 +19,7 @@ from .results import Detections
 
 _open = _seam.function("detector_open", _seam.OBJECT, ctypes.c_char_p, ctypes.POINTER(_seam.OBJECT))
 _start = _seam.function("detector_run", *_image_run.START)
-_start_video = _seam.function("detector_video", _seam.OBJECT, ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(_seam.OBJECT),
-                              ctypes.POINTER(ctypes.c_int64))
+_start_video = _seam.function("detector_video", _seam.OBJECT, ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(_seam.OBJECT))
 _next = _seam.function("detector_next", _seam.OBJECT)
 _boxes = _seam.function("detector_boxes", _seam.OBJECT, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 _trace = _seam.function("detector_trace", _seam.OBJECT, ctypes.c_int64, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t)
@@ -68,9 +67,10 @@ def _list_inputs(root: Any) -> Tuple[List[Tuple[str, bool]], List[str]]:
     if isinstance(root, (str, bytes, os.PathLike)):
         root = [root]
     try:
-        roots = [_seam.path_of(part, "folder: root") for part in root]
-    except TypeError:
+        parts = iter(root)
+    except Exception:  # whatever a stranger's protocol raises
         raise ArgumentError("usage", f"folder: root is no path and no list of paths, but {type(root).__name__}") from None
+    roots = [_seam.path_of(part, "folder: root") for part in parts]
     if not roots:
         raise ArgumentError("usage", "folder: root is an empty list; name a folder, an image or a video")
     said = json.loads(_list((ctypes.c_char_p * len(roots))(*roots), len(roots)))
@@ -91,7 +91,7 @@ class DetectionRun(Iterator[Detections]):
         self._of_images = _image_run.options_of("folder", decoders, exif_orientation)
         self._of_videos = _seam.options_of("folder", decoders=decoders, every=every)
         if not isinstance(every, (int, np.integer)) or isinstance(every, bool) or not 1 <= every <= 2**31:
-            raise ArgumentError("usage", f"folder: every cannot be {every!r}; it is a whole number from 1")
+            raise ArgumentError("usage", f"folder: every cannot be {shown(every)}; it is a whole number from 1")
         inputs, self.skipped = _list_inputs(root)
         _image_run.raise_first(self.skipped, on_error)
         self.inputs: List[str] = [path for path, _ in inputs]
@@ -124,7 +124,6 @@ class DetectionRun(Iterator[Detections]):
                     raise
 
     def _start_next(self) -> None:
-        """None where there is nothing more, or a video cannot be opened."""
         if not self._waiting:
             self.close()
             return
@@ -134,17 +133,14 @@ class DetectionRun(Iterator[Detections]):
             if not self._is_video:
                 self._run = _image_run.start(_start, detector, HandedImages(self._paths, "folder"), self._of_images)
                 return
-            number, frames = _seam.OBJECT(), ctypes.c_int64()
-            owner = detector.number
             try:
-                _start_video(owner, os.fsencode(self._paths[0]), self._of_videos, ctypes.byref(number), ctypes.byref(frames))
+                self._run, _ = _seam.made("run", lambda run: _start_video(
+                    detector.number, os.fsencode(self._paths[0]), self._of_videos, run))
             except Error as error:
                 if error.kind == "usage":
                     raise
                 self._leave_out(error)
                 self._bar.advance(1)
-                return
-            self._run = _seam.Object("run", number.value)
 
     def _leave_out(self, error: Error) -> None:
         if self._on_error == "raise":
@@ -176,6 +172,7 @@ class DetectionRun(Iterator[Detections]):
 
     def close(self) -> None:
         self._closed = True
+        self._ready = iter(())
         if self._run is not None:
             self._run.close()
             self._run = None
@@ -188,15 +185,26 @@ class DetectionRun(Iterator[Detections]):
         self.close()
 
 
+def _texts(classes: Any) -> List[str]:
+    """As the command line has them."""
+    try:
+        found = None if isinstance(classes, (str, bytes)) else _seam.items_of(classes)
+    except Exception:  # whatever a stranger's protocol raises
+        found = None
+    if found is None or not all(isinstance(name, (str, int, np.integer)) for name in found):
+        raise ArgumentError("usage", f"Detector: classes cannot be {shown(classes)}; it is a list of names or numbers")
+    return [str(name) for name in found]
+
+
 def _network_options(set: Any, score_threshold: Any) -> Any:
     if score_threshold is None:
         return set
     try:
         threshold = float(score_threshold)
-    except (TypeError, ValueError, RuntimeError):
+    except Exception:  # whatever a stranger's protocol raises
         threshold = -1.0
     if not 0 <= threshold <= 1:
-        raise ArgumentError("usage", f"Detector: score_threshold cannot be {score_threshold!r}; it is a number from 0 to 1")
+        raise ArgumentError("usage", f"Detector: score_threshold cannot be {shown(score_threshold)}; it is a number from 0 to 1")
     if set is not None and not isinstance(set, Mapping):
         raise ArgumentError("usage", f"Detector: set is no mapping of options, but {type(set).__name__}")
     return {**(set or {}), "score_threshold": threshold}
@@ -228,15 +236,12 @@ class Detector:
     def __init__(self, model: Union[Model, Path], *, device: str = "auto", threads: int = 0, precision: str = "fp32",
                  batch: int = 8, score_threshold: Optional[float] = None, classes: Sequence[Union[str, int]] = (),
                  set: Optional[Mapping[str, Any]] = None, trace: bool = False, memory_limit: int = 0):
-        if isinstance(classes, (str, bytes)) or not hasattr(classes, "__iter__"):
-            raise ArgumentError("usage", f"Detector: classes cannot be {classes!r}; it is a list of names or numbers")
         options = _seam.options_of("Detector", **engine_options("Detector", device, threads, memory_limit), precision=precision,
-                                   batch=batch, classes=[str(name) for name in classes], set=_network_options(set, score_threshold),
+                                   batch=batch, classes=_texts(classes), set=_network_options(set, score_threshold),
                                    trace=trace)
         self.model, of_model = number_of(model, "Detector")
-        number = _seam.OBJECT()
-        said = json.loads(_open(of_model, options, ctypes.byref(number)))
-        self._object = _seam.Object("detector", number.value)
+        self._object, text = _seam.made("detector", lambda detector: _open(of_model, options, detector))
+        said = json.loads(text)
         tell(said)
         self._traces = trace
         self.device: str = said["device"]  # "cpu" or "cuda"

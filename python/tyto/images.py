@@ -7,7 +7,7 @@ from typing import Any, List
 import numpy as np
 
 from . import _seam
-from ._errors import ArgumentError, Error
+from ._errors import ArgumentError, Error, reason
 from .conversion import Path
 
 _MOST_PIXELS = 2**28  # of one image, as in files
@@ -52,8 +52,8 @@ class Listing:
             self._add(root, what)
             return
         try:
-            roots = list(root)
-        except TypeError:
+            roots = iter(root)
+        except Exception:  # whatever a stranger's protocol raises
             raise ArgumentError("usage", f"{what}: root is no path and no list of paths, but {type(root).__name__}") from None
         for part in roots:
             try:
@@ -103,10 +103,10 @@ def _several(images: Any) -> Any:
         return [images]
     if hasattr(images, "__dlpack__") or hasattr(images, "__array__"):
         array = _array(images, "images")
-        return [array] if array.ndim == 3 else array
+        return [array] if array.ndim in (0, 3) else list(array)
     try:
-        return list(images)
-    except TypeError:
+        return iter(images)
+    except Exception:  # whatever a stranger's protocol raises
         raise ArgumentError("usage", f"images are neither arrays nor paths, but {type(images).__name__}") from None
 
 
@@ -117,9 +117,9 @@ def _is_picture(image: Any) -> bool:
 def _array(image: Any, name: str) -> np.ndarray:
     if isinstance(image, np.ndarray):
         return image
-    if _is_picture(image):
-        image = image.convert("RGB")
     try:
+        if _is_picture(image):
+            image = image.convert("RGB")
         if hasattr(image, "__dlpack__"):
             if int(image.__dlpack_device__()[0]) not in _CPU:
                 raise ArgumentError("usage", f"{name} is not in the CPU's memory; copy it there: .cpu()")
@@ -128,7 +128,7 @@ def _array(image: Any, name: str) -> np.ndarray:
     except ArgumentError:
         raise
     except Exception as error:  # whatever a stranger's protocol raises
-        raise ArgumentError("usage", f"{name} of type {type(image).__name__} gives no array: {error}") from None
+        raise ArgumentError("usage", f"{name} of type {type(image).__name__} gives no array: {reason(error)}") from None
 
 
 def _pixels(image: Any, name: str) -> np.ndarray:

@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ._errors import ArgumentError
+from ._errors import ArgumentError, shown
 from ._pandas import pandas_or
 
 
@@ -30,8 +30,8 @@ class Detections:
         return len(self.scores)
 
     def above(self, score: float) -> "Detections":
-        """Those with a score of at least this."""
-        kept = np.flatnonzero(self.scores >= score)
+        """Those with a score of at least this. ArgumentError."""
+        kept = np.flatnonzero(self.scores >= _number("above: score", score))
         return Detections(self.image, self.width, self.height, self.xywh[kept], self.scores[kept], self.labels[kept],
                           [self.names[i] for i in kept], self.trace)
 
@@ -47,6 +47,13 @@ class Detections:
         return pandas_or("boxes, scores and labels").DataFrame(
             {"image": [self.image] * len(self), "name": self.names, "label": self.labels, "score": self.scores,
              **{side: boxes[:, i] for i, side in enumerate(("x1", "y1", "x2", "y2"))}})
+
+
+def _number(what: str, value: Any) -> np.float32:
+    try:
+        return np.float32(float(value))
+    except Exception:  # whatever a stranger's protocol raises
+        raise ArgumentError("usage", f"{what} cannot be {shown(value)}; it is a number") from None
 
 
 def _decimal(value: np.float32) -> float:
@@ -118,7 +125,4 @@ class BevMap:
 
     def mask(self, threshold: float = 0) -> np.ndarray:
         """bool [classes, rows, columns]: cells whose logit is over the threshold, as `tyto bev` counts them. ArgumentError."""
-        try:
-            return self.map > np.float32(threshold)
-        except (TypeError, ValueError):
-            raise ArgumentError("usage", f"mask: threshold cannot be {threshold!r}; it is a number") from None
+        return self.map > _number("mask: threshold", threshold)
