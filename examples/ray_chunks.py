@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 import tyto
-from tyto.images import list_images
+from tyto.images import Listing
 
 _SETTINGS = b"tyto"  # the key of the files' metadata
 
@@ -48,13 +48,14 @@ def run(worker: type, options: argparse.Namespace) -> None:
     """Lets `options.workers` of them, made once of `options` in a process each, write all chunks that are missing."""
     os.makedirs(options.output, exist_ok=True)
     options.settings = _settings(worker, options)
-    _, names, unlisted = list_images(options.images, "images")
+    listing = Listing(options.images, "images")
+    names = listing.names
     done = _done(options)
     left = [name for name in names if name not in done]
     print(f"{len(names):,} images, {len(names) - len(left):,} of them done before", file=sys.stderr)
     if left:
         _compute(worker, options, left)
-    for sentence in [*unlisted, *_errors(options.output)]:
+    for sentence in [*listing.left_out, *_errors(options.output)]:
         print(f"left out: {sentence}", file=sys.stderr)
 
 
