@@ -77,10 +77,20 @@ except TypeError:  # PyTorch before 2.4
 
     def _autocasts() -> bool:
         return torch.is_autocast_enabled() or torch.is_autocast_cpu_enabled()
+
+    def autocast_type(device: torch.device) -> Optional[torch.dtype]:
+        """What PyTorch's matrix products compute in on a device; None without autocast."""
+        if device.type == "cuda":
+            return torch.get_autocast_gpu_dtype() if torch.is_autocast_enabled() else None
+        return torch.get_autocast_cpu_dtype() if torch.is_autocast_cpu_enabled() else None
 else:
 
     def _autocasts() -> bool:
         return torch.is_autocast_enabled("cuda") or torch.is_autocast_enabled("cpu")
+
+    def autocast_type(device: torch.device) -> Optional[torch.dtype]:
+        """What PyTorch's matrix products compute in on a device; None without autocast."""
+        return torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else None
 
 
 def int32_of(tensor: torch.Tensor) -> torch.Tensor:
@@ -104,14 +114,16 @@ class Operation:
     where bfloat16 becomes float32, too.
     autocast: what becomes of halves under autocast: "float32", as of PyTorch's own losses, or "native", of who has cast them.
     choices: of options that are called by names, their numbers.
+    doubles: whether it computes in float64.
     called: the Python function's name, where it is not the C function's."""
 
     def __init__(self, library: Library, name: str, *arguments: Argument, halves: str = "float32", autocast: str = "float32",
-                 choices: Mapping[str, Mapping[str, int]] = {}, called: Optional[str] = None):
+                 choices: Mapping[str, Mapping[str, int]] = {}, doubles: bool = True, called: Optional[str] = None):
         self.name = called or name
         self.arguments = arguments
         self.halves = halves
         self.autocast = autocast
+        self.doubles = doubles
         self._choices = choices
         self._function: Function = library.function(name, called)
         self._plans: dict = {}
@@ -204,8 +216,8 @@ class Operation:
         if argument.kind == "int32":
             if tensor.dtype not in _INTEGERS:
                 refuse("usage", f"is of {tensor.dtype}, not of integers")
-        elif tensor.dtype not in _ELEMENTS:
-            refuse("usage", f"is of {tensor.dtype}, not of float64, float32, float16 or bfloat16")
+        elif tensor.dtype not in _ELEMENTS or (tensor.dtype == torch.float64 and argument.kind == "elements" and not self.doubles):
+            refuse("usage", f"is of {tensor.dtype}, not of {'float64, ' if self.doubles else ''}float32, float16 or bfloat16")
         if len(tensor.shape) != len(argument.dims):
             refuse("shape", f"is {list(tensor.shape)}, not [{', '.join(str(dim) for dim in argument.dims)}]")
 
