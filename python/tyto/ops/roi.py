@@ -76,7 +76,7 @@ class _Roi(Operator):
 
     def forward(self, call, inputs, trained):
         plan, options = call.plan, call.options
-        descriptor = self._pool.descriptor(plan)
+        descriptor = plan.descriptor()
         descriptor.layout = LAYOUT[call.channels_last]
         descriptor.maps, descriptor.rois = inputs[0].data_ptr(), call.rois.data_ptr()
         sizes = (plan.sizes["regions"], plan.sizes["channels"], int(options["rows"]), int(options["columns"]))
@@ -94,7 +94,7 @@ class _Roi(Operator):
         options = {name: value for name, value in call.options.items() if name not in ("rows", "columns")}
         of_pooled = of_pooled.contiguous(memory_format=memory_format(call.channels_last))
         plan, (of_pooled, rois) = self._gradient.prepare((of_pooled, call.rois), {**options, **of_maps})
-        descriptor = self._gradient.descriptor(plan)
+        descriptor = plan.descriptor()
         descriptor.layout = LAYOUT[call.channels_last]
         descriptor.features_gradient, descriptor.rois = of_pooled.data_ptr(), rois.data_ptr()
         if kept[0] is not None:

@@ -65,7 +65,7 @@ _MULTICLASS = _operation("multiclass_nms", elements("boxes", "batch", "count", 4
 
 def _run(operation, plan, boxes, scores, counts, images, capacity):
     """Detections [images, rows, 6], kept [images, rows] and found [images] of the C function."""
-    descriptor = operation.descriptor(plan)
+    descriptor = plan.descriptor()
     descriptor.boxes, descriptor.scores = boxes.data_ptr(), scores.data_ptr()
     if counts is not None:
         descriptor.counts = counts.data_ptr()
