@@ -6,7 +6,6 @@ integers; values are float64 of float64 and float32 of the others.
 check: whether values that are not finite, labels out of range and, if True, boxes without width or height are an ArgumentError.
 None: on the CPU the first two are; on CUDA, where True waits for the device, none is, and the values are NaN."""
 import ctypes
-import functools
 from typing import Mapping, NamedTuple, Optional, Sequence, Union
 
 import torch
@@ -49,25 +48,24 @@ _FASTER_RCNN = Loss("faster_rcnn_loss", *_stage("anchor", "anchors", 2), *_stage
                                ("anchor_locations", "anchor_logits", "roi_locations", "roi_logits")})
 
 
-@functools.lru_cache(maxsize=64)
-def _options_of(reference: str, **given) -> Mapping[str, object]:
-    """What tyto_multibox_loss_as sets, but for what is given: not None."""
-    number = choice("multibox_loss", "reference", reference, _REFERENCES)
+def _options_of(reference: int) -> Mapping[str, object]:
+    """What tyto_multibox_loss_as sets."""
     function = LOSSES.function("multibox_loss")
     descriptor = function.defaults()
     multibox_loss_as = LOSSES.dll.tyto_multibox_loss_as
     multibox_loss_as.argtypes = [ctypes.c_void_p, ctypes.c_int32, ctypes.c_char_p, ctypes.c_size_t]
-    multibox_loss_as(ctypes.addressof(descriptor), number, None, 0)
+    multibox_loss_as(ctypes.addressof(descriptor), reference, None, 0)
     names = list(function.types)
     options = {name: getattr(descriptor, name) for name in names[names.index("prior_corners"):]}
     for name, value in options.items():
-        if given[name] is not None:
-            options[name] = given[name]
-        elif name in _CHOICES:
+        if name in _CHOICES:
             options[name] = next(key for key, number in _CHOICES[name].items() if number == value)
         elif isinstance(value, ctypes.Array):
             options[name] = tuple(value)
     return options
+
+
+_OPTIONS_OF = {reference: _options_of(reference) for reference in _REFERENCES.values()}
 
 
 def _hashable(value):
@@ -119,13 +117,11 @@ def multibox_loss(locations: torch.Tensor, logits: torch.Tensor, prior_boxes: to
 
     A box without width or height is what the reference makes of it, and an error with check=True alone.
     """
+    options = _OPTIONS_OF[choice("multibox_loss", "reference", reference, _REFERENCES)]
     given = {"prior_corners": prior_corners, "match": match, "first_label": first_label, "mining": mining, "normalizer": normalizer,
              "threshold": threshold, "variance": _hashable(variance), "negatives_per_positive": negatives_per_positive,
              "negatives_for_hard": negatives_for_hard, "least_probability": least_probability}
-    try:
-        options = _options_of(reference, **given)
-    except Exception:  # what has no hash, or is no reference
-        options = _options_of.__wrapped__(reference, **given)
+    options = {**options, **{name: value for name, value in given.items() if value is not None}}
     objects = padded_objects("multibox_loss", boxes, box_classes, box_counts, prior_boxes)
     value = _MULTIBOX((locations, logits, prior_boxes, *objects), options, check)
     return MultiboxTerms(value[0], value[1], value.detach()[2])
