@@ -138,9 +138,9 @@ struct AttentionBackward : StagedFunction<AttentionBackward> {
 
   static Desc defaults() { return {.bias_batch = 1, .bias_heads = 1, .mask_batch = 1, .mask_queries = 1}; }
   static void check(const Desc& d, const Arguments& a) {
-    const Strides strides = strides_of(d);
     check_sizes(d, a);
     check_inputs(d, a);
+    const Strides strides = strides_of(d);
     a.array("maximum", d.maximum, {d.batch, d.heads, d.queries}, sizeof *d.maximum);
     a.array("sum", d.sum, {d.batch, d.heads, d.queries}, sizeof *d.sum);
     a.elements("y_gradient", d.y_gradient, {d.batch, d.queries, strides.y});

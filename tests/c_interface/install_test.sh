@@ -6,6 +6,7 @@ source=$1 build=$2 work=$3 library=$4
 case $library in
   losses) example=losses_in_c program=circle said_by_it="circle loss *, after a step *" ;;
   bev) example=bev_pool_in_c program=pool said_by_it="most at 12 m, * of 32 pixels in the grid, * by the gradient" ;;
+  operators) example=nms_in_c program=nms said_by_it="box 1 with 0.9 at 12, 8*box 2 with 0.6 at 60, 20" ;;
 esac
 rm -rf "$work"
 mkdir -p "$work"

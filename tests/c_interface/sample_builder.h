@@ -72,6 +72,11 @@ class Builder {
   Builder& in(const char* name, P& field, const std::vector<double>& values) {
     return add(name, field, values, desc_->elements);
   }
+  // The array that was added last.
+  Builder& optional() {
+    sample_.arrays.back().optional = true;
+    return *this;
+  }
   template <class P>
   Builder& reals(const char* name, P& field, const std::vector<double>& values, bool optional = false) {
     add(name, field, values, real());
