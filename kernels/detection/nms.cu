@@ -166,10 +166,10 @@ __global__ void __launch_bounds__(kMergeBlock)
   const int found = total_length(runs);
   if (list == 0 && threadIdx.x == 0) counts[image] = min(found, sizes.rows);
   int64_t at = int64_t{kDetectionRow} * found + kMergeBlock * int64_t{list} + threadIdx.x;
-  for (; at < end; at += step) {
-    rows[at] = nothing(at % kDetectionRow);
-    if (kept != nullptr && at % kDetectionRow == 0) kept[image * sizes.rows + at / kDetectionRow] = -1;
-  }
+  for (; at < end; at += step) rows[at] = nothing(at % kDetectionRow);
+  if (kept != nullptr)
+    for (int64_t row = found + kMergeBlock * int64_t{list} + threadIdx.x; row < sizes.rows; row += step)
+      kept[image * sizes.rows + row] = -1;
 
   for (int i = threadIdx.x; i < runs.lengths[list]; i += kMergeBlock) {
     const int rank = rank_among(runs, list, i, sizes.rows);
