@@ -10,8 +10,9 @@ from tyto import ops
 from tyto.ops.attention import _ATTENTION
 
 BATCH, HEADS, QUERIES, KEYS, DEPTH, WIDTH = 2, 3, 7, 5, 8, 6
-# Of the largest element, or of 1, about what is summed, where the sum cancels. Scores are sums of DEPTH products, and enter an exponential: some DEPTH roundings of their size, about 3, and
-# a gradient adds QUERIES * HEADS of those. Of halves the last bit that is stored; their gradients have that of y_gradient, too.
+# Of the largest element, or of 1, about what is summed, where the sum cancels. Scores are sums of DEPTH products, and enter an
+# exponential: some DEPTH roundings of their size, about 3, and a gradient adds QUERIES * HEADS of those. Of halves the last bit that
+# is stored; their gradients have that of y_gradient, too.
 NEAR = {torch.float32: 128 * 2**-24, torch.float16: 2 * 2**-11, torch.bfloat16: 2 * 2**-8}
 
 

@@ -31,9 +31,10 @@ def empty_as(tensor: torch.Tensor) -> torch.Tensor:
     return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device)
 
 
-def is_channels_last(maps: torch.Tensor) -> bool:
-    """Whether maps [images, channels, height, width] have their channels last in memory, and not first as well."""
-    return not maps.is_contiguous() and maps.is_contiguous(memory_format=torch.channels_last)
+def is_channels_last(maps) -> bool:
+    """Whether these are maps [images, channels, height, width] that have their channels last in memory, and not first as well."""
+    return (isinstance(maps, torch.Tensor) and maps.layout == torch.strided and maps.dim() == 4 and not maps.is_contiguous()
+            and maps.is_contiguous(memory_format=torch.channels_last))
 
 
 def memory_format(channels_last: bool) -> torch.memory_format:

@@ -45,8 +45,9 @@ class _Roi(Operator):
             rois = self._numbered(rois, features)
         if isinstance(rois, torch.Tensor):
             rois = rois.detach()
-        plan, (features, rois) = self._pool.prepare((features, rois), options)
         last = is_channels_last(features)
+        options["layout"] = LAYOUT[last]  # which the workspace depends on
+        plan, (features, rois) = self._pool.prepare((features, rois), options)
         return _Call(plan, rois, options, last), (features if last else features.contiguous(),)
 
     def _pair(self, size):
@@ -77,7 +78,6 @@ class _Roi(Operator):
     def forward(self, call, inputs, trained):
         plan, options = call.plan, call.options
         descriptor = plan.descriptor()
-        descriptor.layout = LAYOUT[call.channels_last]
         descriptor.maps, descriptor.rois = inputs[0].data_ptr(), call.rois.data_ptr()
         sizes = (plan.sizes["regions"], plan.sizes["channels"], int(options["rows"]), int(options["columns"]))
         pooled = torch.empty(sizes, dtype=plan.elements, device=plan.device, memory_format=memory_format(call.channels_last))
@@ -95,7 +95,6 @@ class _Roi(Operator):
         of_pooled = of_pooled.contiguous(memory_format=memory_format(call.channels_last))
         plan, (of_pooled, rois) = self._gradient.prepare((of_pooled, call.rois), {**options, **of_maps})
         descriptor = plan.descriptor()
-        descriptor.layout = LAYOUT[call.channels_last]
         descriptor.features_gradient, descriptor.rois = of_pooled.data_ptr(), rois.data_ptr()
         if kept[0] is not None:
             descriptor.argmax = kept[0].data_ptr()
