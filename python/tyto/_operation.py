@@ -166,7 +166,7 @@ class Operation:
             if tensor is None and argument.optional:
                 continue
             try:
-                self._check_tensor(argument, tensor)
+                self.check(argument, tensor)
             except ArgumentError:
                 raise
             except Exception as error:  # a parameter that has no shape yet, or somebody's subclass
@@ -205,7 +205,7 @@ class Operation:
         counts = [argument.together for argument in self.arguments]
         return counts if device.type == "cuda" and max(counts) > 1 else None
 
-    def _check_tensor(self, argument: Argument, tensor) -> None:
+    def check(self, argument: Argument, tensor) -> None:
         def refuse(kind, what):
             raise ArgumentError(kind, f"{self.name}: {argument.name} {what}")
 

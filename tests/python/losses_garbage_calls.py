@@ -58,13 +58,17 @@ class Calls:
                 self.call(f"{name}({option}={what})", made_and_called, **{option: make()})
 
 
-def main() -> None:
+def limited() -> None:
+    """What is taken on the word of a stride fails here as it would on any machine, and does not push others out of memory."""
     warnings.simplefilter("ignore")
     torch.manual_seed(18)
-    # What is taken on the word of a stride fails here as it would on any machine, and does not push others out of memory.
     with open("/proc/self/statm", encoding="ascii") as file:
         used = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + 2**31, used + 2**31))
+
+
+def main() -> None:
+    limited()
     calls = Calls()
     for name, function in loss_samples.functions().items():
         calls.function(name, function)

@@ -46,7 +46,8 @@ _SAMPLES = {
     "roi_align": lambda: ([torch.randn(2, 3, 6, 7), _rois(), (2, 3), 0.5, 2, True], {}),
     "roi_pool": lambda: ([torch.randn(2, 3, 6, 7), _rois(), (2, 3), 0.5], {}),
 }
-LEARNED = {"attention": 3, "bev_pool": 2, "position_attention": 5, "roi_align": 1, "roi_pool": 1}  # how many arguments have gradients
+# How many of the first arguments have gradients.
+LEARNED = {"attention": 3, "bev_pool": 2, "position_attention": 5, "roi_align": 1, "roi_pool": 1}
 
 
 def arguments(name: str, learn: bool = True) -> Tuple[list, Dict[str, object]]:

@@ -13,7 +13,7 @@ class OpCalls(Calls):
     @staticmethod
     def _differentiated(result) -> None:
         if isinstance(result, torch.Tensor):
-            Calls._differentiated(result)
+            Calls._differentiated(result.sum())
         elif not isinstance(result, ops.BevIndex):
             result.trim()
 

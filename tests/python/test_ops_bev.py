@@ -203,6 +203,9 @@ class OpsBev(unittest.TestCase):
         self.assertIn("bins=5", repr(index))
         with self.assertRaisesRegex(tyto.ArgumentError, "bev_index"):
             ops.BevIndex(depth)
+        for device in torch.float16, int, "x":
+            with self.assertRaisesRegex(tyto.ArgumentError, "BevIndex.to: device cannot be"):
+                index.to(device)
         for arguments, text in [((depth, features, depth), "index is no BevIndex, but Tensor"),
                                 ((depth[:, :, :4], features, index), "depth has 4 bins, the index is of 5"),
                                 ((depth[:1], features[:1], index), "depth has 1 samples, the index is of 2"),

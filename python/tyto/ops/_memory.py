@@ -3,6 +3,8 @@ from typing import Optional
 
 import torch
 
+from .._errors import ArgumentError
+
 
 def rows_apart(tensor: torch.Tensor, dims: int = 1) -> Optional[int]:
     """Elements from one row to the next, where all rows are dense, stand in order and equally far apart; else None.
@@ -24,6 +26,12 @@ def rows_apart(tensor: torch.Tensor, dims: int = 1) -> Optional[int]:
             return None
         rows *= size
     return width if apart is None else apart if apart >= width else None
+
+
+def check_memory(operation: str, name: str, tensor: torch.Tensor) -> None:
+    """ArgumentError of a tensor that PyTorch would read where nothing is."""
+    if tensor.device.type != "meta" and tensor.layout == torch.strided and tensor.numel() and not tensor.data_ptr():
+        raise ArgumentError("usage", f"{operation}: {name} has lost its memory")
 
 
 def empty_as(tensor: torch.Tensor) -> torch.Tensor:

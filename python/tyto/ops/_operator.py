@@ -1,10 +1,38 @@
 """An operator of the C libraries as a function of PyTorch's tensors that autograd knows."""
+import functools
 from typing import Optional, Sequence, Tuple
 
 import torch
 
 from .._autograd import first_derivative
 from .._compile import eager
+from .._errors import ArgumentError, Error
+from .._operation import first_line
+
+
+def told(name: str, error: Exception) -> Error:
+    """What is raised where PyTorch refuses an operator's arguments."""
+    if isinstance(error, (Error, torch.cuda.OutOfMemoryError)):
+        return error
+    if "alloc" in str(error) or isinstance(error, MemoryError):
+        return Error("memory", f"{name}: {first_line(error)}")
+    return ArgumentError("usage", f"{name}: PyTorch refuses its arguments: {first_line(error)[:500]}")
+
+
+def telling(name: str):
+    """Of a function: what PyTorch refuses is said in its name."""
+
+    def decorated(function):
+        @functools.wraps(function)
+        def call(*arguments):
+            try:
+                return function(*arguments)
+            except Exception as error:
+                raise told(name, error) from None
+
+        return call
+
+    return decorated
 
 
 class Operator:
@@ -26,10 +54,13 @@ class Operator:
 
     @eager
     def __call__(self, *arguments) -> torch.Tensor:
-        call, inputs = self.prepare(*arguments)
-        if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in inputs):
-            return _Apply.apply(self, call, *inputs)
-        return self.forward(call, inputs, False)[0]
+        try:
+            call, inputs = self.prepare(*arguments)
+            if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in inputs):
+                return _Apply.apply(self, call, *inputs)
+            return self.forward(call, inputs, False)[0]
+        except Exception as error:
+            raise told(self.name, error) from None
 
 
 class _Apply(torch.autograd.Function):

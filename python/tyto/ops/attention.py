@@ -8,7 +8,7 @@ import torch
 
 from .._errors import ArgumentError
 from .._operation import Operation, Plan, autocast_type, elements, floats, integers
-from ._memory import empty_as, is_channels_last, memory_format, rows_apart
+from ._memory import check_memory, empty_as, is_channels_last, memory_format, rows_apart
 from ._operator import Operator
 from ._operators import LAYOUT, OPERATORS, TYPES
 
@@ -21,8 +21,8 @@ def _as_autocast_has(tensors):
     dtype = next((autocast_type(t.device) for t in tensors if isinstance(t, torch.Tensor)), None)
     if dtype is None:
         return tensors
-    return [t.to(dtype) if isinstance(t, torch.Tensor) and t.is_floating_point() and t.dtype != torch.float64 else t
-            for t in tensors]
+    return [t.to(dtype) if isinstance(t, torch.Tensor) and t.is_floating_point() and t.dtype != torch.float64 and t.data_ptr()
+            else t for t in tensors]
 
 
 class _AttentionCall(NamedTuple):
@@ -59,8 +59,9 @@ class _Attention(Operator):
         self._gradient = Operation(OPERATORS, "attention_backward", *inputs, of_y, called="attention", **TYPES)
 
     def prepare(self, q, k, v, bias, mask, options):
-        if not _is_4d(q, k, v):  # which this call tells
-            self._attention.prepare((q, k, v, None, None), options)
+        for argument, tensor in zip(self._attention.arguments, (q, k, v)):
+            self._attention.check(argument, tensor)
+            check_memory(self.name, argument.name, tensor)
         q, k, v, bias = _as_autocast_has((q, k, v, bias))
         batch, heads, queries, _ = q.shape
         sizes = (batch, heads, queries, k.shape[2])
@@ -91,6 +92,9 @@ class _Attention(Operator):
             return None
         if not isinstance(tensor, torch.Tensor):
             raise ArgumentError("usage", f"attention: {name} is no torch.Tensor, but {type(tensor).__name__}")
+        if tensor.layout != torch.strided:
+            raise ArgumentError("usage", f"attention: {name} is {tensor.layout}; dense tensors are taken")
+        check_memory(self.name, name, tensor)
         shape = [1] * (4 - tensor.dim()) + list(tensor.shape)
         if tensor.dim() > 4 or any(of not in (1, size) for of, size in zip(shape, sizes)):
             raise ArgumentError("shape", f"attention: {name} is {list(tensor.shape)}, which does not broadcast to [batch, heads, "

@@ -7,9 +7,9 @@ import torch
 from .._compile import eager
 from .._errors import ArgumentError
 from .._library import Library
-from .._operation import Operation, Plan, elements
+from .._operation import Operation, Plan, elements, first_line, shown
 from ._memory import empty_as, memory_format, rows_apart
-from ._operator import Operator
+from ._operator import Operator, telling
 
 _BEV = Library("bev")
 _AXES = {name: _BEV.constants[f"TYTO_BEV_AXES_{name.upper()}"] for name in ("xy", "yx")}
@@ -45,7 +45,11 @@ class BevIndex:
 
     def to(self, device: Union[str, torch.device], *, non_blocking: bool = False) -> "BevIndex":
         """It, or a copy of it on another device."""
-        starts, runs, cells = (t.to(device, non_blocking=non_blocking) for t in (self._starts, self._runs, self._cells))
+        try:  # a type is none: what is converted is no index
+            device = torch.device(device)
+            starts, runs, cells = (t.to(device, non_blocking=non_blocking) for t in (self._starts, self._runs, self._cells))
+        except Exception as error:
+            raise ArgumentError("usage", f"BevIndex.to: device cannot be {shown(device)}: {first_line(error)[:500]}") from None
         return self if runs is self._runs else _index(self._sizes(), self._grid(), starts, runs, cells)
 
     def __repr__(self) -> str:
@@ -73,6 +77,7 @@ _INDEX = Operation(_BEV, "bev_index", elements("intrinsics", "samples", "cameras
 
 
 @eager
+@telling("bev_index")
 def _bev_index(matrices, options, check):
     for name, matrix in zip(_MATRICES, matrices):
         if isinstance(matrix, torch.Tensor) and matrix.dtype in (torch.float16, torch.bfloat16):
@@ -130,8 +135,8 @@ def bev_index(intrinsics: torch.Tensor, camera_to_grid: torch.Tensor, image_augm
                "lower": lower, "step": step, "axes": axes, "rounding": rounding, "in_float": in_float}
     try:
         options["image_height"], options["image_width"] = image_size
-    except (TypeError, ValueError):
-        raise ArgumentError("usage", f"bev_index: image_size cannot be {image_size!r}; it is a height and a width") from None
+    except Exception:  # whatever somebody's type raises
+        raise ArgumentError("usage", f"bev_index: image_size cannot be {shown(image_size)}; it is a height and a width") from None
     return _bev_index((intrinsics, camera_to_grid, image_augmentation), options, check)
 
 

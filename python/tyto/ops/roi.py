@@ -14,8 +14,8 @@ from typing import NamedTuple, Sequence, Tuple, Union
 import torch
 
 from .._errors import ArgumentError
-from .._operation import Operation, Plan, elements, floats
-from ._memory import is_channels_last, memory_format
+from .._operation import Operation, Plan, elements, floats, shown
+from ._memory import check_memory, is_channels_last, memory_format
 from ._operator import Operator
 from ._operators import LAYOUT, OPERATORS, TYPES
 
@@ -55,8 +55,8 @@ class _Roi(Operator):
             return size, size
         try:
             rows, columns = size
-        except (TypeError, ValueError):
-            raise ArgumentError("usage", f"{self.name}: output_size cannot be {size!r}; it is rows and columns, or one number "
+        except Exception:  # whatever somebody's type raises
+            raise ArgumentError("usage", f"{self.name}: output_size cannot be {shown(size)}; it is rows and columns, or one number "
                                 "for both") from None
         return rows, columns
 
@@ -65,6 +65,7 @@ class _Roi(Operator):
             if not isinstance(b, torch.Tensor) or b.dim() != 2 or b.shape[1] != 4:
                 what = list(b.shape) if isinstance(b, torch.Tensor) else type(b).__name__
                 raise ArgumentError("shape", f"{self.name}: rois[{image}] is {what}, not [regions, 4]")
+            check_memory(self.name, f"rois[{image}]", b)
             if b.device != boxes[0].device:
                 raise ArgumentError("usage", f"{self.name}: rois[{image}] is on {b.device}, rois[0] on {boxes[0].device}; bring "
                                     "them to one device")

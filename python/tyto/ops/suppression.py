@@ -10,7 +10,9 @@ import torch
 
 from .._compile import eager
 from .._errors import ArgumentError
-from .._operation import Operation, elements, integers
+from .._operation import Operation, elements, flag, integers, shown
+from ._memory import check_memory
+from ._operator import telling
 from ._operators import OPERATORS, TYPES
 
 _RULES = {name: OPERATORS.constants[f"TYTO_OPERATORS_{name.upper()}"] for name in ("greater", "greater_equal")}
@@ -82,6 +84,7 @@ def _count(boxes) -> int:
 
 
 @eager
+@telling("nms")
 def _nms(boxes, scores, iou_threshold, rule):
     options = {"batch": 1, "classes": 1, "capacity": _count(boxes), "iou_threshold": iou_threshold, "rule": rule}
     plan, (boxes, scores) = _NMS.prepare((boxes, scores), options)
@@ -99,10 +102,13 @@ def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float, *, rule
 
 
 @eager
+@telling("batched_nms")
 def _batched_nms(boxes, scores, idxs, iou_threshold, classes, rule):
     options = {"batch": 1, "classes": 1 if classes is None else classes, "capacity": _count(boxes), "max_detections": _count(boxes),
                "iou_threshold": iou_threshold, "rule": rule}  # of all classes together a box is in one
     plan, ready = _BATCHED.prepare((boxes, scores, idxs), options)
+    check_memory("batched_nms", "idxs", idxs)  # which PyTorch reads below
+    check_memory("batched_nms", "scores", scores)
     if classes is None and len(idxs):
         known, idxs = idxs.unique(return_inverse=True)
         options["classes"] = len(known)
@@ -129,6 +135,7 @@ def batched_nms(boxes: torch.Tensor, scores: torch.Tensor, idxs: torch.Tensor, i
 
 
 @eager
+@telling("multiclass_nms")
 def _multiclass_nms(boxes, scores, counts, options):
     capacity = 0
     if all(isinstance(t, torch.Tensor) and t.dim() == 3 for t in (boxes, scores)):
@@ -147,7 +154,7 @@ def _limit(name: str, value: Optional[int]) -> int:
     if value is None:
         return 0
     if not isinstance(value, int) or value < 1:
-        raise ArgumentError("usage", f"multiclass_nms: {name} cannot be {value!r}; it is 1 or more, or None")
+        raise ArgumentError("usage", f"multiclass_nms: {name} cannot be {shown(value)}; it is 1 or more, or None")
     return value
 
 
@@ -167,8 +174,8 @@ def multiclass_nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: flo
     agnostic         whether boxes of different classes suppress each other, too, so that a list is an image's, and not a class's
     rule             as of nms()
     """
-    options = {"iou_threshold": iou_threshold, "score_threshold": score_threshold, "agnostic": bool(agnostic),
-               "rule": rule}
+    options = {"iou_threshold": iou_threshold, "score_threshold": score_threshold,
+               "agnostic": flag("multiclass_nms", "agnostic", agnostic), "rule": rule}
     for name, value in ("top_k", top_k), ("max_per_class", max_per_class), ("max_detections", max_detections):
         options[name] = _limit(name, value)
     return _multiclass_nms(boxes, scores, counts, options)
