@@ -1,5 +1,7 @@
 #include "tyto/feature_extractor.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "files/json.h"
@@ -19,6 +21,8 @@ struct Extractor : Served<FeatureExtractor> {
   const int batch;
 };
 
+constexpr size_t kMostScales = 64;  // a network each
+
 using ExtractorRun = ImageRun<FeatureExtractor>;
 
 }  // namespace
@@ -36,6 +40,9 @@ extern "C" int32_t tyto_python_extractor_open(uint64_t model, const char* option
     of_pipeline.batch = batch_of(given, of_pipeline.batch);
     of_pipeline.flip = given.flag("flip");
     of_pipeline.scales = given.numbers("scales", of_pipeline.scales);
+    if (of_pipeline.scales.size() > kMostScales)
+      throw Error(ErrorKind::Usage,
+                  fmt::format("{} scales are more than {}", of_pipeline.scales.size(), kMostScales));
     of_pipeline.set = given.pairs("set");
     const auto opened = std::make_shared<Extractor>(find<OpenModel>(model), given, of_pipeline);
     nlohmann::ordered_json said = opened->describe();

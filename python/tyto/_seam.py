@@ -6,6 +6,7 @@ import functools
 import itertools
 import json
 import os
+import re
 import threading
 import weakref
 from typing import Any, Callable, List, Mapping, Optional, Tuple
@@ -16,6 +17,7 @@ from ._library import NATIVE
 KINDS = ("usage", "file", "format", "shape", "unsupported", "memory", "device")  # ErrorKind's order
 TYPES = {"F32": "float32", "F64": "float64", "F16": "float16", "I64": "int64", "I32": "int32"}  # and NumPy's names
 _MOST_ITEMS = 2**16  # of an option's value
+_LONG_NUMBER = re.compile(r"(?:^|[\[ ])-?\d{19,}(?:$|[\],])")  # beyond 64 bits, or close to it
 _INTERRUPTED = 100
 _SPIN_COUNT = "1000"  # see apps/spin_count.cpp
 
@@ -180,10 +182,13 @@ def options_of(what: str, **options: Any) -> bytes:
         try:
             if isinstance(value, Mapping):  # as a command line has it: {"stride": 1, "size": [256, 128]}
                 value = {key: _as_text(v) for key, v in value.items()}
-            parts.append(f"{json.dumps(name)}: {json.dumps(value, allow_nan=False, default=_plain)}")
+            text = json.dumps(value, allow_nan=False, default=_plain, ensure_ascii=False)
+            if _LONG_NUMBER.search(text):
+                raise OverflowError
+            parts.append(f"{json.dumps(name)}: {text}".encode())
         except Exception:  # whatever a stranger's protocol raises
             raise ArgumentError("usage", f"{what}: {name} cannot be {shown(value)}") from None
-    return f"{{{', '.join(parts)}}}".encode()
+    return b"{" + b", ".join(parts) + b"}"
 
 
 def items_of(value: Any) -> List[Any]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _image_run, _seam
 from ._engine import engine_options, tell
-from ._errors import ArgumentError, Error
+from ._errors import ArgumentError, Error, shown
 from ._progress import Bar, Progress
 from .conversion import Path
 from .images import HandedImages, Listing
@@ -48,7 +48,7 @@ class Features:
             if known == name:
                 return self.features[:, begin:begin + width]
             begin += width
-        raise ArgumentError("usage", f"there is no matrix {name!r}; there is {', '.join(self.matrices)}")
+        raise ArgumentError("usage", f"there is no matrix {shown(name)}; there is {', '.join(self.matrices)}")
 
     def to_pandas(self):
         """A pandas.DataFrame: a row an image, whose index is its name, and a column a dimension. Error where pandas is not there."""

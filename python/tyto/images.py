@@ -10,6 +10,7 @@ from . import _seam
 from ._errors import ArgumentError, Error, reason
 from .conversion import Path
 
+_MOST_IMAGES = 2**24  # of a batch
 _MOST_PIXELS = 2**28  # of one image, as in files
 _CPU = (1, 3)  # DLPack's kDLCPU and kDLCUDAHost
 
@@ -103,7 +104,11 @@ def _several(images: Any) -> Any:
         return [images]
     if hasattr(images, "__dlpack__") or hasattr(images, "__array__"):
         array = _array(images, "images")
-        return [array] if array.ndim in (0, 3) else list(array)
+        if array.ndim not in (3, 4):
+            raise ArgumentError("shape", f"images are {array.dtype} {list(array.shape)}; uint8 [N, height, width, 3] in RGB is due")
+        if array.ndim == 4 and len(array) > _MOST_IMAGES:
+            raise ArgumentError("shape", f"images are {list(array.shape)}, of which a call takes 2^24 at most")
+        return [array] if array.ndim == 3 else array
     try:
         return iter(images)
     except Exception:  # whatever a stranger's protocol raises
@@ -140,4 +145,6 @@ def _pixels(image: Any, name: str) -> np.ndarray:
         raise ArgumentError("shape", f"{name} is {array.dtype} {list(array.shape)}; uint8 [height, width, 3] in RGB is due")
     if not 0 < array.shape[0] * array.shape[1] <= _MOST_PIXELS:
         raise ArgumentError("shape", f"{name} is {list(array.shape)}: an image has 1 to 2^28 pixels")
+    if not array.ctypes.data:
+        raise ArgumentError("usage", f"{name} has no memory")
     return array if array.strides[1:] == (3, 1) else np.ascontiguousarray(array)

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import _seam
 from ._engine import engine_options, tell
-from ._errors import ArgumentError
+from ._errors import ArgumentError, Error, reason, shown
 from .conversion import Path
 from .model import Model, number_of
 
@@ -71,17 +71,20 @@ class Plan:
 
     @staticmethod
     def _array(name: Any, value: Any) -> np.ndarray:
-        if not isinstance(name, str) or "\0" in name:
-            raise ArgumentError("usage", f"run: {name!r} is no input's name")
+        if not isinstance(name, str) or not name.isprintable():
+            raise ArgumentError("usage", f"run: {shown(name)} is no input's name")
         try:
             array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
         except Exception as error:  # whatever a stranger's protocol raises
-            raise ArgumentError("usage", f"run: '{name}' of type {type(value).__name__} is no array: {error}") from None
+            raise ArgumentError("usage", f"run: '{name}' of type {type(value).__name__} is no array: {reason(error)}") from None
         if array.dtype.kind in "iu" and array.dtype.itemsize < 8:
             array = array.astype(np.int32 if array.dtype.itemsize < 4 else np.int64)
         if array.dtype not in _NAMES:
             raise ArgumentError("usage", f"run: '{name}' is {array.dtype}, but networks take floats and integers")
-        return np.ascontiguousarray(array).reshape(array.shape)
+        try:
+            return np.ascontiguousarray(array).reshape(array.shape)
+        except MemoryError:
+            raise Error("memory", f"run: '{name}' of {list(array.shape)} does not fit into memory") from None
 
     def close(self) -> None:
         self._object.close()
