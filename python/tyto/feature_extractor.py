@@ -8,7 +8,8 @@ import numpy as np
 
 from . import _image_run, _seam
 from ._engine import engine_options, tell
-from ._errors import ArgumentError, Error, shown
+from ._errors import ArgumentError, shown
+from ._pandas import pandas_or
 from ._progress import Bar, Progress
 from .conversion import Path
 from .images import HandedImages, Listing
@@ -52,10 +53,7 @@ class Features:
 
     def to_pandas(self):
         """A pandas.DataFrame: a row an image, whose index is its name, and a column a dimension. Error where pandas is not there."""
-        try:
-            import pandas
-        except ImportError:
-            raise Error("unsupported", "pandas is not installed; `pip install pandas`, or take names and features") from None
+        pandas = pandas_or("names and features")
         return pandas.DataFrame(self.features, index=pandas.Index(self.names, name="name", dtype=object))
 
 
@@ -161,9 +159,8 @@ class FeatureExtractor:
         options = _seam.options_of("FeatureExtractor", **engine_options("FeatureExtractor", device, threads, memory_limit),
                                    precision=precision, batch=batch, flip=flip, scales=scales, set=set)
         self.model, of_model = number_of(model, "FeatureExtractor")
-        number = _seam.OBJECT()
-        said = json.loads(_open(of_model, options, ctypes.byref(number)))
-        self._object = _seam.Object("extractor", number.value)
+        self._object, text = _seam.made("extractor", lambda extractor: _open(of_model, options, extractor))
+        said = json.loads(text)
         tell(said)
         self.device: str = said["device"]  # "cpu" or "cuda"
         self.flip: bool = said["flip"]

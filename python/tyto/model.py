@@ -69,9 +69,8 @@ class Model:
 
     def __init__(self, path: Path, *, verify: bool = True):
         encoded = _seam.path_of(path, "path")
-        number = _seam.OBJECT()
-        said = _open(encoded, _seam.options_of("Model", verify=verify), ctypes.byref(number))
-        self._object = _seam.Object("model", number.value)
+        options = _seam.options_of("Model", verify=verify)
+        self._object, said = _seam.made("model", lambda model: _open(encoded, options, model))
         self.info = _info(json.loads(said))
         self.path = os.fsdecode(encoded)
 

@@ -38,9 +38,8 @@ class Plan:
         options = _seam.options_of("Plan", **engine_options("Plan", device, threads, memory_limit), precision=precision,
                                    outputs=outputs, set=set)
         self.model, of_model = number_of(model, "Plan")
-        number = _seam.OBJECT()
-        said = json.loads(_open(of_model, options, ctypes.byref(number)))
-        self._object = _seam.Object("plan", number.value)
+        self._object, text = _seam.made("plan", lambda plan: _open(of_model, options, plan))
+        said = json.loads(text)
         tell(said)
         self.device: str = said["device"]  # "cpu" or "cuda"
 
