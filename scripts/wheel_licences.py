@@ -23,22 +23,24 @@ def needed(binaries):
     return {name: Path(rest.split(" (")[0]) for name, arrow, rest in (line.strip().partition(" => ") for line in lines) if arrow}
 
 
-def package_of(library):
-    """Debian's package of a file, by the path that the package knows: /lib has been /usr/lib for some time."""
-    real = library.resolve()
-    for path in (real, Path("/", *real.parts[2:]) if real.parts[1] == "usr" else Path("/usr", *real.parts[1:])):
-        found = subprocess.run(["dpkg-query", "--search", str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        if found.returncode == 0:
-            return found.stdout.split(":")[0]
-    sys.exit(f"{library} is of no package of Debian's: its licence is not known")
+def packages_of(libraries):
+    """Debian's packages of files, by the paths that the packages know: /lib has been /usr/lib for some time."""
+    places = {path: (path, Path("/", *path.parts[2:])) for path in {library.resolve() for library in libraries}}
+    paths = [str(place) for both in places.values() for place in both]
+    lines = subprocess.run(["dpkg-query", "--search", *paths], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    found = {Path(path): package.split(":")[0] for package, _, path in (line.partition(": ") for line in lines.splitlines())}
+    for path, both in places.items():
+        if not found.keys() & set(both):
+            sys.exit(f"{path} is of no package of Debian's: its licence is not known")
+    return sorted(set(found.values()))
 
 
 def main(wheel):
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel, "a", zipfile.ZIP_DEFLATED) as file:
         binaries = [file.extract(name, folder) for name in file.namelist() if "/_native/" in name and not name.endswith(".h")]
-        carried = {name: path for name, path in needed(binaries).items() if name not in everywhere()}
+        carried = [path for name, path in needed(binaries).items() if name not in everywhere()]
         info = next(name.split("/")[0] for name in file.namelist() if name.endswith(".dist-info/WHEEL"))
-        for package in sorted({package_of(path) for path in carried.values()}):
+        for package in packages_of(carried):
             file.write(f"/usr/share/doc/{package}/copyright", f"{info}/licenses/debian/{package}")
 
 

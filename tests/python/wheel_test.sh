@@ -30,7 +30,7 @@ set -eu
 # Everything that Python and the command load is the wheel's, NumPy's or on the list.
 bare/bin/tyto --version
 bare/bin/python -m tyto convert network.pth -o network.safetensors -q
-bare/bin/tyto extract network.safetensors photos -o features.safetensors -q
+bare/bin/tyto extract network.safetensors --gallery photos -o features.safetensors -q
 bare/bin/python - <<'PYTHON'
 import tyto
 features = tyto.FeatureExtractor("network.safetensors").extract(["photos/a.ppm"])
