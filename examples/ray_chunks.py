@@ -1,9 +1,9 @@
-"""What ray_extract.py and ray_detect.py share: images in chunks, each of which becomes a Parquet file, however often the run begins.
+"""What ray_extract.py and ray_detect.py share: images in chunks, each of which becomes a Parquet file, in one run or in several.
 
 An image is one row of one file: its name below the folder, its results, and `error`, a sentence where it could not be read. Names
-that stand in the output are not computed again, so that a run that was killed goes on, and one over a folder that has grown adds what
-is new. That a row is the same whichever chunk its image came in is tyto's promise: with one batch size an image's result has the same
-bits whatever stands beside it (but for networks that take inputs of many sizes: there with a batch of 1)."""
+that stand in the output are not computed again, so that a run that was killed goes on, and one over a folder that has grown adds
+what is new. That a row is the same whichever chunk its image came in is tyto's promise: with one batch size an image's result has
+the same bits whatever stands beside it (but for networks that take inputs of many sizes: there with a batch of 1)."""
 import argparse
 import hashlib
 import json
@@ -28,14 +28,14 @@ _SETTINGS = b"tyto"  # the key of the files' metadata
 def parser(description: str, output: str) -> argparse.ArgumentParser:
     """With the options of both."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("model", type=os.path.abspath, help="a model file of `tyto convert`; like the images, every worker reads it by its path")
+    made.add_argument("model", type=os.path.abspath, help="a model file; like the images, every worker reads it by its path")
     made.add_argument("images", type=os.path.abspath, help="a folder")
     made.add_argument("-o", "--output", type=os.path.abspath, required=True, help=f"a folder of Parquet files of {output}")
     made.add_argument("--workers", type=int, default=1, help="processes that have the model (default 1)")
     made.add_argument("--cpus", type=int, default=1, help="of each worker: its threads (default 1)")
     made.add_argument("--gpus", type=int, default=0, choices=(0, 1), help="of each worker (default 0)")
     made.add_argument("--batch", type=int, default=8, help="images a run of the network (default 8)")
-    made.add_argument("--chunk", type=int, default=512, help="images a file, and so what a kill costs a worker at most (default 512)")
+    made.add_argument("--chunk", type=int, default=512, help="images a file: what a kill costs a worker at most (default 512)")
     return made
 
 
@@ -67,7 +67,8 @@ def _compute(worker: type, options: argparse.Namespace, names: List[str]) -> Non
     chunks = ray.data.from_arrow([pa.table({"name": names[i:i + options.chunk]}) for i in range(0, len(names), options.chunk)])
     # Results do not pass through Ray: its write_parquet() would leave half a file behind where it is killed.
     written = chunks.map_batches(worker, fn_constructor_args=(options,), batch_size=None, batch_format="pyarrow",
-                                 compute=ray.data.ActorPoolStrategy(size=options.workers), num_cpus=options.cpus, num_gpus=options.gpus)
+                                 compute=ray.data.ActorPoolStrategy(size=options.workers), num_cpus=options.cpus,
+                                 num_gpus=options.gpus)
     done = 0
     for row in written.iter_rows():
         done += row["images"]
@@ -115,4 +116,5 @@ def _done(options: argparse.Namespace) -> set:
 
 
 def _errors(output: str) -> List[str]:
-    return [sentence for path in _files(output) for sentence in pq.read_table(path, columns=["error"])["error"].drop_null().to_pylist()]
+    of_files = [pq.read_table(path, columns=["error"])["error"].drop_null() for path in _files(output)]
+    return [sentence for errors in of_files for sentence in errors.to_pylist()]

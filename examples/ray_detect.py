@@ -4,8 +4,8 @@
     python3 examples/ray_detect.py ssd.safetensors photos/ -o detections/ --workers 8 --gpus 1 --batch 32
 
 RAY_ADDRESS names a cluster, whose machines see model, images and output under the same paths; without it one is started on this
-machine. Killed, it goes on where it was when it is started again. A row is `name`, below the folder; `width` and `height` in pixels;
-`detections`, each a `label`, its `label_id`, `score` and `bbox` (left, top, width, height in pixels), with the very bits of
+machine. Killed, it goes on where it was when it is started again. A row is `name`, below the folder; `width` and `height` in
+pixels; `detections`, each a `label`, its `label_id`, `score` and `bbox` (left, top, width, height in pixels), with the very bits of
 `tyto detect --batch` on the same kind of device; `error`, a sentence in place of these."""
 import pyarrow as pa
 import tyto
@@ -31,10 +31,12 @@ class Detect:
         images = [found.get(path) for path in paths]
         return ray_chunks.write(self.options, pa.table({
             "name": names,
-            "width": pa.array([image and image.width for image in images], pa.int32()),
-            "height": pa.array([image and image.height for image in images], pa.int32()),
-            "detections": pa.array([None if image is None else image.to_dict()["detections"] for image in images], pa.list_(_DETECTION)),
-            "error": pa.array([None if path in found else ray_chunks.error(self.detector.detect, path) for path in paths], pa.string())}))
+            "width": pa.array([None if image is None else image.width for image in images], pa.int32()),
+            "height": pa.array([None if image is None else image.height for image in images], pa.int32()),
+            "detections": pa.array([None if image is None else image.to_dict()["detections"] for image in images],
+                                   pa.list_(_DETECTION)),
+            "error": pa.array([None if path in found else ray_chunks.error(self.detector.detect, path) for path in paths],
+                              pa.string())}))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
     python3 examples/ray_extract.py reid.safetensors photos/ -o features/ --workers 8 --gpus 1 --batch 32
 
 RAY_ADDRESS names a cluster, whose machines see model, images and output under the same paths; without it one is started on this
-machine. Killed, it goes on where it was when it is started again. A row is `name`, below the folder; `feature`, float32, the very bits
-of `tyto extract --batch` on the same kind of device; `error`, a sentence in place of a feature. To read them:
+machine. Killed, it goes on where it was when it is started again. A row is `name`, below the folder; `feature`, float32, the very
+bits of `tyto extract --batch` on the same kind of device; `error`, a sentence in place of a feature. To read them:
 
     pandas.read_parquet("features/").set_index("name").sort_index()
 """
@@ -31,7 +31,8 @@ class Extract:
         return ray_chunks.write(self.options, pa.table({
             "name": names,
             "feature": pa.array([found.get(path) for path in paths], pa.list_(pa.float32(), self.extractor.dimensions)),
-            "error": pa.array([None if path in found else ray_chunks.error(self.extractor.extract, path) for path in paths], pa.string())}))
+            "error": pa.array([None if path in found else ray_chunks.error(self.extractor.extract, path) for path in paths],
+                              pa.string())}))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """A head for re-identification across visible and thermal cameras learns from the identity loss and CMDC.
 
-The features are generated: an identity is a point in one space, which each modality turns and shifts in its own way and adds noise to,
-as two cameras would. (With your own, a trunk's features, everything below is the same.) Prints a line every few epochs and writes a
-picture of the curves; Rank-1 and mAP are of thermal queries in a visible gallery, of samples that were not trained on.
+The features are generated: an identity is a point in one space, which each modality turns and shifts in its own way and adds noise
+to, as two cameras would. (With your own, a trunk's features, everything below is the same.) Prints a line every few epochs and
+writes a picture of the curves; Rank-1 and mAP are of thermal queries in a visible gallery, of samples that were not trained on.
 
     python3 examples/train_cross_modality_head.py -o head.png
 """

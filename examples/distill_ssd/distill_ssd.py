@@ -1,9 +1,9 @@
 """A small SSD learns from a larger one, on generated images of shapes.
 
-A teacher learns from many images by the MultiBox loss. Its images are not at hand when a student of about a third of its width is to
-learn from a few of its own: once by their boxes alone, and once, from the same start, by multibox distillation, in which the teacher
-tells of each prior how much it looks like every class. Prints a line every few steps and each network's mean average precision on
-images that none was trained on, and writes a picture of the curves.
+A teacher learns from many images by the MultiBox loss. Its images are not at hand when a student of about a third of its width is
+to learn from a few of its own: once by their boxes alone, and once, from the same start, by multibox distillation, in which the
+teacher tells of each prior how much it looks like every class. Prints a line every few steps and each network's mean average
+precision on images that none was trained on, and writes a picture of the curves.
 
     python3 examples/distill_ssd/distill_ssd.py -o distill_ssd.png
 """
@@ -40,16 +40,17 @@ def by_teacher(teacher: Ssd, priors: torch.Tensor) -> Loss:
     def loss(locations, logits, batch):
         with torch.no_grad():  # nothing is learned of it, so that nothing needs to be kept for a gradient
             teacher_locations, teacher_logits = teacher(batch.images)
-        # The total is what to derive; of its terms, location and confidence are the boxes' own. A temperature above 1 brings out what
-        # the teacher thinks of the classes that it does not choose, and `soft_weight` makes up for the few boxes.
-        terms = tyto.losses.multibox_distillation(locations, logits, teacher_locations, teacher_logits, priors, batch.boxes, batch.classes,
-                                                  batch.counts, temperature=2, soft_weight=2, terms=True)
+        # The total is what to derive; of its terms, location and confidence are the boxes' own. A temperature above 1 brings out
+        # what the teacher thinks of the classes that it does not choose, and `soft_weight` makes up for the few boxes.
+        terms = tyto.losses.multibox_distillation(locations, logits, teacher_locations, teacher_logits, priors, batch.boxes,
+                                                  batch.classes, batch.counts, temperature=2, soft_weight=2, terms=True)
         return terms.total, terms.location, terms.confidence
 
     return loss
 
 
-def train(name: str, width: int, loss: Loss, scenes: Scenes, test: Scenes, steps: int, seed: int) -> Tuple[Ssd, Dict[str, List[float]]]:
+def train(name: str, width: int, loss: Loss, scenes: Scenes, test: Scenes, steps: int,
+          seed: int) -> Tuple[Ssd, Dict[str, List[float]]]:
     """The network, and what is printed as it learns. One seed gives one start and one order of the images, so that two students
     differ in their loss alone."""
     torch.manual_seed(seed)
@@ -94,13 +95,15 @@ def plot(curves: Dict[str, Dict[str, List[float]]], student: Ssd, test: Scenes, 
     axes[2].set(title="mAP at 0.5, new images", xlabel="step", ylim=(0, 1))
     axes[2].legend()
     below.suptitle("What the distilled student finds in new images (dashed: what is there)")
-    for panel, image, found, boxes, count in zip(below.subplots(1, SHOWN), test.images.cpu(), detect(student, test.images[:SHOWN], 0.4),
-                                                 test.boxes.cpu(), test.counts.tolist()):
+    found_in = detect(student, test.images[:SHOWN], 0.3)
+    for panel, image, found, boxes, count in zip(below.subplots(1, SHOWN), test.images.cpu(), found_in, test.boxes.cpu(),
+                                                 test.counts.tolist()):
         panel.imshow((image.permute(1, 2, 0) / 3 + 0.5).clamp(0, 1))
         panel.axis("off")
         for (left, top, right, bottom) in (boxes[:count] * SIZE).tolist():
             panel.add_patch(pyplot.Rectangle((left, top), right - left, bottom - top, fill=False, linestyle="--"))
-        for (left, top, right, bottom), kind, score in zip((found.boxes * SIZE).tolist(), found.classes.tolist(), found.scores.tolist()):
+        for box, kind, score in zip((found.boxes * SIZE).tolist(), found.classes.tolist(), found.scores.tolist()):
+            left, top, right, bottom = box
             panel.add_patch(pyplot.Rectangle((left, top), right - left, bottom - top, fill=False, color="white"))
             panel.text(left, top, f"{CLASSES[kind]} {score:.2f}", fontsize=7, backgroundcolor="white", verticalalignment="bottom",
                        bbox={"pad": 1, "facecolor": "white", "edgecolor": "none"}, clip_on=True)
@@ -116,21 +119,23 @@ def _some_images(text: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=400, help="of each training (default 400)")
-    parser.add_argument("--images", type=_some_images, default=1024, help="of the teacher (default 1024); a student has a tenth as many, and an eighth as many are tested on")
+    parser.add_argument("--images", type=_some_images, default=1024,
+                        help="of the teacher (default 1024); a student has a tenth as many, and an eighth as many are tested on")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"), help="cpu (the default) or cuda:N")
     parser.add_argument("-o", "--output", default="distill_ssd.png", help="the picture of the curves")
     options = parser.parse_args()
 
     generator = torch.Generator().manual_seed(options.seed)
-    many, few, test = (draw(count, generator).to(options.device) for count in (options.images, options.images // 10, options.images // 8))
+    counts = options.images, options.images // 10, options.images // 8
+    many, few, test = (draw(count, generator).to(options.device) for count in counts)
     priors = prior_boxes().to(options.device)
     curves = {}
     print(f"{'network':18s}  step  location  confidence     mAP")
     teacher, curves["teacher"] = train("teacher", TEACHER, by_boxes(priors), many, test, options.steps, options.seed)
     _, curves["student alone"] = train("student alone", STUDENT, by_boxes(priors), few, test, options.steps, options.seed)
-    student, curves["distilled student"] = train("distilled student", STUDENT, by_teacher(teacher, priors), few, test, options.steps,
-                                                 options.seed)
+    student, curves["distilled student"] = train("distilled student", STUDENT, by_teacher(teacher, priors), few, test,
+                                                 options.steps, options.seed)
     for name, curve in curves.items():
         print(f"{name}: mAP {curve['mAP'][-1]:.3f}")
     plot(curves, student, test, options.output)

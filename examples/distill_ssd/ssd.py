@@ -17,13 +17,15 @@ class Ssd(nn.Module):
         super().__init__()
         self.to_8 = nn.Sequential(_half(3, width), _half(width, 2 * width), _half(2 * width, 4 * width))
         self.to_4 = _half(4 * width, 4 * width)
-        self.heads = nn.ModuleList(nn.Conv2d(4 * width, len(sides) * (4 + 1 + len(CLASSES)), 3, padding=1) for sides in SIDES.values())
+        self.heads = nn.ModuleList(nn.Conv2d(4 * width, len(sides) * (4 + 1 + len(CLASSES)), 3, padding=1)
+                                   for sides in SIDES.values())
 
     def forward(self, images: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
         of_8 = self.to_8(images)
         of_4 = self.to_4(of_8)
         # A row a prior, in the order of prior_boxes(): cells by rows, the priors of a cell side by side.
-        rows = [head(map_).permute(0, 2, 3, 1).reshape(len(images), -1, 5 + len(CLASSES)) for head, map_ in zip(self.heads, (of_8, of_4))]
+        rows = [head(map_).permute(0, 2, 3, 1).reshape(len(images), -1, 5 + len(CLASSES))
+                for head, map_ in zip(self.heads, (of_8, of_4))]
         return torch.cat(rows, 1).split([4, 1 + len(CLASSES)], 2)
 
 

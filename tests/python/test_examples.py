@@ -6,7 +6,10 @@ import sys
 import tempfile
 import unittest
 
-import matplotlib.image
+try:
+    import matplotlib.image
+except ImportError as error:
+    raise unittest.SkipTest(f"{error}; Debian has it as python3-matplotlib") from None
 
 EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples")
 
@@ -18,7 +21,8 @@ class Examples(unittest.TestCase):
         self.picture = os.path.join(folder.name, "curves.png")
 
     def run_example(self, script: str, *options: str) -> str:
-        done = subprocess.run([sys.executable, os.path.join(EXAMPLES, script), "-o", self.picture, *options], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, os.path.join(EXAMPLES, script), "-o", self.picture, *options], capture_output=True,
+                              text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stderr, "")
         self.assertIn(f"curves: {self.picture}\n", done.stdout)
@@ -38,7 +42,8 @@ class Examples(unittest.TestCase):
         self.assertLess(curve[-1], below * curve[0], curve)
 
     # How far a loss falls is of the same seed on any machine but for rounding, which training amplifies, so that the bounds stand
-    # well off what is seen (in brackets, over seeds 1 to 6); a gradient of the wrong sign, or of another row, makes the loss rise.
+    # well off what is seen with other seeds, too (total, identity and CMDC at most 0.38 of the first, location and confidence 0.45;
+    # mAP at least 0.29); a gradient of the wrong sign makes a loss rise.
 
     def test_a_cross_modality_head_learns_identities(self):
         output = self.run_example("train_cross_modality_head.py", "--epochs", "6")
