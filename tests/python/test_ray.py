@@ -38,9 +38,9 @@ class RayExamples(DetectionPlace):
         cls.write("images/1/cut.jpg", b"\xff\xd8\xff\xe0")  # named and skipped
 
     def start(self, script, model, output, *options):
-        return subprocess.Popen([sys.executable, os.path.join(EXAMPLES, script), model, self.images, "-o", self.at(output), "--workers",
-                                 "2", "--batch", str(BATCH), *options], env={**os.environ, "RAY_ADDRESS": self.address}, text=True,
-                                stderr=subprocess.PIPE, start_new_session=True)
+        return subprocess.Popen([sys.executable, os.path.join(EXAMPLES, script), model, self.images, "-o", self.at(output),
+                                 "--workers", "2", "--batch", str(BATCH), *options], text=True, stderr=subprocess.PIPE,
+                                env={**os.environ, "RAY_ADDRESS": self.address}, start_new_session=True)
 
     def run_example(self, script, model, output, *options):
         done = self.start(script, model, output, *options)
