@@ -5,6 +5,7 @@ import unittest
 import torch
 
 import loss_samples
+import op_samples
 import tyto
 from stand_in import StandIn, on_gpu
 from tyto import losses, ops
@@ -82,6 +83,25 @@ class Device(unittest.TestCase):
                     maps = [t.detach().permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3).requires_grad_() for t in maps]
                 calls = self.same(lambda *maps: ops.bev_pool(*maps, bev_index(), reduction=reduction), maps)
                 self.assertEqual([call.name for call in calls], ["bev_index", "bev_pool", "bev_pool_backward"])
+
+    def test_other_operators_and_their_gradients(self):
+        for name in op_samples.LEARNED:
+            if name == "bev_pool":
+                continue
+            with self.subTest(name):
+                arguments, options = op_samples.arguments(name)
+                calls = self.same(getattr(ops, name), arguments, **options)
+                self.assertEqual([call.name for call in calls], [name, f"{name}_backward"])
+
+    def test_suppression(self):
+        for name in "nms", "batched_nms", "multiclass_nms":
+            with self.subTest(name):
+                arguments, options = op_samples.arguments(name)
+                want = getattr(ops, name)(*arguments, **options)
+                with StandIn():
+                    got = getattr(ops, name)(*arguments, **options)
+                for field, expected in vars(want).items():
+                    self.assertTrue(torch.equal(getattr(got, field), expected), field)
 
     def test_kernels_start_on_pytorchs_current_stream(self):
         with StandIn() as device:
