@@ -9,7 +9,7 @@ namespace tyto::python {
 namespace {
 
 constexpr int kMaxNesting = 8;
-constexpr size_t kMostShown = 100;  // bytes of a value in a sentence
+constexpr size_t kMostShown = 100;                         // bytes of a value in a sentence
 constexpr int kMostThreads = 4096, kLargestBatch = 65536;  // as of the command
 
 }  // namespace
