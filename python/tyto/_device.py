@@ -6,7 +6,7 @@ from typing import Optional, Tuple
 
 import torch
 
-from ._library import ERROR, OK, SCRATCH, SMALL, Function, Library
+from ._library import BAD_ARGUMENT, ERROR, OK, SCRATCH, SMALL, Function, Library
 
 
 class DeviceCalls:
@@ -25,7 +25,15 @@ class _Cpu(DeviceCalls):
         else:
             workspace = torch.empty(workspace_bytes, dtype=torch.uint8)
             code = function.call(addressof(descriptor), workspace.data_ptr(), workspace_bytes, None, scratch.error, ERROR)
-        return None if code == OK else function.fault(code)
+        if code == OK:
+            return None
+        if code == BAD_ARGUMENT:  # some need more memory for more threads, of which there may be more than when the plan was made
+            text = scratch.error.value
+            needed = function.workspace_bytes(descriptor)
+            if needed > workspace_bytes:
+                return self.run(function, descriptor, needed, check)
+            scratch.error.value = text
+        return function.fault(code)
 
 
 class _Cuda(DeviceCalls):

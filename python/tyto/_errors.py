@@ -1,4 +1,5 @@
 """What tyto raises."""
+import reprlib
 
 _LONGEST = 100  # characters of a value in a sentence
 
@@ -23,7 +24,7 @@ class ArgumentError(Error, ValueError):
 
 def shown(value: object) -> str:
     """A value for a sentence: on one line, and no longer than people read."""
-    return _short(repr, value)
+    return _short(reprlib.repr, value)
 
 
 def reason(error: BaseException) -> str:

@@ -7,14 +7,13 @@ import ctypes
 import functools
 import itertools
 import numbers
-import reprlib
 from dataclasses import dataclass
 from typing import Callable, Mapping, Optional, Sequence
 
 import torch
 
 from ._device import DeviceCalls, calls_on
-from ._errors import ArgumentError, Error
+from ._errors import ArgumentError, Error, reason, shown
 from ._library import DEGENERATE_BOX, Function, Library
 
 _ELEMENTS = {torch.float64: "TYTO_DOUBLE", torch.float32: "TYTO_FLOAT", torch.float16: "TYTO_HALF", torch.bfloat16: "TYTO_BFLOAT16"}
@@ -170,7 +169,7 @@ class Operation:
             except ArgumentError:
                 raise
             except Exception as error:  # a parameter that has no shape yet, or somebody's subclass
-                raise ArgumentError("usage", f"{self.name}: {argument.name} cannot be read: {first_line(error)}") from None
+                raise ArgumentError("usage", f"{self.name}: {argument.name} cannot be read: {reason(error)}") from None
             if device is None:
                 device, first = tensor.device, argument.name
             elif tensor.device != device:
@@ -179,9 +178,9 @@ class Operation:
             for dim, (name, size) in enumerate(zip(argument.dims, tensor.shape)):
                 expected = name if isinstance(name, int) else sizes.setdefault(name, size)
                 if size != expected:
-                    reason = f"{of[name]} has {expected} {name}" if name in of else f"{name} are due there"
+                    why = f"{of[name]} has {expected} {name}" if name in of else f"{name} are due there"
                     raise ArgumentError("shape", f"{self.name}: {argument.name} is {list(tensor.shape)}, whose dimension {dim} is "
-                                        f"not {expected}: {reason}")
+                                        f"not {expected}: {why}")
                 if not isinstance(name, int):
                     of.setdefault(name, argument.name)
             if argument.kind == "elements":
@@ -251,7 +250,7 @@ class Operation:
             raise
         except RuntimeError as error:
             raise Error("memory", f"{self.name}: {argument.name} {list(tensor.shape)} cannot be had as dense {dtype}: "
-                        f"{first_line(error)}") from None
+                        f"{reason(error)}") from None
 
     def _set_option(self, descriptor, name: str, value) -> None:
         kind = self._function.types[name]
@@ -284,15 +283,6 @@ def _number(value, kind):
 
 def _aligned(tensor: torch.Tensor, together: int) -> torch.Tensor:
     return tensor.clone() if tensor.data_ptr() % (together * tensor.element_size()) else tensor
-
-
-def shown(value) -> str:
-    """For messages: short, and of types whose __repr__ fails, too."""
-    return reprlib.repr(value)
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def flag(operation: str, name: str, value) -> bool:

@@ -73,6 +73,13 @@ class Process(unittest.TestCase):
             with self.assertRaisesRegex(tyto.ArgumentError, "threads cannot be"):
                 tyto.set_num_threads(threads)
 
+    def test_more_threads_than_before_have_their_workspace(self):
+        tokens = torch.randn(1, 2, 700, 32)
+        tyto.set_num_threads(1)
+        one = tyto.ops.attention(tokens, tokens, tokens)
+        tyto.set_num_threads(8)
+        self.assertTrue(torch.equal(tyto.ops.attention(tokens, tokens, tokens), one))
+
     def test_other_threads_run_while_a_loss_computes(self):
         features, labels = sample(0, 3000)
         counted, done = [0], threading.Event()

@@ -6,9 +6,9 @@ import torch
 
 from .._autograd import first_derivative
 from .._compile import eager
-from .._errors import ArgumentError
+from .._errors import ArgumentError, reason, shown
 from .._library import Library
-from .._operation import Argument, Operation, first_line, flag, shown
+from .._operation import Argument, Operation, flag
 
 LOSSES = Library("losses")
 
@@ -113,4 +113,4 @@ def learned(module: str, *, device=None, dtype=None, unit: bool = False, **sizes
         return torch.nn.Parameter(torch.nn.functional.normalize(values) if unit else values)
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:  # as PyTorch refuses devices, types and sizes
         raise ArgumentError("usage", f"{module}: no parameter {list(sizes.values())} on device {shown(device)} of dtype "
-                            f"{shown(dtype)}: {first_line(error)[:200]}") from None
+                            f"{shown(dtype)}: {reason(error)[:200]}") from None

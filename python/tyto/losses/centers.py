@@ -10,8 +10,8 @@ from typing import NamedTuple, Optional, Union
 import torch
 
 from .._compile import eager
-from .._errors import ArgumentError
-from .._operation import Operation, choice, elements, first_line, flag, integers
+from .._errors import ArgumentError, reason
+from .._operation import Operation, choice, elements, flag, integers
 from ._loss import LOSSES, Loss, LossModule, learned, named
 
 _FEATURES = elements("features", "rows", "width")
@@ -67,7 +67,7 @@ def _change(centers, to):
     try:
         centers.copy_(to)
     except RuntimeError as error:
-        raise ArgumentError("usage", f"update_centers: centers cannot be changed in place: {first_line(error)}") from None
+        raise ArgumentError("usage", f"update_centers: centers cannot be changed in place: {reason(error)}") from None
 
 
 def update_centers(centers: torch.Tensor, features: torch.Tensor, labels: torch.Tensor, *, rate: float = 0.5,

@@ -10,8 +10,8 @@ from typing import NamedTuple, Optional, Sequence, Tuple, Union
 import torch
 
 from .._compile import eager
-from .._errors import ArgumentError
-from .._operation import Operation, elements, integers, shown
+from .._errors import ArgumentError, shown
+from .._operation import Operation, elements, integers
 from ._loss import LOSSES
 from ._objects import PerImage, on_device, padded, padded_objects
 

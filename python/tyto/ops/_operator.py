@@ -6,8 +6,7 @@ import torch
 
 from .._autograd import first_derivative
 from .._compile import eager
-from .._errors import ArgumentError, Error
-from .._operation import first_line
+from .._errors import ArgumentError, Error, reason
 
 
 def told(name: str, error: Exception) -> Error:
@@ -15,8 +14,8 @@ def told(name: str, error: Exception) -> Error:
     if isinstance(error, (Error, torch.cuda.OutOfMemoryError)):
         return error
     if "alloc" in str(error) or isinstance(error, MemoryError):
-        return Error("memory", f"{name}: {first_line(error)}")
-    return ArgumentError("usage", f"{name}: PyTorch refuses its arguments: {first_line(error)[:500]}")
+        return Error("memory", f"{name}: {reason(error)}")
+    return ArgumentError("usage", f"{name}: PyTorch refuses its arguments: {reason(error)[:500]}")
 
 
 def telling(name: str):

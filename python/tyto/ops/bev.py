@@ -5,9 +5,9 @@ from typing import NamedTuple, Optional, Sequence, Tuple, Union
 import torch
 
 from .._compile import eager
-from .._errors import ArgumentError
+from .._errors import ArgumentError, reason, shown
 from .._library import Library
-from .._operation import Operation, Plan, elements, first_line, shown
+from .._operation import Operation, Plan, elements
 from ._memory import empty_as, memory_format, rows_apart
 from ._operator import Operator, telling
 
@@ -49,7 +49,7 @@ class BevIndex:
             device = torch.device(device)
             starts, runs, cells = (t.to(device, non_blocking=non_blocking) for t in (self._starts, self._runs, self._cells))
         except Exception as error:
-            raise ArgumentError("usage", f"BevIndex.to: device cannot be {shown(device)}: {first_line(error)[:500]}") from None
+            raise ArgumentError("usage", f"BevIndex.to: device cannot be {shown(device)}: {reason(error)[:500]}") from None
         return self if runs is self._runs else _index(self._sizes(), self._grid(), starts, runs, cells)
 
     def __repr__(self) -> str:

@@ -13,8 +13,8 @@ from typing import NamedTuple, Sequence, Tuple, Union
 
 import torch
 
-from .._errors import ArgumentError
-from .._operation import Operation, Plan, elements, floats, shown
+from .._errors import ArgumentError, shown
+from .._operation import Operation, Plan, elements, floats
 from ._memory import check_memory, is_channels_last, memory_format
 from ._operator import Operator
 from ._operators import LAYOUT, OPERATORS, TYPES

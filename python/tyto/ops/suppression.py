@@ -9,8 +9,8 @@ from typing import List, Optional
 import torch
 
 from .._compile import eager
-from .._errors import ArgumentError
-from .._operation import Operation, elements, flag, integers, shown
+from .._errors import ArgumentError, shown
+from .._operation import Operation, elements, flag, integers
 from ._memory import check_memory
 from ._operator import telling
 from ._operators import OPERATORS, TYPES
