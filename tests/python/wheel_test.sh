@@ -35,7 +35,7 @@ bare/bin/python - <<'PYTHON'
 import tyto
 features = tyto.FeatureExtractor("network.safetensors").extract(["photos/a.ppm"])
 assert features.shape[0] == 1, features.shape
-for library in "losses", "bev":
+for library in "losses", "bev", "operators":
     from tyto._library import Library
     Library(library)
 outside = {line.split()[-1] for line in open("/proc/self/maps") if ".so" in line and "/bare/" not in line}
