@@ -14,6 +14,7 @@ cv::Mat to_bgr(const Image& image);  // a copy, as OpenCV wants it
 // appears when it is whole. Error{File}.
 void write_jpeg(const std::filesystem::path& path, const cv::Mat& bgr, int quality);
 
-void write_png(const std::filesystem::path& path, const cv::Mat& picture);  // grey, BGR or BGRA, 8 bits; likewise
+// Likewise, grey, BGR or BGRA, 8 bits.
+void write_png(const std::filesystem::path& path, const cv::Mat& picture);
 
 }  // namespace tyto::apps

@@ -68,8 +68,8 @@ int64_t nms_workspace(const Nms&, int64_t n, int64_t classes, int64_t count, int
 // classes * count < 2^31, classes < 2^24 (labels are floats), workspace aligned to 8 bytes.
 // detections  [n, detection_capacity(), kDetectionRow]  rows after the last are zero with label -1
 // counts      [n]                                       rows that hold a detection
-// kept        [n, detection_capacity()]                 the number, below `count`, of each row's box, after the
-//                                                       last -1; or null
+// kept        [n, detection_capacity()]                 the number, below `count`, of each row's box; -1
+//                                                       behind the last; or null
 void nms_cpu(const BoxScores&, const Nms&, int threads, void* workspace, float* detections, int32_t* counts,
              int32_t* kept = nullptr);
 
