@@ -30,8 +30,8 @@ class Package(unittest.TestCase):
         self.assertEqual([name for name in dir(tyto) if not name.startswith("_")], tyto.__all__)
 
     def test_a_name_that_is_not_there_is_an_attribute_error(self):
-        with self.assertRaisesRegex(AttributeError, "no attribute 'detector'"):
-            tyto.detector
+        with self.assertRaisesRegex(AttributeError, "no attribute 'nothing'"):
+            tyto.nothing
 
     def test_it_is_typed(self):
         self.assertTrue((Path(tyto.__file__).parent / "py.typed").exists())
