@@ -8,7 +8,7 @@ import functools
 import itertools
 import numbers
 from dataclasses import dataclass
-from typing import Callable, Mapping, Optional, Sequence
+from typing import Callable, Mapping, Optional, Sequence, Tuple
 
 import torch
 
@@ -68,6 +68,7 @@ class Plan:
     real: torch.dtype  # of values
     types: Sequence[Optional[torch.dtype]]  # that the arguments have to have
     together: Optional[Sequence[int]]  # of the arguments; None: any address does
+    value: Optional[torch.Tensor]  # of the shape, type and device that a value has; empty_like() is quicker than to tell them
 
 
 try:
@@ -114,16 +115,19 @@ class Operation:
     autocast: what becomes of halves under autocast: "float32", as of PyTorch's own losses, or "native", of who has cast them.
     choices: of options that are called by names, their numbers.
     doubles: whether it computes in float64.
+    value: the shape of the value that calls have, of the type "real".
     called: the Python function's name, where it is not the C function's."""
 
     def __init__(self, library: Library, name: str, *arguments: Argument, halves: str = "float32", autocast: str = "float32",
-                 choices: Mapping[str, Mapping[str, int]] = {}, doubles: bool = True, called: Optional[str] = None):
+                 choices: Mapping[str, Mapping[str, int]] = {}, doubles: bool = True, value: Optional[Tuple[int, ...]] = None,
+                 called: Optional[str] = None):
         self.name = called or name
         self.arguments = arguments
         self.halves = halves
         self.autocast = autocast
         self.doubles = doubles
         self._choices = choices
+        self._value = value
         self._function: Function = library.function(name, called)
         self._plans: dict = {}
 
@@ -198,7 +202,8 @@ class Operation:
             self._set_option(descriptor, name, value)
         new = functools.partial(self._function.descriptor.from_buffer_copy, bytes(descriptor))
         return Plan(new, self._function.workspace_bytes(descriptor), sizes, device, calls_on(device), element, real,
-                    [None if t is None else kinds[a.kind] for a, t in zip(self.arguments, tensors)], self._together(device))
+                    [None if t is None else kinds[a.kind] for a, t in zip(self.arguments, tensors)], self._together(device),
+                    None if self._value is None else torch.empty(self._value, dtype=real, device=device))
 
     def _together(self, device: torch.device) -> Optional[Sequence[int]]:
         counts = [argument.together for argument in self.arguments]

@@ -53,8 +53,7 @@ class Loss:
                  gradient_of: Optional[Sequence[int]] = None, choices: Mapping[str, Mapping[str, int]] = {},
                  called: Optional[str] = None):
         self.name = called or name
-        self.operation = Operation(LOSSES, name, *arguments, choices=choices, called=called)
-        self._value_shape = () if values is None else values
+        self.operation = Operation(LOSSES, name, *arguments, choices=choices, value=() if values is None else (values,), called=called)
         names = [argument.name for argument in arguments]
         self._fields = names
         # Where in the arguments, the descriptor's field, and of which value.
@@ -70,7 +69,7 @@ class Loss:
         for name, tensor in zip(self._fields, ready):
             if tensor is not None:
                 setattr(descriptor, name, tensor.data_ptr())
-        value = torch.empty(self._value_shape, dtype=plan.real, device=plan.device)
+        value = torch.empty_like(plan.value)
         descriptor.value = value.data_ptr()
         inputs, gradients, values = [], [], []
         if torch.is_grad_enabled():
