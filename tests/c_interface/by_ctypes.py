@@ -8,6 +8,7 @@ the dtype of the first floating-point array.
 import ctypes
 import os
 import re
+import subprocess
 
 import numpy as np
 
@@ -72,3 +73,12 @@ def call(loss, **given):
     answer(getattr(LIBRARY, f"tyto_{loss}_workspace"), ctypes.byref(struct), ctypes.byref(needed))
     workspace = ctypes.create_string_buffer(needed.value)
     answer(getattr(LIBRARY, f"tyto_{loss}"), ctypes.byref(struct), workspace, needed, None)
+
+
+def declared_and_exported():
+    """The functions of the header, and those that the library has for others."""
+    with open(HEADER, encoding="utf-8") as file:
+        declared = set(re.findall(r"^(?:int|void) (tyto_\w+)\(", file.read(), re.M))
+    symbols = subprocess.run(["nm", "-D", "--defined-only", os.environ["TYTO_C_LIBRARY"]], check=True, capture_output=True,
+                             text=True).stdout
+    return declared, {line.split()[2].split("@")[0] for line in symbols.splitlines() if line.split()[1] != "A"}

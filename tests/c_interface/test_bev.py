@@ -1,8 +1,5 @@
 """Bird's-eye-view pooling, called by ctypes, against torch in float64: the index against a projection of every point, the pooling
 and its gradients against lift, index_add and autograd."""
-import os
-import re
-import subprocess
 import unittest
 
 import numpy as np
@@ -156,10 +153,7 @@ class Bev(LossCase):
 
 class Library(unittest.TestCase):
     def test_exports_what_the_header_declares(self):
-        with open(by_ctypes.HEADER, encoding="utf-8") as file:
-            declared = set(re.findall(r"^(?:int|void) (tyto_\w+)\(", file.read(), re.M))
-        symbols = subprocess.run(["nm", "-D", "--defined-only", os.environ["TYTO_C_LIBRARY"]], check=True, capture_output=True, text=True).stdout
-        exported = {line.split()[2].split("@")[0] for line in symbols.splitlines() if line.split()[1] != "A"}
+        declared, exported = by_ctypes.declared_and_exported()
         self.assertEqual(exported, declared)
         self.assertEqual(len(declared), 3 * len(by_ctypes.STRUCTS) + 1)
 
